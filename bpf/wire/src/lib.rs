@@ -1,0 +1,1 @@
+//! The bytes that the kernel and user halves share.

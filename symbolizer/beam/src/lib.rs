@@ -1,0 +1,1 @@
+//! Reads a BEAM from outside.

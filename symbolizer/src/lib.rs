@@ -1,0 +1,1 @@
+//! Native and Erlang names stitched into one frame list.

@@ -1,0 +1,1 @@
+//! Loads the BPF programs, opens events, drains the ring.

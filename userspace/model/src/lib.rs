@@ -1,0 +1,34 @@
+//! The vocabulary that every other crate speaks.
+//!
+//! Plain data, no I/O, no threads. What the kernel half saw is a [`RawEvent`];
+//! what a recording holds is a [`Sample`] that points into a [`Dictionary`] of
+//! frames, stacks, processes and threads.
+//!
+//! Identities here are ours: sequential, never reused. A `ProcId` names one
+//! Erlang process for ever, although its pid and its address may come back.
+
+#![forbid(unsafe_code)]
+
+mod activity;
+mod dictionary;
+mod event;
+mod frame;
+mod ids;
+mod loss;
+mod names;
+mod process;
+mod sample;
+mod thread;
+
+pub use activity::Activity;
+pub use dictionary::Dictionary;
+pub use event::{
+    CodeRegistered, RawEvent, RawSample, RawScheduler, SampleFlags, StackCopy, UserRegs, Words,
+};
+pub use frame::{Frame, FrameKind};
+pub use ids::{FrameId, ProcId, StackId};
+pub use loss::Loss;
+pub use names::{ErlangName, quote_atom};
+pub use process::{Mfa, ProcessInfo};
+pub use sample::{Sample, Truncation};
+pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};

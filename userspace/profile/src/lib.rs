@@ -1,0 +1,1 @@
+//! Weighted call trees, top tables: pure.

@@ -1,0 +1,1 @@
+//! The columnar recording: schema, writer, reader, check.

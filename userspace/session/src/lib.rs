@@ -1,0 +1,1 @@
+//! Attach, pipeline, stop: the only crate with threads.
