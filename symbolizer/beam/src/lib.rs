@@ -1,1 +1,29 @@
-//! Reads a BEAM from outside.
+//! Reads a running BEAM from outside.
+//!
+//! [`Vm::attach`] finds the emulator's globals in a process it does not control, selects the
+//! layout table for its release and proves that it reads right. After that: code (what
+//! function is at an address at a time), atoms, schedulers, processes, stacks.
+//!
+//! Invariants: only `layout` knows OTP versions. Target memory is hostile: every loop has a
+//! bound, every pointer may be wrong, every read may fail. Nothing is ever written to the
+//! target and no lock of it is taken. `unsafe` is confined to `memory`.
+
+pub mod code;
+mod error;
+pub mod layout;
+pub mod memory;
+mod process;
+mod scheduler;
+pub mod stack;
+mod target;
+mod term;
+mod vm;
+
+pub use error::BeamError;
+pub use process::{ProcessBlock, ProcessState};
+pub use scheduler::{Scheduler, read_schedulers, sleep};
+pub use target::{
+    Beam, Elf, ExecutableMapping, find_beams, proc_path, read_executable_mappings, read_threads,
+};
+pub use term::{AtomTable, PidPrinter};
+pub use vm::{Certainty, Vm};

@@ -1,1 +1,20 @@
-//! Loads the BPF programs, opens events, drains the ring.
+//! From a tick in the kernel to a [`RawEvent`](escope_model::RawEvent) in user space.
+//!
+//! [`Capture::start`] loads the BPF programs, opens a timer on every CPU and follows code
+//! loading; [`Capture::drain`] hands over what has happened since. Nothing is pinned: when
+//! the process ends, however it ends, the kernel removes everything.
+//!
+//! `loader` is the only place that knows a BPF loader; `decode` is pure and is what replays
+//! a recorded stream of the same bytes.
+
+mod cpus;
+mod decode;
+mod error;
+mod loader;
+mod ticks;
+
+pub use cpus::online_cpus;
+pub use decode::{DecodeError, decode};
+pub use error::CaptureError;
+pub use loader::{Capture, CaptureOptions, CodeFollowing, CodeProbe};
+pub use ticks::{Clock, ClockChoice};

@@ -5,6 +5,10 @@
 
 /// One event, in the order the ring delivered it.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "borrowed from the ring and handled at once: never stored, never moved far"
+)]
 pub enum RawEvent<'a> {
     /// A timer tick that found a thread of the target on a CPU.
     Sample(RawSample<'a>),
@@ -207,6 +211,9 @@ pub struct RawSample<'a> {
     pub registered_name: u64,
     /// `$initial_call` of the process dictionary: module, function, arity terms; 0 for none.
     pub initial_call: [u64; 3],
+    /// Module atom, function atom and arity of the native function the process is in, or
+    /// was in last; 0 for none.
+    pub current_call: [u64; 3],
     /// The Erlang stack from its top.
     pub erlang: StackCopy<'a>,
     /// The last part of the Erlang stack, when it was longer than the copy limit.

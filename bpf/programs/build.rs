@@ -1,0 +1,31 @@
+//! Emits `wire.h`, compiles `escope.bpf.c` with clang, and tells dependents where the
+//! object lies.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let source = PathBuf::from("src/escope.bpf.c");
+    fs::write(out.join("wire.h"), escope_wire::c_header()).expect("OUT_DIR is writable");
+
+    let object = out.join("escope.bpf.o");
+    let include = format!("-I{}", out.display());
+    // Debian keeps asm/types.h in a folder per architecture, which `-target bpf` does not search.
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target's architecture");
+    let multiarch = format!("-I/usr/include/{arch}-linux-gnu");
+    if let Err(error) = libbpf_cargo::SkeletonBuilder::new()
+        .source(&source)
+        .obj(&object)
+        .clang_args([include.as_str(), multiarch.as_str(), "-Wall", "-Werror", "-mcpu=v3"])
+        .build()
+    {
+        panic!(
+            "cannot compile {} ({error:?}); clang 14 or later is needed: apt install clang",
+            source.display()
+        );
+    }
+    println!("cargo::rerun-if-changed=src");
+    println!("cargo::rustc-env=ESCOPE_BPF_OBJECT={}", object.display());
+    println!("cargo::metadata=object={}", object.display());
+}

@@ -1,0 +1,71 @@
+//! The C text of the records.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::records::{
+    CodeRecord, Config, Counters, RecordHead, SampleHead, SchedulerKey, SchedulerSlot,
+};
+use crate::{flag, *};
+
+/// A C header with every record, limit and flag, and an assertion of each size.
+///
+/// Needs `u32` and `u64` to be defined before it.
+#[must_use]
+pub fn c_header() -> String {
+    let mut text = String::from("/* Generated from the crate escope-wire. */\n#pragma once\n\n");
+    let limits = [
+        ("KIND_SAMPLE", KIND_SAMPLE),
+        ("KIND_CODE", KIND_CODE),
+        ("PROCESS_BYTES", PROCESS_BYTES),
+        ("ERLANG_BYTES_MAX", ERLANG_BYTES_MAX),
+        ("ERLANG_BOTTOM_BYTES", ERLANG_BOTTOM_BYTES),
+        ("NATIVE_BYTES_MAX", NATIVE_BYTES_MAX),
+        ("KERNEL_BYTES_MAX", KERNEL_BYTES_MAX),
+        ("SCHEDULERS_MAX", SCHEDULERS_MAX),
+        ("FLAG_IN_KERNEL", flag::IN_KERNEL),
+        ("FLAG_SCHEDULER_UNREADABLE", flag::SCHEDULER_UNREADABLE),
+        ("FLAG_PROCESS_UNREADABLE", flag::PROCESS_UNREADABLE),
+        ("FLAG_ERLANG_UNREADABLE", flag::ERLANG_UNREADABLE),
+        ("FLAG_ERLANG_CAPPED", flag::ERLANG_CAPPED),
+        ("FLAG_NATIVE_CAPPED", flag::NATIVE_CAPPED),
+        ("FLAG_ON_ERLANG_STACK", flag::ON_ERLANG_STACK),
+    ];
+    for (name, value) in limits {
+        text.push_str(&format!("#define {name} {value}u\n"));
+    }
+    let structs = [
+        (RecordHead::C_TEXT, RecordHead::C_SIZE),
+        (SampleHead::C_TEXT, SampleHead::C_SIZE),
+        (CodeRecord::C_TEXT, CodeRecord::C_SIZE),
+        (Counters::C_TEXT, Counters::C_SIZE),
+        (SchedulerKey::C_TEXT, SchedulerKey::C_SIZE),
+        (SchedulerSlot::C_TEXT, SchedulerSlot::C_SIZE),
+        (Config::C_TEXT, Config::C_SIZE),
+    ];
+    for (c_text, (name, bytes)) in structs {
+        text.push('\n');
+        text.push_str(c_text);
+        text.push_str(&format!(
+            "_Static_assert(sizeof(struct {name}) == {bytes}, \"{name}\");\n"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_record_is_in_the_header_once() {
+        let text = super::c_header();
+        for name in [
+            "record_head",
+            "sample_head",
+            "code_record",
+            "counters",
+            "config",
+        ] {
+            assert_eq!(text.matches(&alloc::format!("struct {name} {{")).count(), 1);
+        }
+    }
+}

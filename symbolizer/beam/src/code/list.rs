@@ -1,0 +1,123 @@
+//! The list of everything the JIT has emitted: GDB manual, "JIT Interface".
+
+use crate::BeamError;
+use crate::memory::Memory;
+
+/// More pieces of code than any system has; beyond it the list is a loop.
+const ENTRIES_MAX: usize = 1 << 20;
+/// The largest blob that is believed. A generated module of 30 MB of source stays below.
+const BLOB_MAX: u64 = 64 << 20;
+
+/// One piece of code, as far as its blob's head tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListEntry {
+    /// The entry's address, its identity.
+    pub entry: u64,
+    /// Address of the blob.
+    pub blob: u64,
+    /// Size of the blob in bytes.
+    pub blob_bytes: u64,
+    /// First address of the code.
+    pub start: u64,
+    /// Size of the code in bytes.
+    pub bytes: u32,
+}
+
+/// Every module on the list, newest first. OTP 25 leaves entries of purged code on it, so of
+/// two that overlap the first is right.
+///
+/// The VM may change the list meanwhile: a walk that breaks off returns what it has, with
+/// `false`, and is worth repeating.
+///
+/// # Errors
+/// When not even the descriptor can be read.
+pub fn read_list(
+    memory: &impl Memory,
+    descriptor: u64,
+) -> Result<(Vec<ListEntry>, bool), BeamError> {
+    let mut address = memory.u64(descriptor + 16)?;
+    let mut entries = Vec::new();
+    for _ in 0..ENTRIES_MAX {
+        if address == 0 {
+            return Ok((entries, true));
+        }
+        let Ok(entry) = memory.words(address, 4) else {
+            return Ok((entries, false));
+        };
+        let (next, blob, blob_bytes) = (entry[0], entry[2], entry[3]);
+        if let Some((start, bytes)) = read_head(memory, blob, blob_bytes) {
+            entries.push(ListEntry {
+                entry: address,
+                blob,
+                blob_bytes,
+                start,
+                bytes,
+            });
+        }
+        address = next;
+    }
+    Ok((entries, false))
+}
+
+/// Where a module's code lies; `None` for the emulator's own entry and for garbage.
+fn read_head(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<(u64, u32)> {
+    if !(32..=BLOB_MAX).contains(&blob_bytes) {
+        return None;
+    }
+    let head = memory.words(blob, 3).ok()?;
+    let bytes = memory.u32(blob + 20).ok()?;
+    (head[0] as u32 == 1).then_some((head[1], bytes))
+}
+
+/// The blob's bytes.
+///
+/// # Errors
+/// When it cannot be read whole.
+pub fn read_blob(
+    memory: &impl Memory,
+    blob: u64,
+    blob_bytes: u64,
+) -> Result<Vec<u8>, BeamError> {
+    if blob_bytes > BLOB_MAX {
+        return Err(BeamError::Unreadable {
+            address: blob,
+            bytes: usize::MAX,
+        });
+    }
+    let mut bytes = vec![0; blob_bytes as usize];
+    memory.read(blob, &mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_list;
+    use crate::code::blob::tests::blob;
+    use crate::memory::Image;
+
+    #[test]
+    fn the_list_is_walked_and_the_emulators_entry_left_out() {
+        let bytes = blob(0x9000, 100, "m", &[]);
+        let mut image = Image::new();
+        image
+            .map_words(0x100, &[1, 0, 0x200])
+            .map_words(0x200, &[0x300, 0, 0x400, bytes.len() as u64])
+            .map_words(0x300, &[0, 0x200, 0x500, 32])
+            .map(0x400, bytes)
+            .map_words(0x500, &[0, 0, 0, 0]);
+        let (entries, whole) = read_list(&image, 0x100).expect("a descriptor");
+        assert!(whole);
+        assert_eq!(entries.len(), 1);
+        assert_eq!((entries[0].start, entries[0].bytes), (0x9000, 100));
+    }
+
+    #[test]
+    fn a_loop_ends() {
+        let mut image = Image::new();
+        image
+            .map_words(0x100, &[1, 0, 0x200])
+            .map_words(0x200, &[0x200, 0, 0, 0]);
+        let (entries, whole) = read_list(&image, 0x100).expect("a descriptor");
+        assert!(entries.is_empty() && !whole);
+    }
+}

@@ -1,0 +1,13 @@
+//! What Erlang code is at an address, and when.
+//!
+//! The VM publishes everything its JIT emits through the debugger interface of GDB
+//! (`__jit_debug_descriptor`): a linked list of entries, each with a blob that names every
+//! function and line. It does so in every build, with no flag.
+
+mod blob;
+mod list;
+mod map;
+
+pub use blob::{BlobError, Function, ModuleCode, parse_blob};
+pub use list::{ListEntry, read_blob, read_list};
+pub use map::{CodeMap, Located};

@@ -1,0 +1,115 @@
+//! Why a target cannot be read, and what helps.
+
+use std::path::PathBuf;
+
+/// Why a target was refused or lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeamError {
+    /// There is no such process.
+    #[error("there is no process with pid {pid}: `escope-bpf doctor` lists the BEAMs of this host")]
+    NoSuchProcess {
+        /// The pid asked for.
+        pid: u32,
+    },
+    /// The process may not be read.
+    #[error(
+        "not allowed to read process {pid}: run with sudo, or give the capability CAP_SYS_PTRACE"
+    )]
+    NotPermitted {
+        /// The target.
+        pid: u32,
+    },
+    /// The process is something else.
+    #[error(
+        "process {pid} is no BEAM: it runs {}; `escope-bpf doctor` lists the BEAMs of this host",
+        exe.display()
+    )]
+    NotBeam {
+        /// The target.
+        pid: u32,
+        /// What it runs.
+        exe: PathBuf,
+    },
+    /// A BEAM that interprets.
+    #[error(
+        "the BEAM {pid} has no JIT: it was built with --disable-jit or for a platform without \
+         one; an emulator built with the JIT is needed"
+    )]
+    NoJit {
+        /// The target.
+        pid: u32,
+    },
+    /// A release nobody wrote a table for.
+    #[error(
+        "the BEAM {pid} is of OTP {release} (ERTS {erts}), which this version cannot read: it \
+         knows OTP {known}; look for a newer escope-bpf"
+    )]
+    UnknownOtp {
+        /// The target.
+        pid: u32,
+        /// What it says it is.
+        release: String,
+        /// Its ERTS version.
+        erts: String,
+        /// Which releases are known.
+        known: String,
+    },
+    /// Symbols that must be there are not.
+    #[error(
+        "the BEAM {pid} does not show where its data lies: {missing} not found among the symbols \
+         of {}; install the distribution's debug symbols or an emulator that exports them",
+        exe.display()
+    )]
+    MissingSymbols {
+        /// The target.
+        pid: u32,
+        /// Its executable.
+        exe: PathBuf,
+        /// What was looked for.
+        missing: String,
+    },
+    /// The VM is not up yet.
+    #[error("the BEAM {pid} is still starting ({what} is not there yet): try again in a second")]
+    Starting {
+        /// The target.
+        pid: u32,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// What was read contradicts itself.
+    #[error(
+        "the BEAM {pid} is not laid out as OTP {otp} should be: {what}; it may be patched or \
+         built with unusual options"
+    )]
+    SelfCheck {
+        /// The target.
+        pid: u32,
+        /// The table that was used.
+        otp: u16,
+        /// What was checked and what came out.
+        what: String,
+    },
+    /// The target ended.
+    #[error("process {pid} ended while it was being read")]
+    Died {
+        /// The target.
+        pid: u32,
+    },
+    /// Memory could not be read.
+    #[error("cannot read {bytes} bytes at {address:#x} of the target")]
+    Unreadable {
+        /// Where.
+        address: u64,
+        /// How much.
+        bytes: usize,
+    },
+    /// A file of the target could not be understood.
+    #[error("cannot understand {}: {what}", path.display())]
+    BadFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}

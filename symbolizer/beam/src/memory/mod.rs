@@ -1,0 +1,89 @@
+//! Memory of a target, by address.
+//!
+//! Readers ask the [`Memory`] trait and never know whether a live process, a core or a test's
+//! image answers.
+
+mod image;
+mod live;
+
+pub use image::Image;
+pub use live::LiveMemory;
+
+use crate::BeamError;
+
+/// A target's memory. Addresses are the target's; any of them may be wrong.
+pub trait Memory {
+    /// Fills `buffer` from `address`.
+    ///
+    /// # Errors
+    /// When not all of it can be read; `buffer` is then unspecified.
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), BeamError>;
+
+    /// Fills many buffers, each as far as its address can be read; returns for each whether
+    /// it was. Faster than one by one where the target is another process.
+    fn read_many(&self, requests: &mut [(u64, &mut [u8])]) -> Vec<bool> {
+        requests
+            .iter_mut()
+            .map(|(address, buffer)| self.read(*address, buffer).is_ok())
+            .collect()
+    }
+
+    /// A little-endian 64-bit word.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn u64(&self, address: u64) -> Result<u64, BeamError> {
+        let mut bytes = [0; 8];
+        self.read(address, &mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// A little-endian 32-bit word.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn u32(&self, address: u64) -> Result<u32, BeamError> {
+        let mut bytes = [0; 4];
+        self.read(address, &mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    /// `count` words.
+    ///
+    /// # Errors
+    /// When they cannot all be read.
+    fn words(&self, address: u64, count: usize) -> Result<Vec<u64>, BeamError> {
+        let mut bytes = vec![0; count * 8];
+        self.read(address, &mut bytes)?;
+        Ok(bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|word| u64::from_le_bytes(*word))
+            .collect())
+    }
+
+    /// A NUL-terminated string of at most `limit` bytes; lossy, cut at the limit.
+    ///
+    /// # Errors
+    /// When not even one byte can be read.
+    fn c_string(&self, address: u64, limit: usize) -> Result<String, BeamError> {
+        let mut bytes = vec![0; limit];
+        if self.read(address, &mut bytes).is_err() {
+            // The string may end just before an unmapped page.
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                if self
+                    .read(address + index as u64, std::slice::from_mut(byte))
+                    .is_err()
+                {
+                    if index == 0 {
+                        return Err(BeamError::Unreadable { address, bytes: 1 });
+                    }
+                    break;
+                }
+            }
+        }
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(limit);
+        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+}

@@ -1,0 +1,129 @@
+//! A `Process` struct that was copied as a block.
+
+use crate::layout::Layout;
+
+/// Bits of `Process.state`: `erts/emulator/beam/erl_process.h`, `ERTS_PSFLG_*`, which begin
+/// above three 2-bit priorities. The same in OTP 25 to 29 as far as named here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessState(pub u32);
+
+impl ProcessState {
+    const EXITING: u32 = 1 << 11;
+    const GC: u32 = 1 << 17;
+    const DIRTY_RUNNING: u32 = 1 << 29;
+    const DIRTY_RUNNING_SYS: u32 = 1 << 30;
+
+    /// In a garbage collection.
+    #[must_use]
+    pub fn collecting(self) -> bool {
+        self.0 & Self::GC != 0
+    }
+
+    /// On its way out.
+    #[must_use]
+    pub fn exiting(self) -> bool {
+        self.0 & Self::EXITING != 0
+    }
+
+    /// On a dirty scheduler.
+    #[must_use]
+    pub fn dirty_running(self) -> bool {
+        self.0 & (Self::DIRTY_RUNNING | Self::DIRTY_RUNNING_SYS) != 0
+    }
+}
+
+/// The fields of a copied `Process`, by name. A block that is too short gives zeros, which
+/// no consumer takes for a pointer.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessBlock<'a> {
+    bytes: &'a [u8],
+    layout: &'a Layout,
+}
+
+impl<'a> ProcessBlock<'a> {
+    /// `bytes` is the start of a `Process`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], layout: &'a Layout) -> ProcessBlock<'a> {
+        ProcessBlock { bytes, layout }
+    }
+
+    fn word(&self, at: u32) -> u64 {
+        self.bytes
+            .get(at as usize..)
+            .and_then(|bytes| bytes.first_chunk::<8>())
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// The pid, as a term.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.word(self.layout.process.id)
+    }
+
+    /// Start of the young heap.
+    #[must_use]
+    pub fn heap(&self) -> u64 {
+        self.word(self.layout.process.heap)
+    }
+
+    /// End of the young heap, where the stack begins.
+    #[must_use]
+    pub fn hend(&self) -> u64 {
+        self.word(self.layout.process.hend)
+    }
+
+    /// Stack top when it was last stored.
+    #[must_use]
+    pub fn stop(&self) -> u64 {
+        self.word(self.layout.process.stop)
+    }
+
+    /// Where it resumes.
+    #[must_use]
+    pub fn i(&self) -> u64 {
+        self.word(self.layout.process.i)
+    }
+
+    /// Initial call: module and function atoms, arity as a plain number.
+    #[must_use]
+    pub fn initial(&self) -> [u64; 3] {
+        let at = self.layout.process.initial;
+        [self.word(at), self.word(at + 8), self.word(at + 16)]
+    }
+
+    /// Where the current native function's module, function and arity lie.
+    #[must_use]
+    pub fn current(&self) -> u64 {
+        self.word(self.layout.process.current)
+    }
+
+    /// The parent, as a term.
+    #[must_use]
+    pub fn parent(&self) -> u64 {
+        self.word(self.layout.process.parent)
+    }
+
+    /// State flags.
+    #[must_use]
+    pub fn state(&self) -> ProcessState {
+        ProcessState(self.word(self.layout.process.state) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProcessBlock;
+    use crate::layout::table_for;
+
+    #[test]
+    fn fields_are_taken_by_name_and_short_blocks_give_zero() {
+        let layout = table_for("25").expect("a table");
+        let mut bytes = vec![0u8; 776];
+        bytes[136..144].copy_from_slice(&0x7000u64.to_le_bytes());
+        bytes[640..644].copy_from_slice(&(1u32 << 17).to_le_bytes());
+        let block = ProcessBlock::new(&bytes, &layout);
+        assert_eq!(block.hend(), 0x7000);
+        assert!(block.state().collecting() && !block.state().exiting());
+        assert_eq!(ProcessBlock::new(&bytes[..100], &layout).hend(), 0);
+    }
+}

@@ -1,0 +1,94 @@
+//! Picking return addresses out of stack words.
+
+use escope_model::Words;
+
+/// Address ranges that hold JIT code: few, ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JitRanges {
+    ranges: Vec<(u64, u64)>,
+    low: u64,
+    high: u64,
+}
+
+impl JitRanges {
+    /// From `(start, end)` pairs in any order.
+    #[must_use]
+    pub fn new(mut ranges: Vec<(u64, u64)>) -> JitRanges {
+        ranges.retain(|(start, end)| start < end);
+        ranges.sort_unstable();
+        JitRanges {
+            low: ranges.first().map_or(u64::MAX, |range| range.0),
+            high: ranges.iter().map(|range| range.1).max().unwrap_or(0),
+            ranges,
+        }
+    }
+
+    /// Whether an address is JIT code.
+    #[must_use]
+    pub fn contains(&self, address: u64) -> bool {
+        if address < self.low || address >= self.high {
+            return false;
+        }
+        self.ranges
+            .iter()
+            .any(|(start, end)| (*start..*end).contains(&address))
+    }
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StackWalk {
+    /// The last word was the return address that every process starts with.
+    pub reached_bottom: bool,
+}
+
+/// Appends the return addresses among `words`, leaf first, to `out`.
+///
+/// `normal_exit` is the value of `beam_normal_exit`: the bottom of each process's stack; it
+/// is not appended. Words of an older, unwound frame can only lie in the topmost frame of
+/// code that was interrupted between allocating and initialising it.
+pub fn scan(words: Words<'_>, jit: &JitRanges, normal_exit: u64, out: &mut Vec<u64>) -> StackWalk {
+    let mut last = 0;
+    for word in words.iter() {
+        if word & 3 == 0 && word != normal_exit && jit.contains(word) {
+            out.push(word);
+        }
+        last = word;
+    }
+    StackWalk {
+        reached_bottom: last == normal_exit && normal_exit != 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use escope_model::Words;
+
+    use super::{JitRanges, scan};
+
+    fn bytes(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn return_addresses_are_told_from_terms() {
+        let jit = JitRanges::new(vec![(0x1000, 0x2000), (0x8000, 0x9000)]);
+        let exit = 0x1f00;
+        // A boxed term inside the range has a tag; a header-like word lies outside.
+        let stack = bytes(&[0x1100, 0x1102, 0x3b, 0x40, 0x8800, 0x1203, exit]);
+        let mut found = Vec::new();
+        let walk = scan(Words::new(&stack), &jit, exit, &mut found);
+        assert_eq!(found, [0x1100, 0x8800]);
+        assert!(walk.reached_bottom);
+    }
+
+    #[test]
+    fn a_stack_that_does_not_end_in_the_exit_is_incomplete() {
+        let jit = JitRanges::new(vec![(0x1000, 0x2000)]);
+        let mut found = Vec::new();
+        let stack = bytes(&[0x1f00, 0x1100]);
+        assert!(!scan(Words::new(&stack), &jit, 0x1f00, &mut found).reached_bottom);
+        assert!(!scan(Words::default(), &jit, 0x1f00, &mut found).reached_bottom);
+        assert!(!scan(Words::default(), &jit, 0, &mut found).reached_bottom);
+    }
+}

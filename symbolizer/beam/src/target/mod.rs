@@ -1,0 +1,19 @@
+//! The target as an operating system process: its files, mappings and threads.
+
+mod elf;
+mod find;
+mod maps;
+mod threads;
+
+use std::path::PathBuf;
+
+pub use elf::Elf;
+pub use find::{Beam, find_beams};
+pub use maps::{ExecutableMapping, read_executable_mappings};
+pub use threads::read_threads;
+
+/// A path below `/proc/PID`.
+#[must_use]
+pub fn proc_path(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}

@@ -1,0 +1,257 @@
+//! The few kinds of term that identity needs: atoms, pids, small integers.
+//!
+//! Tags: `erts/emulator/beam/erl_term.h`, the same in OTP 25 to 29.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::BeamError;
+use crate::layout::{AtomLayout, PidLayout};
+use crate::memory::Memory;
+
+/// Atoms in one segment of the table (`INDEX_PAGE_SIZE`).
+const SEGMENT: u64 = 1024;
+/// The VM's own limit is 1,048,576 by default and can be raised; beyond this it is garbage.
+const ATOMS_MAX: u64 = 64 << 20;
+/// `MAX_ATOM_SZ_LIMIT`: 255 characters of up to 4 bytes.
+const NAME_MAX: usize = 4 * 255;
+
+/// Whether a term is an atom.
+pub(crate) fn is_atom(term: u64) -> bool {
+    term & 0x3f == 0x0b
+}
+
+/// The value of a small integer.
+pub(crate) fn small(term: u64) -> Option<i64> {
+    (term & 0xf == 0xf).then_some(term as i64 >> 4)
+}
+
+/// The target's atoms. An atom is never renamed or freed, so each is read once.
+pub struct AtomTable {
+    table: u64,
+    layout: AtomLayout,
+    names: RefCell<FxHashMap<u64, Option<Arc<str>>>>,
+}
+
+impl AtomTable {
+    /// `table` is the address of `erts_atom_table`.
+    #[must_use]
+    pub fn new(table: u64, layout: AtomLayout) -> AtomTable {
+        AtomTable {
+            table,
+            layout,
+            names: RefCell::default(),
+        }
+    }
+
+    /// The text of an atom term; `None` when it is no atom or cannot be read.
+    pub fn name(&self, memory: &impl Memory, term: u64) -> Option<Arc<str>> {
+        if !is_atom(term) {
+            return None;
+        }
+        if let Some(name) = self.names.borrow().get(&term) {
+            return name.clone();
+        }
+        let name = self.read_name(memory, term).ok();
+        self.names.borrow_mut().insert(term, name.clone());
+        name
+    }
+
+    fn read_name(&self, memory: &impl Memory, term: u64) -> Result<Arc<str>, BeamError> {
+        let index = term >> 6;
+        let segments = memory.u64(self.table + u64::from(self.layout.segments))?;
+        let segment = memory.u64(segments.wrapping_add(8 * (index / SEGMENT)))?;
+        let atom = memory.u64(segment.wrapping_add(8 * (index % SEGMENT)))?;
+        let (address, length) = self.name_at(memory, atom)?;
+        let mut bytes = vec![0; length];
+        memory.read(address, &mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into())
+    }
+
+    fn name_at(&self, memory: &impl Memory, atom: u64) -> Result<(u64, usize), BeamError> {
+        let mut length = [0; 2];
+        memory.read(
+            atom.wrapping_add(u64::from(self.layout.length)),
+            &mut length,
+        )?;
+        let length = usize::from(u16::from_le_bytes(length)).min(NAME_MAX);
+        let mut address = memory.u64(atom.wrapping_add(u64::from(self.layout.name)))?;
+        if self.layout.name_is_term {
+            // A heap binary: header, size in bits, data.
+            address = (address & !3).wrapping_add(16);
+        }
+        Ok((address, length))
+    }
+
+    /// The terms of atoms by their text, in the order asked for. Reads the whole table.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn find(
+        &self,
+        memory: &impl Memory,
+        wanted: &[&str],
+    ) -> Result<Vec<Option<u64>>, BeamError> {
+        let mut found = vec![None; wanted.len()];
+        let entries = memory.u32(self.table + u64::from(self.layout.entries))?;
+        let entries = u64::from(entries).min(ATOMS_MAX);
+        let segments = memory.u64(self.table + u64::from(self.layout.segments))?;
+        for first in (0..entries).step_by(SEGMENT as usize) {
+            let segment = memory.u64(segments.wrapping_add(8 * (first / SEGMENT)))?;
+            let count = SEGMENT.min(entries - first) as usize;
+            let atoms = memory.words(segment, count)?;
+            self.find_in_segment(memory, first, &atoms, wanted, &mut found);
+            if found.iter().all(Option::is_some) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn find_in_segment(
+        &self,
+        memory: &impl Memory,
+        first: u64,
+        atoms: &[u64],
+        wanted: &[&str],
+        found: &mut [Option<u64>],
+    ) {
+        let mut heads = vec![[0u8; 64]; atoms.len()];
+        let mut requests: Vec<(u64, &mut [u8])> = atoms
+            .iter()
+            .zip(&mut heads)
+            .map(|(&atom, head)| (atom, &mut head[..self.layout.name as usize + 8]))
+            .collect();
+        let read = memory.read_many(&mut requests);
+        for (index, head) in heads.iter().enumerate().filter(|(index, _)| read[*index]) {
+            let at = self.layout.length as usize;
+            let length = usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
+            for (slot, name) in wanted.iter().enumerate() {
+                if name.len() != length || found[slot].is_some() {
+                    continue;
+                }
+                let Ok((address, _)) = self.name_at(memory, atoms[index]) else {
+                    continue;
+                };
+                let mut bytes = vec![0; length];
+                if memory.read(address, &mut bytes).is_ok() && bytes == name.as_bytes() {
+                    found[slot] = Some((first + index as u64) << 6 | 0x0b);
+                }
+            }
+        }
+    }
+}
+
+/// Prints pids as the VM does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PidPrinter {
+    number_bits: u32,
+    data_bits: u32,
+    masks: Option<PidMasks>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PidMasks {
+    mask: u64,
+    cl_mask: u64,
+    cli_mask: u64,
+    cl_shift: u32,
+    cli_shift: u32,
+}
+
+impl PidPrinter {
+    /// Reads the masks that scramble pids, where the release has them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(
+        memory: &impl Memory,
+        process_table: u64,
+        layout: &PidLayout,
+    ) -> Result<PidPrinter, BeamError> {
+        let masks = layout.table.as_ref().map(|table| {
+            let base = process_table + u64::from(table.read_only);
+            let word = |at: u32| memory.u64(base + u64::from(at));
+            let shift = |at: u32| memory.u32(base + u64::from(at)).map(|shift| shift & 63);
+            Ok::<_, BeamError>(PidMasks {
+                mask: word(table.mask)?,
+                cl_mask: word(table.cl_mask)?,
+                cli_mask: word(table.cli_mask)?,
+                cl_shift: shift(table.cl_shift)?,
+                cli_shift: shift(table.cli_shift)?,
+            })
+        });
+        Ok(PidPrinter {
+            number_bits: layout.number_bits,
+            data_bits: layout.data_bits,
+            masks: masks.transpose()?,
+        })
+    }
+
+    /// `<0.N.S>` for the term of a local pid; `None` for any other term.
+    #[must_use]
+    pub fn print(&self, term: u64) -> Option<String> {
+        if term & 0xf != 3 {
+            return None;
+        }
+        let raw = (term >> 4) & (u64::MAX >> (64 - self.data_bits));
+        let data = match self.masks {
+            None => raw,
+            Some(masks) => {
+                (raw & !masks.mask)
+                    | ((raw >> masks.cl_shift) & masks.cl_mask)
+                    | ((raw & masks.cli_mask) << masks.cli_shift)
+            }
+        };
+        let number = data & ((1 << self.number_bits) - 1);
+        Some(format!("<0.{number}.{}>", data >> self.number_bits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AtomTable, PidPrinter, small};
+    use crate::layout::table_for;
+    use crate::memory::Image;
+
+    #[test]
+    fn atoms_are_read_and_found() {
+        let layout = table_for("25").expect("a table").atom;
+        let mut image = Image::new();
+        let mut table = vec![0u8; 128];
+        table[116..120].copy_from_slice(&2u32.to_le_bytes());
+        table[120..128].copy_from_slice(&0x2000u64.to_le_bytes());
+        image
+            .map(0x1000, table)
+            .map_words(0x2000, &[0x3000])
+            .map_words(0x3000, &[0x4000, 0x5000])
+            .map_words(0x4000, &[0, 0, 0, 4, 0x6000])
+            .map_words(0x5000, &[0, 0, 0, 13, 0x7000])
+            .map(0x6000, *b"true")
+            .map(0x7000, *b"$initial_call");
+        let atoms = AtomTable::new(0x1000, layout);
+        assert_eq!(atoms.name(&image, 0x4b).as_deref(), Some("$initial_call"));
+        assert_eq!(atoms.name(&image, 0x0b).as_deref(), Some("true"));
+        assert_eq!(atoms.name(&image, 0x8b), None);
+        assert_eq!(atoms.name(&image, 0x0f), None);
+        let found = atoms.find(&image, &["$initial_call", "false"]).expect("read");
+        assert_eq!(found, [Some(0x4b), None]);
+    }
+
+    #[test]
+    fn pids_print_as_the_vm_prints_them() {
+        let layout = table_for("25").expect("a table").pid;
+        let printer = PidPrinter::read(&Image::new(), 0, &layout).expect("no masks to read");
+        let term = 0x9u64 << 32 | (3 << 15 | 80) << 4 | 3;
+        assert_eq!(printer.print(term).as_deref(), Some("<0.80.3>"));
+        assert_eq!(printer.print(0x0b), None);
+    }
+
+    #[test]
+    fn small_integers_are_signed() {
+        assert_eq!(small((-5i64 << 4) as u64 | 0xf), Some(-5));
+        assert_eq!(small(0x3b), None);
+    }
+}

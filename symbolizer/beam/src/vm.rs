@@ -1,0 +1,336 @@
+//! A running VM that has been understood.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use escope_model::Mfa;
+
+use crate::code::{CodeMap, read_list};
+use crate::layout::{Globals, Layout, find_globals, known_releases, table_for};
+use crate::memory::{LiveMemory, Memory};
+use crate::scheduler::{Scheduler, read_schedulers};
+use crate::stack::{CallSite, JitRanges, call_site};
+use crate::target::{Elf, ExecutableMapping, proc_path, read_executable_mappings};
+use crate::term::{AtomTable, PidPrinter};
+use crate::{BeamError, stack};
+
+/// More BIFs than any release has.
+const BIFS_MAX: u64 = 4096;
+
+/// How sure we are that the target is read right, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certainty {
+    /// `verified` or `unverified`.
+    pub level: &'static str,
+    /// What was found and checked, one line each.
+    pub notes: Vec<String>,
+}
+
+/// A VM: where its things are, and how they are laid out.
+pub struct Vm {
+    /// The OS process.
+    pub pid: u32,
+    /// Its memory.
+    pub memory: LiveMemory,
+    /// Its release's layout.
+    pub layout: Layout,
+    /// Its global variables.
+    pub globals: Globals,
+    /// The executable, as the target names it.
+    pub exe: PathBuf,
+    /// The executable's build id.
+    pub build_id: Option<String>,
+    /// OTP release, such as `25`.
+    pub otp_release: String,
+    /// ERTS version, such as `13.1.5`.
+    pub erts_version: String,
+    /// Whether JIT code keeps frame pointers.
+    pub frame_pointers: bool,
+    /// The return address at the bottom of each process's stack.
+    pub normal_exit: u64,
+    /// Node name, such as `rabbit@localhost`; `nonode@nohost` when not distributed.
+    pub node: Option<String>,
+    /// Atoms.
+    pub atoms: AtomTable,
+    /// Prints pids.
+    pub pids: PidPrinter,
+    /// C functions that implement BIFs, by address.
+    pub bifs: BTreeMap<u64, Mfa>,
+    /// Offset of `__jit_debug_register_code` in the executable.
+    pub jit_register_file_offset: Option<u64>,
+    /// How sure we are.
+    pub certainty: Certainty,
+    executable_start: u64,
+}
+
+impl Vm {
+    /// Finds everything in a process and proves that it reads right.
+    ///
+    /// # Errors
+    /// With the reason and the remedy, when the process is not a VM that can be read.
+    pub fn attach(pid: u32) -> Result<Vm, BeamError> {
+        let mappings = read_executable_mappings(pid)?;
+        let exe = std::fs::read_link(proc_path(pid, "exe"))
+            .map_err(|_| BeamError::NotPermitted { pid })?;
+        let elf = Elf::open(&proc_path(pid, "exe"))?;
+        let memory = LiveMemory::new(pid);
+        let (bias, mapping) = load_bias(pid, &exe, &elf, &mappings)?;
+        let at = |name: &str| {
+            elf.symbol(name)
+                .map(|symbol| symbol.address.wrapping_add(bias))
+        };
+        let (Some(release_at), Some(erts_at)) = (at("etp_otp_release"), at("etp_erts_version"))
+        else {
+            return Err(not_readable(pid, exe, &["etp_otp_release"]));
+        };
+        let otp_release = memory.c_string(release_at, 32)?;
+        let erts_version = memory.c_string(erts_at, 32)?;
+        let Some(layout) = table_for(&otp_release) else {
+            return Err(BeamError::UnknownOtp {
+                pid,
+                release: otp_release,
+                erts: erts_version,
+                known: known_releases()
+                    .iter()
+                    .map(u16::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        };
+        if let Some(beamasm) = at("etp_beamasm")
+            && memory.u32(beamasm)? != 1
+        {
+            return Err(BeamError::NoJit { pid });
+        }
+        let globals = find_globals(&elf, bias)
+            .map_err(|missing| not_readable(pid, exe.clone(), &missing))?;
+        let atoms = AtomTable::new(globals.atom_table, layout.atom.clone());
+        let mut vm = Vm {
+            pid,
+            memory,
+            frame_pointers: memory.u32(globals.frame_layout)? == 1,
+            normal_exit: memory.u64(globals.normal_exit)?,
+            pids: PidPrinter::read(&memory, globals.process_table, &layout.pid)?,
+            node: None,
+            bifs: BTreeMap::new(),
+            jit_register_file_offset: elf
+                .symbol("__jit_debug_register_code")
+                .and_then(|symbol| elf.file_offset(symbol.address)),
+            build_id: elf.build_id().map(str::to_owned),
+            certainty: Certainty {
+                level: "verified",
+                notes: vec![
+                    format!("symbols: exported by {}", exe.display()),
+                    format!("layout: table of OTP {}", layout.otp),
+                ],
+            },
+            executable_start: mapping,
+            layout,
+            globals,
+            exe,
+            otp_release,
+            erts_version,
+            atoms,
+        };
+        vm.prove()?;
+        vm.read_bifs(&elf, bias);
+        vm.read_node(at("erts_this_node"));
+        Ok(vm)
+    }
+
+    /// Checks that hold in any VM of the release, before anything is believed.
+    fn prove(&mut self) -> Result<(), BeamError> {
+        let pid = self.pid;
+        let refuse = |what: String| BeamError::SelfCheck {
+            pid,
+            otp: self.layout.otp,
+            what,
+        };
+        // The first atom of every release is `false`, the second `true` (atom.names).
+        let first = self.atoms.name(&self.memory, 0x0b);
+        if first.as_deref() != Some("false") {
+            return Err(refuse(format!("its first atom reads {first:?}, not false")));
+        }
+        let schedulers = self.schedulers()?;
+        if schedulers.is_empty() {
+            return Err(BeamError::Starting {
+                pid,
+                what: "its schedulers",
+            });
+        }
+        if self.normal_exit == 0 {
+            return Err(BeamError::Starting {
+                pid,
+                what: "its first JIT code",
+            });
+        }
+        if !self.jit_ranges()?.contains(self.normal_exit) {
+            return Err(refuse(format!(
+                "the exit code of processes, {:#x}, is not executable",
+                self.normal_exit
+            )));
+        }
+        let count = schedulers.len();
+        let notes = &mut self.certainty.notes;
+        notes.push("checked: the first atom".into());
+        notes.push(format!("checked: {count} schedulers name themselves"));
+        notes.push("checked: the exit code of processes is JIT code".into());
+        Ok(())
+    }
+
+    /// The schedulers as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn schedulers(&self) -> Result<Vec<Scheduler>, BeamError> {
+        read_schedulers(self.pid, &self.memory, &self.globals, &self.layout)
+    }
+
+    /// Where JIT code may lie now.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn jit_ranges(&self) -> Result<JitRanges, BeamError> {
+        let mappings = read_executable_mappings(self.pid)?;
+        Ok(JitRanges::new(
+            mappings
+                .iter()
+                .filter(|mapping| mapping.may_be_jit())
+                .map(|mapping| (mapping.start, mapping.end))
+                .collect(),
+        ))
+    }
+
+    /// Adds what the VM's JIT list holds to a map; returns how many pieces it named.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn read_code(&self, map: &mut CodeMap) -> Result<usize, BeamError> {
+        const ATTEMPTS: usize = 5;
+        for _ in 0..ATTEMPTS {
+            let (entries, whole) = read_list(&self.memory, self.globals.jit_descriptor)?;
+            for entry in &entries {
+                map.add_existing(entry.start, entry.bytes, (entry.blob, entry.blob_bytes));
+            }
+            if whole {
+                break;
+            }
+        }
+        Ok(map.len())
+    }
+
+    /// How the call that returns to `return_address` kept the Erlang stack pointer.
+    #[must_use]
+    pub fn call_site(&self, return_address: u64) -> CallSite {
+        let mut code = [0; stack::LOOK_BACK];
+        let start = return_address.wrapping_sub(code.len() as u64);
+        match self.memory.read(start, &mut code) {
+            Ok(()) => call_site(&code, self.layout.registers.x),
+            Err(_) => CallSite::Stored,
+        }
+    }
+
+    /// The text of an atom term.
+    #[must_use]
+    pub fn atom(&self, term: u64) -> Option<Arc<str>> {
+        self.atoms.name(&self.memory, term)
+    }
+
+    /// Module and function atoms and an arity, where all three are what they should be.
+    #[must_use]
+    pub fn mfa(&self, words: [u64; 3], arity: Option<i64>) -> Option<Mfa> {
+        Some(Mfa {
+            module: self.atom(words[0])?.to_string(),
+            function: self.atom(words[1])?.to_string(),
+            arity: u32::try_from(arity?).ok().filter(|arity| *arity <= 255)?,
+        })
+    }
+
+    /// A path by which the executable can be opened whatever became of its name.
+    #[must_use]
+    pub fn exe_open_path(&self) -> PathBuf {
+        proc_path(self.pid, "exe")
+    }
+
+    /// Where the executable's code is mapped.
+    #[must_use]
+    pub fn executable_start(&self) -> u64 {
+        self.executable_start
+    }
+
+    /// The table of BIFs names C functions as Erlang knows them.
+    fn read_bifs(&mut self, elf: &Elf, bias: u64) {
+        let Some(symbol) = elf.symbol("bif_table") else {
+            self.certainty
+                .notes
+                .push("BIFs are shown by their C names: no bif_table symbol".into());
+            return;
+        };
+        let layout = &self.layout.bif;
+        let stride = u64::from(layout.size);
+        let count = (symbol.size / stride).min(BIFS_MAX);
+        let table = symbol.address.wrapping_add(bias);
+        let Ok(words) = self.memory.words(table, (count * stride / 8) as usize) else {
+            return;
+        };
+        for entry in words.chunks_exact((stride / 8) as usize) {
+            let field = |at: u32| entry[at as usize / 8];
+            let names = [field(layout.module), field(layout.name), 0];
+            let arity = i64::from(field(layout.arity) as u32);
+            if let Some(mfa) = self.mfa(names, Some(arity)) {
+                // Several names may share one C function (`halt/0..2`): the first one stands.
+                self.bifs.entry(field(layout.function)).or_insert(mfa);
+            }
+        }
+        let named = self.bifs.len();
+        self.certainty
+            .notes
+            .push(format!("{named} BIFs by the VM's own table"));
+    }
+
+    fn read_node(&mut self, this_node: Option<u64>) {
+        let Some(address) = this_node else { return };
+        self.node = self
+            .memory
+            .u64(address)
+            .and_then(|node| {
+                self.memory
+                    .u64(node.wrapping_add(u64::from(self.layout.node.sysname)))
+            })
+            .ok()
+            .and_then(|term| self.atom(term))
+            .map(|name| name.to_string());
+    }
+}
+
+fn not_readable(pid: u32, exe: PathBuf, missing: &[&str]) -> BeamError {
+    let name = exe.file_name().and_then(|name| name.to_str());
+    if !name.is_some_and(|name| name.starts_with("beam")) {
+        return BeamError::NotBeam { pid, exe };
+    }
+    BeamError::MissingSymbols {
+        pid,
+        exe,
+        missing: missing.join(", "),
+    }
+}
+
+/// The difference between addresses in the process and in the executable's file, and where
+/// its code is mapped.
+fn load_bias(
+    pid: u32,
+    exe: &std::path::Path,
+    elf: &Elf,
+    mappings: &[ExecutableMapping],
+) -> Result<(u64, u64), BeamError> {
+    let name = exe.to_string_lossy();
+    mappings
+        .iter()
+        .find(|mapping| mapping.path == name)
+        .and_then(|mapping| {
+            let address = elf.address_of(mapping.file_offset)?;
+            Some((mapping.start.wrapping_sub(address), mapping.start))
+        })
+        .ok_or_else(|| not_readable(pid, exe.to_path_buf(), &["its own code"]))
+}

@@ -1,0 +1,63 @@
+//! What can go wrong while attaching, and what helps.
+
+use std::io;
+
+/// Why capturing could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// Not allowed to load BPF programs.
+    #[error(
+        "not allowed to load BPF programs: run with sudo, or give the capabilities CAP_BPF, \
+         CAP_PERFMON and CAP_SYS_PTRACE"
+    )]
+    NotPermitted,
+    /// The kernel has no type information.
+    #[error(
+        "the kernel has no BTF (/sys/kernel/btf/vmlinux is missing): a kernel built with \
+         CONFIG_DEBUG_INFO_BTF is needed, as every current distribution ships"
+    )]
+    NoBtf,
+    /// The kernel refused the programs.
+    #[error(
+        "the kernel refused the BPF programs ({0}): Linux 5.17 or later is needed, \
+         `escope-bpf doctor` shows what is missing"
+    )]
+    Load(String),
+    /// No timer could be opened.
+    #[error(
+        "cannot open a sampling timer on CPU {cpu} ({source}): allow it with \
+         `sysctl kernel.perf_event_paranoid=1` or run with sudo"
+    )]
+    Timer {
+        /// Which CPU.
+        cpu: u32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel would not take that many samples.
+    #[error(
+        "the kernel allows at most {allowed} samples a second on each CPU: lower -F, or raise \
+         it with `sysctl kernel.perf_event_max_sample_rate={wanted}`"
+    )]
+    Rate {
+        /// What was asked for.
+        wanted: u32,
+        /// What is allowed.
+        allowed: u32,
+    },
+    /// The list of CPUs could not be read.
+    #[error("cannot tell which CPUs are online ({0}): is /sys mounted?")]
+    Cpus(String),
+    /// A record in the ring is not one of ours.
+    #[error("the kernel half wrote a record that cannot be read: {0}")]
+    Record(#[from] crate::DecodeError),
+    /// Anything else that libbpf reported.
+    #[error("{what}: {message}")]
+    Bpf {
+        /// What was tried.
+        what: &'static str,
+        /// What libbpf said.
+        message: String,
+    },
+}

@@ -1,0 +1,62 @@
+//! The ring buffer's consumer.
+//!
+//! libbpf wants its callback when the ring is mapped; we want to lend a different one to
+//! each drain. The pointer to the lent one lives in a cell for the length of the drain.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use libbpf_rs::{MapMut, RingBuffer, RingBufferBuilder};
+
+use super::failed;
+use crate::CaptureError;
+
+type Sink = *mut dyn FnMut(&[u8]);
+
+pub(super) struct Ring {
+    buffer: RingBuffer<'static>,
+    sink: Rc<Cell<Option<Sink>>>,
+}
+
+impl Ring {
+    pub(super) fn new(map: &MapMut<'_>) -> Result<Ring, CaptureError> {
+        let sink: Rc<Cell<Option<Sink>>> = Rc::new(Cell::new(None));
+        let lent = Rc::clone(&sink);
+        let mut builder = RingBufferBuilder::new();
+        builder
+            .add(map, move |bytes| {
+                if let Some(sink) = lent.get() {
+                    // SAFETY: `consume` put a live, exclusively borrowed sink here and takes
+                    // it out before it returns; libbpf calls us only from within it.
+                    unsafe { (*sink)(bytes) };
+                }
+                0
+            })
+            .map_err(|error| failed("mapping the ring", &error))?;
+        let buffer = builder
+            .build()
+            .map_err(|error| failed("mapping the ring", &error))?;
+        Ok(Ring { buffer, sink })
+    }
+
+    /// Calls `sink` with each record that is ready.
+    pub(super) fn consume(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<(), CaptureError> {
+        let sink: *mut (dyn FnMut(&[u8]) + '_) = sink;
+        // SAFETY: only the lifetime changes, and the guard below ends the loan.
+        let sink: Sink = unsafe { std::mem::transmute(sink) };
+        self.sink.set(Some(sink));
+        let _guard = Loan(&self.sink);
+        self.buffer
+            .consume()
+            .map_err(|error| failed("reading the ring", &error))
+    }
+}
+
+/// Ends the loan also when the sink panics.
+struct Loan<'a>(&'a Cell<Option<Sink>>);
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
+}

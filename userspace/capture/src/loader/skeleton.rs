@@ -1,0 +1,31 @@
+//! The generated skeleton, and the one thing it does not do: take a config as a whole.
+
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "generated"
+)]
+mod generated {
+    include!(env!("ESCOPE_SKELETON"));
+}
+
+use escope_wire::Config;
+pub(super) use generated::{EscopeSkel, EscopeSkelBuilder, OpenEscopeSkel};
+use zerocopy::IntoBytes;
+
+const _: () = assert!(size_of::<generated::types::config>() == size_of::<Config>());
+
+/// Writes the constants that the verifier will see.
+pub(super) fn set_config(open: &mut OpenEscopeSkel<'_>, config: &Config) {
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        let target = std::ptr::from_mut(&mut rodata.config).cast::<u8>();
+        let bytes = config.as_bytes();
+        // SAFETY: both sides are the same struct, made from one definition, of the size
+        // asserted above, without padding; `rodata` is ours alone until the load.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+}
