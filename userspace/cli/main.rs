@@ -1,1 +1,66 @@
-fn main() {}
+//! The command line: arguments to plain values to one function per command.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage,
+//! 3 target refused.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod completions;
+mod doctor;
+mod export;
+mod failure;
+mod flamegraph;
+mod load;
+mod output;
+#[cfg(feature = "query")]
+mod query;
+mod record;
+mod report;
+mod summary;
+mod tables;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are results; anything else is a usage error, code 2.
+            let code = error.exit_code();
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(code).unwrap_or(2));
+        }
+    };
+    match run(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Record(args) => record::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Flamegraph(args) => flamegraph::run(args),
+        Command::Export(args) => export::run(args),
+        #[cfg(feature = "query")]
+        Command::Query(args) => query::run(args),
+        #[cfg(not(feature = "query"))]
+        Command::Query(_) => Err(Failure::usage(
+            "this is the slim build, which has no SQL: use a build with the feature `query`, or \
+             open the Parquet tables with DuckDB",
+        )
+        .into()),
+        Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(args),
+    }
+}

@@ -1,1 +1,41 @@
-fn main() {}
+//! `cargo xtask`: the tasks of developers.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::commands::root;
+use xtask::{demo, test, tidy};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Development tasks of escope-bpf")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// From a fresh machine to a flame graph of a running Erlang VM
+    Demo(demo::Args),
+    /// Format, lints, docs and all tests, tier by tier
+    Test(test::Args),
+    /// The rules of this tree: file lengths, arrows between crates, unsafe code
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Tidy => tidy::run(&root()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

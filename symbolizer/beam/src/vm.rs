@@ -12,7 +12,7 @@ use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{CallSite, JitRanges, call_site};
 use crate::target::{Elf, ExecutableMapping, proc_path, read_executable_mappings};
-use crate::term::{AtomTable, PidPrinter};
+use crate::term::{AtomTable, PidPrinter, small};
 use crate::{BeamError, stack};
 
 /// More BIFs than any release has.
@@ -28,11 +28,14 @@ pub struct Certainty {
 }
 
 /// A VM: where its things are, and how they are laid out.
-pub struct Vm {
+///
+/// Generic over its memory, so that what is read from a live VM can be tested and replayed
+/// from an image.
+pub struct Vm<M: Memory = LiveMemory> {
     /// The OS process.
     pub pid: u32,
     /// Its memory.
-    pub memory: LiveMemory,
+    pub memory: M,
     /// Its release's layout.
     pub layout: Layout,
     /// Its global variables.
@@ -59,12 +62,13 @@ pub struct Vm {
     pub bifs: BTreeMap<u64, Mfa>,
     /// Offset of `__jit_debug_register_code` in the executable.
     pub jit_register_file_offset: Option<u64>,
+    /// Where JIT code may lie.
+    pub jit: JitRanges,
     /// How sure we are.
     pub certainty: Certainty,
-    executable_start: u64,
 }
 
-impl Vm {
+impl Vm<LiveMemory> {
     /// Finds everything in a process and proves that it reads right.
     ///
     /// # Errors
@@ -75,7 +79,7 @@ impl Vm {
             .map_err(|_| BeamError::NotPermitted { pid })?;
         let elf = Elf::open(&proc_path(pid, "exe"))?;
         let memory = LiveMemory::new(pid);
-        let (bias, mapping) = load_bias(pid, &exe, &elf, &mappings)?;
+        let bias = load_bias(pid, &exe, &elf, &mappings)?;
         let at = |name: &str| {
             elf.symbol(name)
                 .map(|symbol| symbol.address.wrapping_add(bias))
@@ -125,7 +129,7 @@ impl Vm {
                     format!("layout: table of OTP {}", layout.otp),
                 ],
             },
-            executable_start: mapping,
+            jit: jit_ranges(&mappings),
             layout,
             globals,
             exe,
@@ -165,7 +169,7 @@ impl Vm {
                 what: "its first JIT code",
             });
         }
-        if !self.jit_ranges()?.contains(self.normal_exit) {
+        if !self.jit.contains(self.normal_exit) {
             return Err(refuse(format!(
                 "the exit code of processes, {:#x}, is not executable",
                 self.normal_exit
@@ -179,27 +183,23 @@ impl Vm {
         Ok(())
     }
 
+    /// Reads again where JIT code may lie: the VM maps more when it loads more.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn refresh_jit_ranges(&mut self) -> Result<(), BeamError> {
+        self.jit = jit_ranges(&read_executable_mappings(self.pid)?);
+        Ok(())
+    }
+}
+
+impl<M: Memory> Vm<M> {
     /// The schedulers as they are now.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn schedulers(&self) -> Result<Vec<Scheduler>, BeamError> {
         read_schedulers(self.pid, &self.memory, &self.globals, &self.layout)
-    }
-
-    /// Where JIT code may lie now.
-    ///
-    /// # Errors
-    /// When the process is gone.
-    pub fn jit_ranges(&self) -> Result<JitRanges, BeamError> {
-        let mappings = read_executable_mappings(self.pid)?;
-        Ok(JitRanges::new(
-            mappings
-                .iter()
-                .filter(|mapping| mapping.may_be_jit())
-                .map(|mapping| (mapping.start, mapping.end))
-                .collect(),
-        ))
     }
 
     /// Adds what the VM's JIT list holds to a map; returns how many pieces it named.
@@ -237,26 +237,21 @@ impl Vm {
         self.atoms.name(&self.memory, term)
     }
 
-    /// Module and function atoms and an arity, where all three are what they should be.
+    /// Module atom, function atom and a plain arity, where they are what they should be.
     #[must_use]
-    pub fn mfa(&self, words: [u64; 3], arity: Option<i64>) -> Option<Mfa> {
+    pub fn mfa(&self, words: [u64; 3]) -> Option<Mfa> {
         Some(Mfa {
             module: self.atom(words[0])?.to_string(),
             function: self.atom(words[1])?.to_string(),
-            arity: u32::try_from(arity?).ok().filter(|arity| *arity <= 255)?,
+            arity: u32::try_from(words[2]).ok().filter(|arity| *arity <= 255)?,
         })
     }
 
-    /// A path by which the executable can be opened whatever became of its name.
+    /// The same with the arity as a term, as in an Erlang tuple.
     #[must_use]
-    pub fn exe_open_path(&self) -> PathBuf {
-        proc_path(self.pid, "exe")
-    }
-
-    /// Where the executable's code is mapped.
-    #[must_use]
-    pub fn executable_start(&self) -> u64 {
-        self.executable_start
+    pub fn mfa_of_terms(&self, terms: [u64; 3]) -> Option<Mfa> {
+        let arity = u64::try_from(small(terms[2])?).ok()?;
+        self.mfa([terms[0], terms[1], arity])
     }
 
     /// The table of BIFs names C functions as Erlang knows them.
@@ -276,9 +271,9 @@ impl Vm {
         };
         for entry in words.chunks_exact((stride / 8) as usize) {
             let field = |at: u32| entry[at as usize / 8];
-            let names = [field(layout.module), field(layout.name), 0];
-            let arity = i64::from(field(layout.arity) as u32);
-            if let Some(mfa) = self.mfa(names, Some(arity)) {
+            let arity = field(layout.arity) & 0xffff_ffff;
+            let words = [field(layout.module), field(layout.name), arity];
+            if let Some(mfa) = self.mfa(words) {
                 // Several names may share one C function (`halt/0..2`): the first one stands.
                 self.bifs.entry(field(layout.function)).or_insert(mfa);
             }
@@ -316,21 +311,30 @@ fn not_readable(pid: u32, exe: PathBuf, missing: &[&str]) -> BeamError {
     }
 }
 
-/// The difference between addresses in the process and in the executable's file, and where
-/// its code is mapped.
+fn jit_ranges(mappings: &[ExecutableMapping]) -> JitRanges {
+    JitRanges::new(
+        mappings
+            .iter()
+            .filter(|mapping| mapping.may_be_jit())
+            .map(|mapping| (mapping.start, mapping.end))
+            .collect(),
+    )
+}
+
+/// The difference between addresses in the process and in the executable's file.
 fn load_bias(
     pid: u32,
     exe: &std::path::Path,
     elf: &Elf,
     mappings: &[ExecutableMapping],
-) -> Result<(u64, u64), BeamError> {
+) -> Result<u64, BeamError> {
     let name = exe.to_string_lossy();
     mappings
         .iter()
         .find(|mapping| mapping.path == name)
         .and_then(|mapping| {
             let address = elf.address_of(mapping.file_offset)?;
-            Some((mapping.start.wrapping_sub(address), mapping.start))
+            Some(mapping.start.wrapping_sub(address))
         })
         .ok_or_else(|| not_readable(pid, exe.to_path_buf(), &["its own code"]))
 }

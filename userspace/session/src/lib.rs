@@ -1,1 +1,29 @@
-//! Attach, pipeline, stop: the only crate with threads.
+//! One recording, from attach to stop.
+//!
+//! [`Recorder::start`] finds a BEAM, proves that it can be read, starts the capture and a
+//! recording; [`Recorder::run`] drains, names and writes until it is told to stop, the time is
+//! up, the target ends or the disk is full; [`Recorder::finish`] leaves a whole recording.
+//!
+//! Invariant: whatever goes wrong after the start, what was captured until then is on disk and
+//! opens.
+
+#![forbid(unsafe_code)]
+
+mod cost;
+mod error;
+mod find;
+mod launch;
+mod losses;
+mod manifest;
+mod pipeline;
+mod recorder;
+mod setup;
+
+pub use cost::Cost;
+pub use error::{Refusal, SessionError};
+pub use escope_beam::{Beam, BeamError, Vm, find_beams, read_threads};
+pub use escope_capture::{CaptureError, Clock, ClockChoice, KernelSupport, online_cpus, probe_kernel};
+pub use escope_recording::EndedHow;
+pub use find::{TargetChoice, choose};
+pub use launch::Launched;
+pub use recorder::{Progress, RecordOptions, Recorder, Stop, Summary};

@@ -28,6 +28,8 @@ struct Piece {
     end: u64,
     from_ns: u64,
     until_ns: u64,
+    /// Address and size of the blob it was listed with; zeros where it was announced.
+    blob: (u64, u64),
     names: Names,
 }
 
@@ -91,8 +93,11 @@ impl CodeMap {
     /// Adds code that was there before anything was followed; code already known wins.
     pub fn add_existing(&mut self, start: u64, bytes: u32, blob: (u64, u64)) {
         let end = start.saturating_add(u64::from(bytes));
-        if start < end && !self.overlapping(start, end).next().is_some() {
+        if start < end && self.overlapping(start, end).next().is_none() {
             self.insert(start, end, 0, Names::Pending(blob.0, blob.1));
+            if let Some(piece) = self.live.get_mut(&start) {
+                piece.blob = blob;
+            }
         }
     }
 
@@ -109,6 +114,30 @@ impl CodeMap {
         let names = module.map_or(Names::Lost, |module| Names::Known(Arc::new(module)));
         self.insert(start, end, at_ns, names);
         self.changed_ns = self.changed_ns.max(at_ns);
+    }
+
+    /// Takes over a list that was read anew, where changes cannot be followed one by one: what
+    /// is no longer there ends, what is new begins, both now.
+    pub fn replace(&mut self, fresh: CodeMap, at_ns: u64) {
+        let same = |known: &Piece, new: &Piece| known.end == new.end && known.blob == new.blob;
+        let gone: Vec<u64> = self
+            .live
+            .iter()
+            .filter(|(key, known)| !fresh.live.get(key).is_some_and(|new| same(known, new)))
+            .map(|(&key, _)| key)
+            .collect();
+        for key in gone {
+            self.retire(key, at_ns);
+            self.changed_ns = self.changed_ns.max(at_ns);
+        }
+        for (key, piece) in fresh.live {
+            if !self.live.contains_key(&key) {
+                self.epoch += 1;
+                self.changed_ns = self.changed_ns.max(at_ns);
+                let from_ns = at_ns;
+                self.live.insert(key, Piece { from_ns, ..piece });
+            }
+        }
     }
 
     /// Code that is gone.
@@ -128,6 +157,7 @@ impl CodeMap {
                 end,
                 from_ns,
                 until_ns: u64::MAX,
+                blob: (0, 0),
                 names,
             },
         );
@@ -264,6 +294,27 @@ mod tests {
         map.add_existing(0x1000, 0x100, (1, 1));
         let located = map.locate(0x1010, 1, |_, _| Some(module("m", 0x7000, 0x100)));
         assert!(located.is_none());
+    }
+
+    #[test]
+    fn a_list_read_anew_replaces_what_changed_only() {
+        let listed = |entries: &[(u64, u64)]| {
+            let mut map = CodeMap::new();
+            for &(start, blob) in entries {
+                map.add_existing(start, 0x100, (blob, 8));
+            }
+            map
+        };
+        let mut map = listed(&[(0x1000, 1), (0x2000, 2)]);
+        let epoch = map.epoch();
+        map.replace(listed(&[(0x1000, 1), (0x2000, 2)]), 50);
+        assert_eq!(map.epoch(), epoch);
+        map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 60);
+        assert!(map.epoch() > epoch && map.changed_ns() == 60);
+        let read = |blob, _| Some(module(&format!("blob{blob}"), 0x2000, 0x100));
+        let at = |map: &mut CodeMap, ns| map.locate(0x2010, ns, read).map(|l| l.module.name.to_string());
+        assert_eq!(at(&mut map, 55).as_deref(), Some("blob2"));
+        assert_eq!(at(&mut map, 65).as_deref(), Some("blob3"));
     }
 
     #[test]

@@ -223,6 +223,37 @@ impl Capture {
     }
 }
 
+/// What this kernel can do for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelSupport {
+    /// Which clock samples would be taken by.
+    pub clock: &'static str,
+    /// Whether many probes can be attached at once.
+    pub multi_uprobes: bool,
+}
+
+/// Loads the programs, opens the timers and removes both again.
+///
+/// # Errors
+/// What [`Capture::start`] would fail with.
+pub fn probe_kernel() -> Result<KernelSupport, CaptureError> {
+    const RING_BYTES: u32 = 4096;
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Err(CaptureError::NoBtf);
+    }
+    let (clock, _events) = ticks::open(ClockChoice::Auto, 1, &cpus::online_cpus()?)?;
+    let config = Config::default();
+    let multi_uprobes = match load(&config, RING_BYTES, true) {
+        Ok(_) => true,
+        Err(error @ CaptureError::NotPermitted) => return Err(error),
+        Err(_) => load(&config, RING_BYTES, false).map(|_| false)?,
+    };
+    Ok(KernelSupport {
+        clock: clock.as_str(),
+        multi_uprobes,
+    })
+}
+
 fn load(
     config: &Config,
     ring_bytes: u32,

@@ -1,0 +1,66 @@
+//! Numbers for frames and stacks, and what is new since last asked.
+
+use std::rc::Rc;
+
+use escope_model::{Frame, FrameId, ProcessInfo, StackId};
+use rustc_hash::FxHashMap;
+
+/// What has come into being since the last call of
+/// [`Symbolizer::take_new`](crate::Symbolizer::take_new). Ids follow on from the last ones.
+#[derive(Debug, Default)]
+pub struct NewEntries {
+    /// Frames with their ids, ascending.
+    pub frames: Vec<(FrameId, Frame)>,
+    /// Stacks with their ids, ascending; their frames came before them or are here.
+    pub stacks: Vec<(StackId, Rc<[FrameId]>)>,
+    /// Processes that are new or of which more is known.
+    pub processes: Vec<ProcessInfo>,
+}
+
+/// The numbers given so far.
+#[derive(Default)]
+pub(crate) struct Interner {
+    frames: FxHashMap<Rc<Frame>, FrameId>,
+    by_id: Vec<Rc<Frame>>,
+    stacks: FxHashMap<Rc<[FrameId]>, StackId>,
+    new_frames: Vec<(FrameId, Frame)>,
+    new_stacks: Vec<(StackId, Rc<[FrameId]>)>,
+}
+
+impl Interner {
+    pub(crate) fn frame(&mut self, frame: Frame) -> FrameId {
+        if let Some(id) = self.frames.get(&frame) {
+            return *id;
+        }
+        let id = FrameId(self.frames.len() as u32);
+        self.new_frames.push((id, frame.clone()));
+        let frame = Rc::new(frame);
+        self.by_id.push(frame.clone());
+        self.frames.insert(frame, id);
+        id
+    }
+
+    pub(crate) fn get(&self, id: FrameId) -> Option<&Frame> {
+        self.by_id.get(id.index()).map(Rc::as_ref)
+    }
+
+    pub(crate) fn stack(&mut self, frames: &[FrameId]) -> StackId {
+        if let Some(id) = self.stacks.get(frames) {
+            return *id;
+        }
+        let id = StackId(self.stacks.len() as u32);
+        let frames: Rc<[FrameId]> = frames.into();
+        self.new_stacks.push((id, frames.clone()));
+        self.stacks.insert(frames, id);
+        id
+    }
+
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.frames.len(), self.stacks.len())
+    }
+
+    pub(crate) fn take_new(&mut self, into: &mut NewEntries) {
+        into.frames.append(&mut self.new_frames);
+        into.stacks.append(&mut self.new_stacks);
+    }
+}

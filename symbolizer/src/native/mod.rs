@@ -1,0 +1,180 @@
+//! C code of the target: which file is where, its symbols, and how to unwind it.
+
+mod dwarf;
+mod object;
+mod unwind;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use escope_beam::ExecutableMapping;
+use escope_beam::memory::Memory;
+
+use self::object::{NativeObject, NativeSymbol};
+pub(crate) use self::unwind::{NativeUnwinder, Unwound};
+use dwarf::Dwarf;
+
+/// A native function, named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NativeName {
+    /// Symbol, or file name and offset where there is none.
+    pub(crate) function: Arc<str>,
+    /// Start of the function in the target's address space.
+    pub(crate) start: u64,
+    /// Last component of the file's path.
+    pub(crate) object: Arc<str>,
+    /// Source file and line, where the file has DWARF.
+    pub(crate) location: Option<(Arc<str>, u32)>,
+}
+
+struct Mapped {
+    mapping: ExecutableMapping,
+    name: Arc<str>,
+    /// Added to an address of the file to give one of the target.
+    bias: u64,
+    object: Option<NativeObject>,
+    dwarf: Option<Dwarf>,
+}
+
+/// The native code of one process.
+pub(crate) struct NativeMap {
+    pid: u32,
+    mapped: Vec<Mapped>,
+    unwinder: NativeUnwinder,
+}
+
+impl NativeMap {
+    /// Nothing mapped yet.
+    #[must_use]
+    pub(crate) fn new(pid: u32) -> NativeMap {
+        NativeMap {
+            pid,
+            mapped: Vec::new(),
+            unwinder: NativeUnwinder::new(),
+        }
+    }
+
+    /// Takes over what a process has mapped now. Files that are known stay as they are, so
+    /// that this is cheap to repeat when a NIF library or a driver has been loaded.
+    pub(crate) fn update(&mut self, mappings: Vec<ExecutableMapping>, memory: &impl Memory) {
+        for mapping in mappings {
+            if mapping.may_be_jit() || self.find(mapping.start).is_some() {
+                continue;
+            }
+            let gone = |known: &Mapped| {
+                known.mapping.start < mapping.end && mapping.start < known.mapping.end
+            };
+            for index in (0..self.mapped.len()).rev() {
+                if gone(&self.mapped[index]) {
+                    let known = self.mapped.remove(index);
+                    self.unwinder.remove(known.mapping.start);
+                }
+            }
+            let mapped = self.open(mapping, memory);
+            if let Some(object) = &mapped.object {
+                self.unwinder.add(&mapped.mapping, mapped.bias, object);
+            }
+            let at = self
+                .mapped
+                .partition_point(|known| known.mapping.start < mapped.mapping.start);
+            self.mapped.insert(at, mapped);
+        }
+    }
+
+    fn open(&self, mapping: ExecutableMapping, memory: &impl Memory) -> Mapped {
+        let path = mapping.path.trim_end_matches(" (deleted)");
+        let name = path.rsplit('/').next().unwrap_or(path).into();
+        let mut opened = None;
+        let mut file = None;
+        if mapping.path == "[vdso]" {
+            let mut bytes = vec![0; (mapping.end - mapping.start).min(1 << 20) as usize];
+            if memory.read(mapping.start, &mut bytes).is_ok() {
+                opened = NativeObject::from_bytes(&bytes);
+            }
+        } else if path.starts_with('/') {
+            // What is mapped, whatever became of its name; needs a capability that a
+            // container may lack, then the name in the target's own root.
+            let candidates = [
+                mapping.open_path(self.pid),
+                PathBuf::from(format!("/proc/{}/root{path}", self.pid)),
+            ];
+            for candidate in candidates {
+                if let Some(object) = NativeObject::open(&candidate) {
+                    opened = Some(object);
+                    file = Some(candidate);
+                    break;
+                }
+            }
+        }
+        let bias = opened.as_ref().map_or(0, |object| {
+            let address = object.address_of(mapping.file_offset).unwrap_or(0);
+            mapping.start.wrapping_sub(address)
+        });
+        let dwarf = match (&opened, file) {
+            (Some(object), Some(file)) if object.has_debug_info() => Some(Dwarf::new(file)),
+            _ => None,
+        };
+        Mapped {
+            mapping,
+            name,
+            bias,
+            object: opened,
+            dwarf,
+        }
+    }
+
+    fn find(&self, address: u64) -> Option<&Mapped> {
+        let after = self
+            .mapped
+            .partition_point(|mapped| mapped.mapping.start <= address);
+        let mapped = self.mapped.get(after.checked_sub(1)?)?;
+        (address < mapped.mapping.end).then_some(mapped)
+    }
+
+    /// Whether an address is native code that is known.
+    #[must_use]
+    pub(crate) fn covers(&self, address: u64) -> bool {
+        self.find(address).is_some()
+    }
+
+    /// Names the code at an address. `pc` is inside the instruction: for a return address, one
+    /// less.
+    #[must_use]
+    pub(crate) fn name(&self, pc: u64) -> Option<NativeName> {
+        let mapped = self.find(pc)?;
+        let at = pc.wrapping_sub(mapped.bias);
+        let symbol = mapped.object.as_ref().map(|object| object.symbol_at(at));
+        let mut name = match symbol {
+            Some(NativeSymbol::Named { name, start }) => NativeName {
+                function: name,
+                start: start.wrapping_add(mapped.bias),
+                object: mapped.name.clone(),
+                location: None,
+            },
+            Some(NativeSymbol::Bounds { start }) => NativeName {
+                function: format!("{}+{start:#x}", mapped.name).into(),
+                start: start.wrapping_add(mapped.bias),
+                object: mapped.name.clone(),
+                location: None,
+            },
+            _ => NativeName {
+                function: mapped.name.clone(),
+                start: mapped.mapping.start,
+                object: mapped.name.clone(),
+                location: None,
+            },
+        };
+        if let Some(found) = mapped.dwarf.as_ref().and_then(|dwarf| dwarf.find(at)) {
+            if let Some(function) = found.function {
+                name.function = function;
+            }
+            name.location = found.location;
+        }
+        Some(name)
+    }
+
+    /// The unwinder of this code.
+    pub(crate) fn unwinder(&mut self) -> &mut NativeUnwinder {
+        &mut self.unwinder
+    }
+}

@@ -1,0 +1,278 @@
+//! One sample's stacks, joined: a list of addresses, each with what kind of code it is.
+//!
+//! ```text
+//!   kernel          when the thread was in the kernel
+//!   C               from the program counter to the call from JIT code
+//!   NIF             the Erlang name of the native function, where one was called
+//!   JIT             the helper fragment or function that called C, or was interrupted
+//!   Erlang          return addresses of the process's stack, down to its first function
+//! ```
+
+use escope_beam::memory::Memory;
+use escope_beam::stack::{CallSite, scan};
+use escope_beam::{ProcessBlock, Vm};
+use escope_model::{RawSample, SampleFlags, StackCopy, Truncation};
+use rustc_hash::FxHashMap;
+
+use crate::native::{NativeMap, Unwound};
+
+/// What kind of address it is: decides how it is named. User addresses have 47 bits, so the
+/// kind fits above them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Kernel = 0,
+    /// An interrupted instruction in C code.
+    NativeLeaf = 1,
+    /// A return address in C code.
+    NativeReturn = 2,
+    JitLeaf = 3,
+    JitReturn = 4,
+    /// Part of the stack is missing here.
+    Gap = 5,
+    /// The NIF that `Process.current` names; not an address.
+    Nif = 6,
+    /// An address without known code.
+    Unknown = 7,
+    /// Already named: a frame id.
+    Frame = 8,
+}
+
+const KINDS: [Kind; 9] = [
+    Kind::Kernel,
+    Kind::NativeLeaf,
+    Kind::NativeReturn,
+    Kind::JitLeaf,
+    Kind::JitReturn,
+    Kind::Gap,
+    Kind::Nif,
+    Kind::Unknown,
+    Kind::Frame,
+];
+
+/// One entry of a joined stack in 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Step(u64);
+
+const ADDRESS_BITS: u32 = 56;
+
+impl Step {
+    pub(crate) fn new(kind: Kind, address: u64) -> Step {
+        Step((kind as u64) << ADDRESS_BITS | address & ((1 << ADDRESS_BITS) - 1))
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        KINDS
+            .get((self.0 >> ADDRESS_BITS) as usize)
+            .copied()
+            .unwrap_or(Kind::Unknown)
+    }
+
+    pub(crate) fn address(self) -> u64 {
+        let address = self.0 & ((1 << ADDRESS_BITS) - 1);
+        match self.kind() {
+            // Kernel addresses are the upper half of the address space.
+            Kind::Kernel => address | !((1 << ADDRESS_BITS) - 1),
+            _ => address,
+        }
+    }
+}
+
+/// What joining found besides the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) in_jit: bool,
+    /// Has an Erlang stack that should reach the process's first function.
+    pub(crate) has_erlang: bool,
+    pub(crate) truncated: Option<Truncation>,
+}
+
+/// Joins stacks. Keeps buffers and what is known of call sites between samples.
+#[derive(Default)]
+pub(crate) struct Stitcher {
+    pub(crate) steps: Vec<Step>,
+    addresses: Vec<u64>,
+    sites: FxHashMap<u64, CallSite>,
+}
+
+impl Stitcher {
+    /// Call sites may have changed with the code.
+    pub(crate) fn forget_sites(&mut self) {
+        self.sites.clear();
+    }
+
+    /// Fills `steps`, leaf first.
+    pub(crate) fn join<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        native: &mut NativeMap,
+        raw: &RawSample<'_>,
+        nif: bool,
+    ) -> Joined {
+        self.steps.clear();
+        for address in raw.kernel.iter() {
+            self.steps.push(Step::new(Kind::Kernel, address));
+        }
+        let scheduler = raw.scheduler.filter(|scheduler| scheduler.kind == 0);
+        let in_jit = vm.jit.contains(raw.regs.ip);
+        let mut joined = Joined {
+            in_jit,
+            has_erlang: false,
+            truncated: None,
+        };
+        let mut call_bp = None;
+        if in_jit {
+            self.steps.push(Step::new(Kind::JitLeaf, raw.regs.ip));
+        } else {
+            call_bp = self.native(vm, native, raw, scheduler.is_some(), &mut joined);
+            if nif {
+                self.steps.push(Step::new(Kind::Nif, 0));
+            }
+        }
+        if let Some(scheduler) = &scheduler
+            && !in_jit
+            && vm.jit.contains(scheduler.jit_return)
+        {
+            self.steps
+                .push(Step::new(Kind::JitReturn, scheduler.jit_return));
+        }
+        if raw.process.is_empty() {
+            return joined;
+        }
+        let block = ProcessBlock::new(raw.process, &vm.layout);
+        let top = match &scheduler {
+            Some(_) if raw.flags.has(SampleFlags::ON_ERLANG_STACK) => raw.erlang.address,
+            Some(scheduler) => self.stack_top(vm, &block, scheduler.jit_return, call_bp),
+            None => block.stop(),
+        };
+        self.erlang(vm, raw, &block, top, &mut joined);
+        joined
+    }
+
+    /// The C stack; returns rbp at the call from JIT code where that was reached.
+    fn native<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        native: &mut NativeMap,
+        raw: &RawSample<'_>,
+        on_scheduler: bool,
+        joined: &mut Joined,
+    ) -> Option<u64> {
+        let known = native.covers(raw.regs.ip);
+        let kind = if known { Kind::NativeLeaf } else { Kind::Unknown };
+        self.steps.push(Step::new(kind, raw.regs.ip));
+        self.addresses.clear();
+        let unwound = native.unwinder().unwind(
+            &raw.regs,
+            raw.native,
+            |address| vm.jit.contains(address),
+            &mut self.addresses,
+        );
+        for &address in &self.addresses {
+            self.steps.push(Step::new(Kind::NativeReturn, address));
+        }
+        match unwound {
+            Unwound::AtJit { bp } => Some(bp),
+            Unwound::AtStart if !on_scheduler => None,
+            _ => {
+                joined.truncated = Some(Truncation::Unwind);
+                None
+            }
+        }
+    }
+
+    /// Where the Erlang stack begins for a thread in C code.
+    fn stack_top<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        block: &ProcessBlock<'_>,
+        jit_return: u64,
+        call_bp: Option<u64>,
+    ) -> u64 {
+        let stop = block.stop();
+        // With frame pointers every call stores it.
+        let Some(bp) = call_bp.filter(|_| !vm.frame_pointers) else {
+            return stop;
+        };
+        let site = *self
+            .sites
+            .entry(jit_return)
+            .or_insert_with(|| vm.call_site(jit_return));
+        let plausible = bp % 8 == 0 && (block.heap()..=block.hend()).contains(&bp);
+        match site {
+            CallSite::FramePointer if plausible => bp,
+            _ => stop,
+        }
+    }
+
+    fn erlang<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        raw: &RawSample<'_>,
+        block: &ProcessBlock<'_>,
+        top: u64,
+        joined: &mut Joined,
+    ) {
+        joined.has_erlang = true;
+        self.addresses.clear();
+        let words = match top.checked_sub(raw.erlang.address) {
+            Some(bytes) => raw.erlang.words.skip((bytes / 8) as usize),
+            // The copy begins above the top: its first frames are missing.
+            None => raw.erlang.words,
+        };
+        let mut walk = scan(words, &vm.jit, vm.normal_exit, &mut self.addresses);
+        push_returns(&mut self.steps, &self.addresses);
+        if raw.flags.has(SampleFlags::ERLANG_CAPPED) {
+            self.steps.push(Step::new(Kind::Gap, 0));
+            self.addresses.clear();
+            walk = scan(
+                raw.erlang_bottom.words,
+                &vm.jit,
+                vm.normal_exit,
+                &mut self.addresses,
+            );
+            push_returns(&mut self.steps, &self.addresses);
+        }
+        let missing = if raw.flags.has(SampleFlags::ERLANG_CAPPED) {
+            Some(Truncation::Cap)
+        } else if walk.reached_bottom && covers(&raw.erlang, top) {
+            None
+        } else if block.state().collecting() {
+            Some(Truncation::Gc)
+        } else if raw.flags.has(SampleFlags::ERLANG_UNREADABLE) {
+            Some(Truncation::Unreadable)
+        } else {
+            Some(Truncation::Bottom)
+        };
+        joined.truncated = missing.or(joined.truncated);
+    }
+}
+
+fn covers(stack: &StackCopy<'_>, top: u64) -> bool {
+    top >= stack.address
+}
+
+fn push_returns(steps: &mut Vec<Step>, addresses: &[u64]) {
+    steps.extend(
+        addresses
+            .iter()
+            .map(|&address| Step::new(Kind::JitReturn, address)),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KINDS, Kind, Step};
+
+    #[test]
+    fn steps_keep_kind_and_address() {
+        for kind in KINDS {
+            let address = if kind == Kind::Kernel {
+                0xffff_ffff_8123_4560
+            } else {
+                0x7f12_3456_7890
+            };
+            let step = Step::new(kind, address);
+            assert_eq!((step.kind(), step.address()), (kind, address));
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The whole way of one sample.
+
+use escope_beam::code::{CodeMap, parse_blob, read_blob};
+use escope_beam::memory::Memory;
+use escope_beam::{BeamError, ExecutableMapping, ProcessBlock, Vm};
+use escope_model::{
+    Activity, CodeRegistered, FrameId, FrameKind, Mfa, RawSample, Sample, SchedulerId,
+    SchedulerKind, StackId, Truncation,
+};
+use rustc_hash::FxHashMap;
+
+use crate::activity::{Evidence, calls_nifs, classify, collects_garbage};
+use crate::identity::Processes;
+use crate::intern::{Interner, NewEntries};
+use crate::kernel::KernelNames;
+use crate::native::NativeMap;
+use crate::resolve::Sources;
+use crate::stitch::{Joined, Kind, Step, Stitcher};
+
+/// Words that the cache of joined stacks may hold: 16 MB. Beyond, it starts afresh.
+const CACHE_WORDS_MAX: usize = 2 << 20;
+/// Leaf addresses that the cache may hold.
+const LEAVES_MAX: usize = 1 << 18;
+
+/// What has been seen, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Samples.
+    pub samples: u64,
+    /// Of those, on a scheduler of any kind.
+    pub on_scheduler: u64,
+    /// Of those, with a process.
+    pub with_process: u64,
+    /// Of those on a scheduler, without a process and by evidence resting or the emulator's
+    /// own work.
+    pub without_process: u64,
+    /// On a scheduler that said it ran a process, which could not be read.
+    pub process_unreadable: u64,
+    /// With an Erlang stack.
+    pub erlang_stacks: u64,
+    /// Of those, down to the first function of the process.
+    pub erlang_complete: u64,
+    /// Of those, incomplete because a garbage collection moved the stack.
+    pub erlang_in_gc: u64,
+    /// Of those, incomplete because of the copy limit.
+    pub erlang_capped: u64,
+    /// Whose C stack could not be unwound to its start.
+    pub native_incomplete: u64,
+    /// Frames of Erlang code that no known module covers.
+    pub unnamed_erlang_frames: u64,
+}
+
+/// A change of the target's Erlang code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeChange {
+    /// When, on `CLOCK_MONOTONIC`.
+    pub monotonic_ns: u64,
+    /// Loaded, or else unloaded.
+    pub loaded: bool,
+    /// The module's name; `None` when it could not be read in time.
+    pub module: Option<String>,
+    /// How many functions it has.
+    pub functions: u32,
+    /// First address.
+    pub start: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// What a joined stack means, apart from the process.
+#[derive(Clone, Copy)]
+struct Known {
+    stack: StackId,
+    bif: bool,
+    gc: bool,
+}
+
+/// Names samples of one VM.
+pub struct Symbolizer<M: Memory> {
+    vm: Vm<M>,
+    code: CodeMap,
+    native: NativeMap,
+    kernel: KernelNames,
+    stitcher: Stitcher,
+    interner: Interner,
+    processes: Processes,
+    statistics: Statistics,
+    stacks: FxHashMap<Box<[Step]>, Known>,
+    stacks_words: usize,
+    leaves: FxHashMap<Step, FrameId>,
+    fragments: FxHashMap<u64, bool>,
+    epoch: u32,
+    frames: Vec<FrameId>,
+}
+
+impl<M: Memory> Symbolizer<M> {
+    /// `origin_ns` of [`Self::sample`] is up to the caller; nothing is read yet.
+    #[must_use]
+    pub fn new(vm: Vm<M>) -> Symbolizer<M> {
+        let native = NativeMap::new(vm.pid);
+        Symbolizer {
+            vm,
+            code: CodeMap::new(),
+            native,
+            kernel: KernelNames::new(),
+            stitcher: Stitcher::default(),
+            interner: Interner::default(),
+            processes: Processes::default(),
+            statistics: Statistics::default(),
+            stacks: FxHashMap::default(),
+            stacks_words: 0,
+            leaves: FxHashMap::default(),
+            fragments: FxHashMap::default(),
+            epoch: 0,
+            frames: Vec::new(),
+        }
+    }
+
+    /// The VM.
+    #[must_use]
+    pub fn vm(&self) -> &Vm<M> {
+        &self.vm
+    }
+
+    /// The VM, to refresh what is known of it.
+    pub fn vm_mut(&mut self) -> &mut Vm<M> {
+        &mut self.vm
+    }
+
+    /// The Erlang code.
+    pub fn code_mut(&mut self) -> &mut CodeMap {
+        &mut self.code
+    }
+
+    /// Reads the VM's list of code; what is known already stays.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn read_code(&mut self) -> Result<usize, BeamError> {
+        self.vm.read_code(&mut self.code)
+    }
+
+    /// Takes over what native code is mapped.
+    pub fn update_mappings(&mut self, mappings: Vec<ExecutableMapping>) {
+        self.native.update(mappings, &self.vm.memory);
+        self.leaves.clear();
+        self.clear_stacks();
+    }
+
+    /// Whether an address is native or JIT code that is known: if not, the target has mapped
+    /// more since.
+    #[must_use]
+    pub fn knows(&self, address: u64) -> bool {
+        self.vm.jit.contains(address) || self.native.covers(address)
+    }
+
+    /// What has been seen so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// How many distinct frames, stacks and processes there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let (frames, stacks) = self.interner.counts();
+        (frames, stacks, self.processes.len())
+    }
+
+    /// Takes what is new since the last call.
+    pub fn take_new(&mut self, into: &mut NewEntries) {
+        self.interner.take_new(into);
+        self.processes.take_changed(&mut into.processes);
+    }
+
+    /// The VM registered or unregistered code.
+    pub fn code_registered(&mut self, event: &CodeRegistered) -> Option<CodeChange> {
+        if event.code_start == 0 {
+            return None;
+        }
+        let loaded = event.action != 2;
+        let module = loaded
+            .then(|| read_blob(&self.vm.memory, event.blob, event.blob_bytes).ok())
+            .flatten()
+            .and_then(|bytes| parse_blob(&bytes).ok())
+            .filter(|module| module.base == event.code_start);
+        let change = CodeChange {
+            monotonic_ns: event.monotonic_ns,
+            loaded,
+            module: module.as_ref().map(|module| module.name.to_string()),
+            functions: module.as_ref().map_or(0, |module| {
+                module.functions.iter().filter(|f| f.arity.is_some()).count() as u32
+            }),
+            start: event.code_start,
+            bytes: u64::from(event.code_bytes),
+        };
+        if loaded {
+            self.code.register(
+                event.code_start,
+                event.code_bytes,
+                event.monotonic_ns,
+                module,
+            );
+        } else {
+            self.code.unregister(event.code_start, event.monotonic_ns);
+        }
+        Some(change)
+    }
+
+    /// Names a sample. `origin_ns` is the recording's start on `CLOCK_MONOTONIC`.
+    pub fn sample(&mut self, raw: &RawSample<'_>, origin_ns: u64) -> Sample {
+        self.follow_code();
+        let process = raw.scheduler.map_or(0, |scheduler| scheduler.process);
+        let nif = self.native_call(raw);
+        let joined = self
+            .stitcher
+            .join(&self.vm, &mut self.native, raw, nif.is_some());
+        let known = self.resolve(raw.monotonic_ns, nif.as_ref());
+        let proc = self.processes.identify(&self.vm, raw, process);
+        let block = proc.map(|_| ProcessBlock::new(raw.process, &self.vm.layout));
+        let evidence = Evidence {
+            in_jit: joined.in_jit,
+            called_nif: nif.is_some(),
+            bif: known.bif,
+            gc: known.gc,
+        };
+        let activity = classify(raw, block.as_ref(), evidence);
+        self.count(raw, &joined, activity, proc.is_some());
+        Sample {
+            ts_ns: raw.monotonic_ns.saturating_sub(origin_ns) as i64,
+            cpu: raw.cpu,
+            tid: raw.tid,
+            scheduler: raw.scheduler.map(|scheduler| SchedulerId {
+                kind: match scheduler.kind {
+                    1 => SchedulerKind::DirtyCpu,
+                    2 => SchedulerKind::DirtyIo,
+                    _ => SchedulerKind::Normal,
+                },
+                number: scheduler.number as u16,
+            }),
+            proc,
+            stack: known.stack,
+            activity,
+            weight_ns: raw.weight_ns,
+            truncated: joined.truncated,
+        }
+    }
+
+    /// Forgets names that a change of code may have made wrong.
+    fn follow_code(&mut self) {
+        if self.epoch != self.code.epoch() {
+            self.epoch = self.code.epoch();
+            self.clear_stacks();
+            self.leaves.clear();
+            self.fragments.clear();
+            self.stitcher.forget_sites();
+        }
+    }
+
+    fn clear_stacks(&mut self) {
+        self.stacks.clear();
+        self.stacks_words = 0;
+    }
+
+    /// The native function the process is in: the one that a fragment for NIFs called, or
+    /// the one that a dirty scheduler runs.
+    fn native_call(&mut self, raw: &RawSample<'_>) -> Option<Mfa> {
+        let scheduler = raw.scheduler?;
+        if scheduler.process == 0 || self.vm.jit.contains(raw.regs.ip) {
+            return None;
+        }
+        if scheduler.kind == 0 && !self.calls_nifs(scheduler.jit_return, raw.monotonic_ns) {
+            return None;
+        }
+        self.vm.mfa(raw.current_call)
+    }
+
+    fn calls_nifs(&mut self, jit_return: u64, at_ns: u64) -> bool {
+        if let Some(known) = self.fragments.get(&jit_return) {
+            return *known;
+        }
+        let step = Step::new(Kind::JitReturn, jit_return);
+        let frame = self.sources().frame(step, at_ns, None);
+        let calls = frame.kind == FrameKind::Helper && calls_nifs(&frame.function);
+        self.fragments.insert(jit_return, calls);
+        calls
+    }
+
+    fn sources(&mut self) -> Sources<'_, M> {
+        Sources {
+            vm: &self.vm,
+            code: &mut self.code,
+            native: &self.native,
+            kernel: &mut self.kernel,
+        }
+    }
+
+    /// The stack that the stitcher's steps stand for.
+    fn resolve(&mut self, at_ns: u64, nif: Option<&Mfa>) -> Known {
+        // Samples from before a change of code must not see or fill the caches.
+        let cached = at_ns >= self.code.changed_ns();
+        // The program counter differs with almost every sample, its function and line do
+        // not: naming it first makes equal stacks equal.
+        let mut steps = std::mem::take(&mut self.stitcher.steps);
+        for step in &mut steps {
+            let leaf = matches!(step.kind(), Kind::Kernel | Kind::NativeLeaf | Kind::JitLeaf);
+            if leaf || step.kind() == Kind::Nif {
+                let frame = self.frame(*step, at_ns, nif, cached && leaf);
+                *step = Step::new(Kind::Frame, u64::from(frame.0));
+            }
+        }
+        let known = match self.stacks.get(steps.as_slice()) {
+            Some(known) if cached => *known,
+            _ => self.resolve_steps(&steps, at_ns, cached),
+        };
+        self.stitcher.steps = steps;
+        known
+    }
+
+    fn resolve_steps(&mut self, steps: &[Step], at_ns: u64, cached: bool) -> Known {
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.clear();
+        for &step in steps {
+            let frame = match step.kind() {
+                Kind::Frame => FrameId(step.address() as u32),
+                _ => self.frame(step, at_ns, None, cached),
+            };
+            frames.push(frame);
+        }
+        let (mut bif, mut gc) = (false, false);
+        for frame in frames.iter().filter_map(|id| self.interner.get(*id)) {
+            bif |= frame.kind == FrameKind::Bif;
+            gc |= collects_garbage(frame.kind, &frame.function);
+        }
+        let known = Known {
+            stack: self.interner.stack(&frames),
+            bif,
+            gc,
+        };
+        self.frames = frames;
+        if cached {
+            if self.stacks_words + steps.len() > CACHE_WORDS_MAX {
+                self.clear_stacks();
+            }
+            self.stacks_words += steps.len();
+            self.stacks.insert(steps.into(), known);
+        }
+        known
+    }
+
+    fn frame(&mut self, step: Step, at_ns: u64, nif: Option<&Mfa>, cached: bool) -> FrameId {
+        if cached && let Some(id) = self.leaves.get(&step) {
+            return *id;
+        }
+        let frame = self.sources().frame(step, at_ns, nif);
+        if frame.kind == FrameKind::Marker && matches!(step.kind(), Kind::JitLeaf | Kind::JitReturn)
+        {
+            self.statistics.unnamed_erlang_frames += 1;
+        }
+        let id = self.interner.frame(frame);
+        if cached {
+            if self.leaves.len() >= LEAVES_MAX {
+                self.leaves.clear();
+            }
+            self.leaves.insert(step, id);
+        }
+        id
+    }
+
+    fn count(&mut self, raw: &RawSample<'_>, joined: &Joined, activity: Activity, process: bool) {
+        let counts = &mut self.statistics;
+        counts.samples += 1;
+        if let Some(scheduler) = &raw.scheduler {
+            counts.on_scheduler += 1;
+            match (process, scheduler.process) {
+                (true, _) => counts.with_process += 1,
+                (false, 0) => {
+                    let evident = matches!(
+                        activity,
+                        Activity::Idle
+                            | Activity::BusyWait
+                            | Activity::Port
+                            | Activity::Emulator
+                            | Activity::Kernel
+                            | Activity::Gc
+                    );
+                    counts.without_process += u64::from(evident);
+                }
+                (false, _) => counts.process_unreadable += 1,
+            }
+        }
+        if joined.has_erlang {
+            counts.erlang_stacks += 1;
+            match joined.truncated {
+                None | Some(Truncation::Unwind) => counts.erlang_complete += 1,
+                Some(Truncation::Gc) => counts.erlang_in_gc += 1,
+                Some(Truncation::Cap) => counts.erlang_capped += 1,
+                _ => {}
+            }
+        }
+        counts.native_incomplete += u64::from(joined.truncated == Some(Truncation::Unwind));
+    }
+}

@@ -1,0 +1,247 @@
+//! What the user may say.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::time;
+
+/// Out-of-process profiler for the Erlang VM.
+///
+/// Records a running, unmodified BEAM from outside and shows which process, function and
+/// state cost the time.
+#[derive(Debug, Parser)]
+#[command(name = "escope-bpf", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Record(RecordArgs),
+    Report(ReportArgs),
+    Flamegraph(FlamegraphArgs),
+    Export(ExportArgs),
+    Query(QueryArgs),
+    Check(CheckArgs),
+    Doctor(DoctorArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Record a running BEAM
+///
+/// Needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE. Nothing enters the target and
+/// nothing of it is changed. Ctrl-C ends the recording cleanly.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecordArgs {
+    /// OS pid of the BEAM; not needed when only one runs
+    #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub(crate) pid: Option<u32>,
+    /// Node name of the BEAM, with or without its host
+    #[arg(long, visible_alias = "node", conflicts_with = "pid")]
+    pub(crate) name: Option<String>,
+    /// How long, such as 30s, 5m or 1500ms; until Ctrl-C when not given
+    #[arg(short, long, value_parser = time::parse_duration, allow_hyphen_values = true)]
+    pub(crate) duration: Option<Duration>,
+    /// Samples a second on each CPU
+    #[arg(short = 'F', long, default_value_t = 99,
+          value_parser = clap::value_parser!(u32).range(1..=50_000), allow_hyphen_values = true)]
+    pub(crate) frequency: u32,
+    /// Where to; NODE-TIME.escope in the current directory when not given
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+    /// Which clock to sample by
+    #[arg(long, value_enum, default_value_t = ClockArg::Auto)]
+    pub(crate) clock: ClockArg,
+    /// How much of each Erlang stack to copy, in KiB; longer ones lose their middle
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=128))]
+    pub(crate) stack_kib: u32,
+    /// Size of the ring between the kernel and the recorder, in KiB; chosen by frequency
+    /// when not given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(4..=1_048_576))]
+    pub(crate) ring_kib: Option<u32>,
+    /// No progress and no summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Start this command and record its BEAM
+    #[arg(last = true, conflicts_with_all = ["pid", "name"])]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClockArg {
+    /// The PMU's where there is one, else the kernel's
+    Auto,
+    /// The kernel's cpu-clock: each sample stands for an exact span of CPU time
+    CpuClock,
+    /// The PMU's cycle counter
+    Cycles,
+}
+
+/// What to leave out.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FilterArgs {
+    /// Only this process: registered name, label, pid `<0.N.S>` or initial call
+    #[arg(long, value_name = "NAME|PID|MFA")]
+    pub(crate) process: Option<String>,
+    /// Only stacks with a function of this module
+    #[arg(long)]
+    pub(crate) module: Option<String>,
+    /// Only from this time on: since the start, such as 2.5s, or RFC 3339
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Only before this time
+    #[arg(long)]
+    pub(crate) until: Option<String>,
+}
+
+/// Tell who spent the CPU time of a recording
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// The recording
+    pub(crate) recording: PathBuf,
+    /// For people or for programs
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+    /// Rows in each table
+    #[arg(short = 'n', long, default_value_t = 15)]
+    pub(crate) rows: usize,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Table,
+    Json,
+}
+
+/// Draw the flame graph of a recording as SVG
+#[derive(Debug, clap::Args)]
+pub(crate) struct FlamegraphArgs {
+    /// The recording
+    pub(crate) recording: PathBuf,
+    /// Where to; RECORDING.svg when not given, - for stdout
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+    /// What the lowest row of boxes stands for
+    #[arg(long, value_enum, default_value_t = ByArg::Process)]
+    pub(crate) by: ByArg,
+    /// Leaves at the bottom: who is called, by whom
+    #[arg(long)]
+    pub(crate) reverse: bool,
+    /// A box per line of source instead of per function
+    #[arg(long)]
+    pub(crate) lines: bool,
+    /// Also what is no work: busy wait and idle
+    #[arg(long)]
+    pub(crate) idle: bool,
+    /// The title
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ByArg {
+    /// Processes of one name or initial call together
+    Process,
+    /// Each process for itself
+    Pid,
+    Scheduler,
+    Activity,
+    None,
+}
+
+/// Convert a recording for other tools
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// The recording
+    pub(crate) recording: PathBuf,
+    /// folded: one line a stack. pprof: gzipped protobuf with labels. speedscope: JSON
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// Where to; stdout when not given
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+    /// What the first frame of each stack stands for, or what profiles there are
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<ByArg>,
+    /// Also what is no work: busy wait and idle
+    #[arg(long)]
+    pub(crate) idle: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Folded,
+    Pprof,
+    Speedscope,
+}
+
+/// Ask a recording in SQL
+///
+/// Tables: samples, stacks, frames, processes, threads, code, series, losses; view: cpu.
+/// `@NAME` runs a named query, `--list` lists them.
+#[derive(Debug, clap::Args)]
+#[cfg_attr(not(feature = "query"), allow(dead_code))]
+pub(crate) struct QueryArgs {
+    /// The recording
+    #[arg(required_unless_present = "list")]
+    pub(crate) recording: Option<PathBuf>,
+    /// The query, or @NAME
+    #[arg(required_unless_present = "list")]
+    pub(crate) sql: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub(crate) format: QueryFormat,
+    /// List the named queries
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    Table,
+    Json,
+    Csv,
+}
+
+/// Verify a recording and tell what is missing
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The recording
+    pub(crate) recording: PathBuf,
+}
+
+/// Tell what will work on this host, what not, and what helps
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Only this BEAM
+    #[arg(short, long)]
+    pub(crate) pid: Option<u32>,
+}
+
+/// Print shell completions
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::Args::command().debug_assert();
+    }
+}

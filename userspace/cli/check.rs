@@ -1,0 +1,38 @@
+//! `check`: is a recording whole?
+
+
+use escope_recording::{Form, check};
+
+use crate::args::CheckArgs;
+use crate::failure::Failure;
+use crate::{output, time};
+
+pub(crate) fn run(args: CheckArgs) -> anyhow::Result<()> {
+    let report = check(&args.recording)?;
+    output::write_to(None, |out| {
+        writeln!(out, "{}", args.recording.display())?;
+        let form = match report.form {
+            Form::Streams => "streams, not finished",
+            Form::Parquet => "Parquet, finished",
+        };
+        writeln!(out, "  form     {form}")?;
+        if let Some(covered) = report.covered_ns {
+            writeln!(out, "  covers   {}", time::show(covered.max(0) as u64))?;
+        }
+        for (table, rows) in &report.rows {
+            writeln!(out, "  {:<9}{rows} rows", table.name())?;
+        }
+        for problem in &report.problems {
+            writeln!(out, "  problem  {problem}")?;
+        }
+        Ok(())
+    })?;
+    match report.problems.len() {
+        0 => Ok(()),
+        count => Err(Failure::failed(format!(
+            "{count} {} found; what can be read is listed above and opens as usual",
+            if count == 1 { "problem was" } else { "problems were" }
+        ))
+        .into()),
+    }
+}

@@ -1,0 +1,131 @@
+//! `doctor`: what will work here, what not, and what helps.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use escope_session::{Beam, CaptureError, Vm, find_beams, online_cpus, probe_kernel};
+
+use crate::args::DoctorArgs;
+use crate::failure::Failure;
+use crate::output;
+
+/// One thing that was looked at.
+struct Finding {
+    good: bool,
+    what: String,
+}
+
+impl Finding {
+    fn good(what: impl Into<String>) -> Finding {
+        Finding {
+            good: true,
+            what: what.into(),
+        }
+    }
+
+    fn bad(what: impl Into<String>) -> Finding {
+        Finding {
+            good: false,
+            what: what.into(),
+        }
+    }
+}
+
+pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<()> {
+    let host = host();
+    let beams = beams(args.pid);
+    let problems = host.iter().chain(&beams).filter(|finding| !finding.good).count();
+    output::write_to(None, |out| {
+        writeln!(out, "host")?;
+        print(out, &host)?;
+        writeln!(out, "BEAMs")?;
+        print(out, &beams)
+    })?;
+    match problems {
+        0 => Ok(()),
+        _ => Err(Failure::failed(format!(
+            "{problems} of these will not work; each line says what helps"
+        ))
+        .into()),
+    }
+}
+
+fn print(out: &mut dyn Write, findings: &[Finding]) -> anyhow::Result<()> {
+    for finding in findings {
+        let mark = if finding.good { "ok " } else { "NO " };
+        writeln!(out, "  {mark} {}", finding.what)?;
+    }
+    Ok(())
+}
+
+fn host() -> Vec<Finding> {
+    let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned());
+    let mut findings = vec![Finding::good(format!(
+        "kernel {}, {}",
+        read("/proc/sys/kernel/osrelease").unwrap_or_else(|_| "unknown".into()),
+        match online_cpus() {
+            Ok(cpus) => format!("{} CPUs", cpus.len()),
+            Err(error) => error.to_string(),
+        }
+    ))];
+    findings.push(if Path::new("/sys/kernel/btf/vmlinux").exists() {
+        Finding::good("kernel type information (BTF)")
+    } else {
+        Finding::bad(CaptureError::NoBtf.to_string())
+    });
+    findings.push(match probe_kernel() {
+        Ok(kernel) => Finding::good(format!(
+            "BPF programs load and attach; samples by {}; code loading followed {}",
+            kernel.clock,
+            if kernel.multi_uprobes {
+                "exactly (uprobe.multi)"
+            } else {
+                "exactly (one probe at a time: this kernel is older than 6.6)"
+            }
+        )),
+        Err(error) => Finding::bad(error.to_string()),
+    });
+    if read("/proc/kallsyms").is_ok_and(|text| {
+        text.lines().next().is_some_and(|line| line.starts_with("0000000000000000 "))
+    }) {
+        findings.push(Finding::bad(
+            "kernel functions will have no names: run with sudo, or set \
+             `sysctl kernel.kptr_restrict=0`",
+        ));
+    }
+    findings
+}
+
+fn beams(only: Option<u32>) -> Vec<Finding> {
+    let pids: Vec<u32> = match only {
+        Some(pid) => vec![pid],
+        None => find_beams().iter().map(|beam: &Beam| beam.pid).collect(),
+    };
+    if pids.is_empty() {
+        return vec![Finding::good("none runs, or none that this user may see")];
+    }
+    pids.into_iter().flat_map(beam).collect()
+}
+
+fn beam(pid: u32) -> Vec<Finding> {
+    let vm = match Vm::attach(pid) {
+        Ok(vm) => vm,
+        Err(error) => return vec![Finding::bad(error.to_string())],
+    };
+    let mut findings = vec![Finding::good(format!(
+        "{pid}: {}, OTP {}, ERTS {}, {}, {}",
+        vm.node.as_deref().unwrap_or("no node name"),
+        vm.otp_release,
+        vm.erts_version,
+        if vm.frame_pointers {
+            "JIT with frame pointers"
+        } else {
+            "JIT"
+        },
+        vm.exe.display(),
+    ))];
+    let notes = vm.certainty.notes.iter();
+    findings.extend(notes.map(|note| Finding::good(format!("     {note}"))));
+    findings
+}

@@ -1,0 +1,53 @@
+//! `export`: a recording for other tools.
+
+use std::io::Write;
+
+use escope_export::{folded, pprof, speedscope};
+use escope_profile::{GroupBy, Measure, StackOptions, Stacks};
+
+use crate::args::{ExportArgs, ExportFormat};
+use crate::load::Loaded;
+use crate::output;
+
+pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
+    let loaded = Loaded::open(&args.recording, &args.filter, args.idle)?;
+    let group_by = args.by.map(GroupBy::from);
+    let stacks = |default, lines, labels| {
+        Stacks::build(
+            &loaded.tally,
+            &loaded.dictionary,
+            StackOptions {
+                group_by: group_by.unwrap_or(default),
+                lines,
+                reverse: false,
+                labels,
+            },
+        )
+    };
+    let name = loaded.title();
+    output::write_to(args.output.as_deref(), |mut out: &mut dyn Write| {
+        match args.format {
+            ExportFormat::Folded => {
+                let stacks = stacks(GroupBy::Process, false, false);
+                folded::write(&stacks, &folded::FoldedOptions::default(), &mut out)?;
+            }
+            ExportFormat::Pprof => {
+                let options = pprof::PprofOptions {
+                    time_ns: loaded.manifest.clocks.start_realtime_ns,
+                    duration_ns: loaded.duration_ns,
+                    period_ns: 1_000_000_000 / u64::from(loaded.manifest.options.frequency_hz.max(1)),
+                    comments: vec![name.clone()],
+                };
+                pprof::write(&stacks(GroupBy::None, true, true), &options, &mut out)?;
+            }
+            ExportFormat::Speedscope => {
+                let options = speedscope::SpeedscopeOptions {
+                    name: name.clone(),
+                    measure: Measure::CpuNs,
+                };
+                speedscope::write(&stacks(GroupBy::None, true, false), &options, &mut out)?;
+            }
+        }
+        Ok(())
+    })
+}

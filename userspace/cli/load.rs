@@ -1,0 +1,106 @@
+//! A recording, filtered and tallied: what report, flamegraph and export have in common.
+
+use std::path::Path;
+
+use anyhow::Context;
+use escope_model::Dictionary;
+use escope_profile::{Filter, GroupBy, Tally};
+use escope_recording::{Manifest, Recording, TimeRange};
+
+use crate::args::{ByArg, FilterArgs};
+use crate::failure::Failure;
+use crate::time;
+
+/// What a view is made of.
+pub(crate) struct Loaded {
+    pub(crate) manifest: Manifest,
+    pub(crate) dictionary: Dictionary,
+    pub(crate) tally: Tally,
+    /// How long was recorded, or how long the asked-for part is.
+    pub(crate) duration_ns: u64,
+}
+
+impl Loaded {
+    /// Reads a recording. Damage is told on stderr; what can be read is used.
+    pub(crate) fn open(
+        path: &Path,
+        args: &FilterArgs,
+        include_idle: bool,
+    ) -> anyhow::Result<Loaded> {
+        let recording = Recording::open(path)?;
+        let manifest = recording.manifest().clone();
+        let filter = filter(args, include_idle, manifest.clocks.start_realtime_ns)?;
+        let (dictionary, problems) = recording.dictionary()?;
+        for problem in &problems {
+            eprintln!("escope-bpf: warning: {problem}");
+        }
+        let range = TimeRange {
+            since_ns: filter.since_ns,
+            until_ns: filter.until_ns,
+        };
+        let mut tally = Tally::new(filter.clone());
+        let mut last_ns = 0;
+        let mut rows = recording.samples_within(range)?;
+        for sample in &mut rows {
+            let sample = sample.with_context(|| format!("cannot read {}", path.display()))?;
+            last_ns = last_ns.max(sample.ts_ns);
+            tally.add(&sample);
+        }
+        for problem in rows.problems() {
+            eprintln!("escope-bpf: warning: {problem}");
+        }
+        let end = manifest.ended.as_ref().map_or(last_ns, |ended| ended.at_ns);
+        let from = filter.since_ns.unwrap_or(0).clamp(0, end);
+        let until = filter.until_ns.unwrap_or(end).clamp(from, end);
+        Ok(Loaded {
+            manifest,
+            dictionary,
+            tally,
+            duration_ns: (until - from) as u64,
+        })
+    }
+
+    /// What was recorded, for a title.
+    pub(crate) fn title(&self) -> String {
+        let target = &self.manifest.target;
+        let who = match target.node.as_deref() {
+            Some(node) if node != "nonode@nohost" => node.to_owned(),
+            _ => format!("beam.smp {}", target.pid),
+        };
+        format!("{who}: CPU at {} Hz", self.manifest.options.frequency_hz)
+    }
+}
+
+fn filter(args: &FilterArgs, include_idle: bool, start_ns: i64) -> anyhow::Result<Filter> {
+    let point = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| time::parse_point(text, start_ns).map_err(Failure::usage))
+            .transpose()
+    };
+    let (since_ns, until_ns) = (point(&args.since)?, point(&args.until)?);
+    if let (Some(since), Some(until)) = (since_ns, until_ns)
+        && since >= until
+    {
+        return Err(Failure::usage("--since is not before --until: swap them").into());
+    }
+    Ok(Filter {
+        since_ns,
+        until_ns,
+        process: args.process.clone(),
+        module: args.module.clone(),
+        include_idle,
+        ..Filter::default()
+    })
+}
+
+impl From<ByArg> for GroupBy {
+    fn from(by: ByArg) -> GroupBy {
+        match by {
+            ByArg::Process => GroupBy::Process,
+            ByArg::Pid => GroupBy::Pid,
+            ByArg::Scheduler => GroupBy::Scheduler,
+            ByArg::Activity => GroupBy::Activity,
+            ByArg::None => GroupBy::None,
+        }
+    }
+}

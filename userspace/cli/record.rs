@@ -1,0 +1,158 @@
+//! `record`: a running BEAM into a recording.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use escope_recording::Clocks;
+use escope_session::{
+    ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop,
+    TargetChoice, choose,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::args::{ClockArg, RecordArgs};
+use crate::failure::Failure;
+use crate::summary;
+
+pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // A second one ends us at once: what was recorded until then still opens.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.flag())
+            .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
+            .context("cannot handle signals")?;
+    }
+    let (pid, launched) = target(&args)?;
+    let output = match &args.output {
+        Some(output) => output.clone(),
+        None => default_output(pid, args.name.as_deref())?,
+    };
+    let mut recorder = Recorder::start(pid, options(&args, output))?;
+    let bar = progress_bar(&args, &recorder);
+    let ran = recorder.run(&stop, |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    let outcome = match ran {
+        Ok(ended) => recorder.finish(ended, None).map(|summary| (summary, None)),
+        // A full disk, mostly: what is there is closed as well as it can be.
+        Err(error) => recorder
+            .finish(EndedHow::Failed, Some(error.to_string()))
+            .map(|summary| (summary, Some(error))),
+    };
+    if let Some(mut launched) = launched {
+        // Reaped if it has ended; else it runs on without us.
+        let _ = launched.child.try_wait();
+    }
+    let (summary, error) = outcome?;
+    if !args.quiet {
+        summary::print(&summary);
+    }
+    match error {
+        None => Ok(()),
+        Some(error) => Err(error.into()),
+    }
+}
+
+fn target(args: &RecordArgs) -> Result<(u32, Option<Launched>), SessionError> {
+    if !args.command.is_empty() {
+        let launched = Launched::start(&args.command)?;
+        return Ok((launched.pid, Some(launched)));
+    }
+    let choice = match (args.pid, &args.name) {
+        (Some(pid), _) => TargetChoice::Pid(pid),
+        (None, Some(name)) => TargetChoice::Node(name.clone()),
+        (None, None) => TargetChoice::Only,
+    };
+    Ok((choose(&choice)?, None))
+}
+
+fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
+    let mut options = RecordOptions::new(output);
+    options.frequency_hz = args.frequency;
+    options.duration = args.duration;
+    options.clock = match args.clock {
+        ClockArg::Auto => ClockChoice::Auto,
+        ClockArg::CpuClock => ClockChoice::CpuClock,
+        ClockArg::Cycles => ClockChoice::Cycles,
+    };
+    options.erlang_stack_bytes = args.stack_kib * 1024;
+    options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
+    options
+}
+
+/// `rabbit@host-20260131T120000.escope` here.
+fn default_output(pid: u32, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| Failure::failed("the clock is set before 1970: give a path with -o"))?;
+    let stamp: String = Clocks::new(0, now.as_nanos() as i64)
+        .start_realtime
+        .chars()
+        .take(19)
+        .filter(|c| !matches!(c, '-' | ':'))
+        .collect();
+    let who: String = match name {
+        Some(name) => name
+            .chars()
+            .map(|c| if c.is_alphanumeric() || "@_-.".contains(c) { c } else { '_' })
+            .collect(),
+        None => format!("beam-{pid}"),
+    };
+    Ok(PathBuf::from(format!("{who}-{stamp}.escope")))
+}
+
+fn progress_bar(args: &RecordArgs, recorder: &Recorder) -> ProgressBar {
+    if args.quiet || !std::io::stderr().is_terminal() {
+        if !args.quiet {
+            eprintln!("{}", greeting(args, recorder));
+        }
+        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    }
+    let bar = match args.duration {
+        Some(duration) => ProgressBar::new(duration.as_millis() as u64),
+        None => ProgressBar::no_length(),
+    };
+    let template = match args.duration {
+        Some(_) => "{prefix} {bar:24} {msg}",
+        None => "{prefix} {spinner} {msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.println(greeting(args, recorder));
+    bar.set_prefix("recording");
+    bar
+}
+
+fn greeting(args: &RecordArgs, recorder: &Recorder) -> String {
+    let vm = recorder.vm();
+    let node = vm.node.as_deref().unwrap_or("unnamed node");
+    format!(
+        "recording {node} (pid {}, OTP {}, ERTS {}) at {} Hz by {}{}",
+        vm.pid,
+        vm.otp_release,
+        vm.erts_version,
+        args.frequency,
+        recorder.clock().as_str(),
+        if args.duration.is_none() {
+            "; Ctrl-C ends it"
+        } else {
+            ""
+        }
+    )
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    let seconds = progress.elapsed.as_secs_f64().max(1e-3);
+    bar.set_position(progress.elapsed.as_millis() as u64);
+    bar.set_message(format!(
+        "{:.1} s, {} samples ({:.0}/s), {} lost, own CPU {:.1} %",
+        seconds,
+        progress.samples,
+        progress.samples as f64 / seconds,
+        progress.lost,
+        100.0 * Duration::from_nanos(progress.cpu_ns).as_secs_f64() / seconds,
+    ));
+}

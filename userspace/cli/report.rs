@@ -1,0 +1,49 @@
+//! `report`: who spent the time.
+
+
+use escope_profile::{Limits, Report, ReportOptions};
+use escope_recording::Manifest;
+use serde_json::{Map, Value};
+
+use crate::args::{ReportArgs, ReportFormat};
+use crate::load::Loaded;
+use crate::{output, tables};
+
+pub(crate) fn run(args: ReportArgs) -> anyhow::Result<()> {
+    let loaded = Loaded::open(&args.recording, &args.filter, true)?;
+    let report = Report::build(
+        &loaded.tally,
+        &loaded.dictionary,
+        ReportOptions {
+            limits: Limits { rows: args.rows },
+            duration_ns: Some(loaded.duration_ns),
+        },
+    );
+    output::write_to(None, |out| match args.format {
+        ReportFormat::Table => tables::write(&report, &loaded.manifest, out),
+        ReportFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &json(&report, &loaded.manifest)?)?;
+            Ok(writeln!(out)?)
+        }
+    })
+}
+
+/// The report's tables, with what the recording says of itself beside them.
+fn json(report: &Report, manifest: &Manifest) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(report)?;
+    let mut about = Map::new();
+    for (name, part) in [
+        ("target", serde_json::to_value(&manifest.target)?),
+        ("options", serde_json::to_value(&manifest.options)?),
+        ("totals", serde_json::to_value(&manifest.totals)?),
+        ("recorder", serde_json::to_value(&manifest.recorder)?),
+        ("losses", serde_json::to_value(&manifest.losses)?),
+        ("ended", serde_json::to_value(&manifest.ended)?),
+    ] {
+        about.insert(name.to_owned(), part);
+    }
+    if let Some(object) = value.as_object_mut() {
+        object.insert("recording".to_owned(), Value::Object(about));
+    }
+    Ok(value)
+}

@@ -1,0 +1,76 @@
+//! What `record` says at the end.
+
+use escope_session::{EndedHow, Summary};
+
+use crate::time;
+
+/// To stderr: what was captured, lost and spent.
+pub(crate) fn print(summary: &Summary) {
+    let seconds = summary.duration.as_secs_f64().max(1e-9);
+    let how = match summary.ended {
+        EndedHow::Duration => "time is up",
+        EndedHow::Interrupted => "interrupted",
+        EndedHow::TargetExited => "the target ended",
+        EndedHow::Failed => "failed",
+        _ => "ended",
+    };
+    eprintln!(
+        "{how} after {seconds:.1} s: wrote {} ({})",
+        summary.path.display(),
+        bytes(summary.bytes)
+    );
+    let counters = &summary.counters;
+    let (frames, stacks, processes) = summary.distinct;
+    eprintln!(
+        "  captured  {} samples of {} attempts; {processes} processes, {stacks} stacks, {frames} \
+         frames",
+        counters.recorded, counters.attempts
+    );
+    let seen = &summary.statistics;
+    eprintln!(
+        "  complete  {} Erlang stacks reach the first function of their process; {} were in a \
+         garbage collection, {} longer than the copy limit",
+        percent(seen.erlang_complete, seen.erlang_stacks),
+        seen.erlang_in_gc,
+        seen.erlang_capped,
+    );
+    match counters.ring_full {
+        0 => eprintln!("  lost      nothing"),
+        lost => eprintln!(
+            "  lost      {lost} samples ({}): lower -F, or give the recorder more CPU time",
+            percent(lost, counters.attempts)
+        ),
+    }
+    eprintln!(
+        "  spent     {} CPU and at most {} of memory in the recorder ({:.2} % of one CPU); {} in \
+         its kernel half",
+        time::show(summary.cost.cpu_ns),
+        bytes(summary.cost.peak_rss_bytes),
+        summary.cost.cpu_ns as f64 / 1e7 / seconds,
+        time::show(counters.busy_ns),
+    );
+    if let Some(note) = &summary.code_note {
+        eprintln!("  note      code loading was followed by polling: {note}");
+    }
+    if let Some(note) = &summary.note {
+        eprintln!("  note      {note}");
+    }
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "no".to_owned();
+    }
+    format!("{:.2} %", 100.0 * part as f64 / whole as f64)
+}
+
+/// `1.5 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let value = bytes as f64;
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", value / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", value / 1_048_576.0),
+        _ => format!("{:.2} GiB", value / 1_073_741_824.0),
+    }
+}

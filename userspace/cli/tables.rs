@@ -1,0 +1,195 @@
+//! The report for people.
+
+use std::io::Write;
+
+use escope_profile::{Report, Top};
+use escope_recording::Manifest;
+
+use crate::summary::bytes;
+use crate::time;
+
+const NAME_WIDTH: usize = 56;
+
+/// Prints every section that has something to say.
+pub(crate) fn write(
+    report: &Report,
+    manifest: &Manifest,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    head(report, manifest, out)?;
+    section(out, "process", &report.groups, &["CPU", "of work", "GC", "pids"], |row| {
+        (
+            row.name.clone(),
+            vec![
+                time::show(row.cpu_ns),
+                percent(row.work_share),
+                time::show(row.gc_ns),
+                row.processes.to_string(),
+            ],
+        )
+    })?;
+    let columns = ["self", "of work", "in C", "GC", "total"];
+    section(out, "function (what it calls in C included)", &report.functions, &columns, |row| {
+        let place = match (&row.file, row.line) {
+            (Some(file), Some(line)) => format!("{}  {file}:{line}", row.name),
+            _ => row.name.clone(),
+        };
+        (
+            place,
+            vec![
+                time::show(row.erlang_self_ns),
+                percent(row.erlang_self_share),
+                time::show(row.native_ns + row.kernel_ns),
+                time::show(row.gc_ns),
+                percent(row.total_share),
+            ],
+        )
+    })?;
+    section(out, "module", &report.modules, &["self", "of work", "total"], |row| {
+        (
+            row.module.clone(),
+            vec![
+                time::show(row.erlang_self_ns),
+                percent(row.erlang_self_share),
+                percent(row.total_share),
+            ],
+        )
+    })?;
+    section(out, "C and kernel function", &report.native, &["self", "of work", "total"], |row| {
+        let name = match &row.object {
+            Some(object) => format!("{}  [{object}]", row.name),
+            None => row.name.clone(),
+        };
+        (
+            name,
+            vec![
+                time::show(row.self_ns),
+                percent(row.self_share),
+                percent(row.total_share),
+            ],
+        )
+    })?;
+    whole(report, out)?;
+    tail(manifest, out)
+}
+
+fn head(report: &Report, manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
+    let target = &manifest.target;
+    writeln!(
+        out,
+        "{} (pid {}, OTP {}): {} recorded at {} Hz, {} samples, {} of CPU, {} of it work",
+        target.node.as_deref().unwrap_or("unnamed node"),
+        target.pid,
+        target.otp_release.as_deref().unwrap_or("?"),
+        time::show(report.duration_ns),
+        manifest.options.frequency_hz,
+        report.total.samples,
+        time::show(report.total.cpu_ns),
+        time::show(report.work.cpu_ns),
+    )?;
+    if manifest.ended.is_none() {
+        writeln!(out, "not finished: `escope-bpf check` tells what is missing")?;
+    }
+    Ok(())
+}
+
+fn section<T>(
+    out: &mut dyn Write,
+    title: &str,
+    top: &Top<T>,
+    columns: &[&str],
+    row: impl Fn(&T) -> (String, Vec<String>),
+) -> anyhow::Result<()> {
+    if top.rows.is_empty() {
+        return Ok(());
+    }
+    let heads = columns.iter().map(|column| (*column).to_owned()).collect();
+    writeln!(out)?;
+    line(out, title, heads)?;
+    for item in &top.rows {
+        let (name, cells) = row(item);
+        line(out, &name, cells)?;
+    }
+    if top.omitted > 0 {
+        writeln!(out, "  and {} more: -n shows them", top.omitted)?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut dyn Write, name: &str, cells: Vec<String>) -> anyhow::Result<()> {
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    let width = name.chars().count();
+    write!(out, "{name}{:pad$}", "", pad = NAME_WIDTH.saturating_sub(width))?;
+    for cell in cells {
+        write!(out, " {cell:>10}")?;
+    }
+    Ok(writeln!(out)?)
+}
+
+/// Activities, schedulers and other threads: of all samples, not only of work.
+fn whole(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    writeln!(out)?;
+    line(out, "activity", vec!["CPU".into(), "of all".into()])?;
+    for row in &report.activities {
+        let cells = vec![time::show(row.cpu_ns), percent(row.share)];
+        line(out, row.activity.as_str(), cells)?;
+    }
+    if !report.schedulers.is_empty() {
+        writeln!(out)?;
+        let heads = ["work", "busy wait", "idle", "utilised"];
+        line(out, "scheduler", heads.map(str::to_owned).to_vec())?;
+        for row in &report.schedulers {
+            let cells = vec![
+                time::show(row.work_ns),
+                time::show(row.busy_wait_ns),
+                time::show(row.idle_ns),
+                row.utilisation.map_or_else(String::new, percent),
+            ];
+            line(out, &row.scheduler, cells)?;
+        }
+    }
+    section(out, "other thread", &report.threads, &["CPU", "of all"], |row| {
+        let name = format!("{}  ({})", row.name, row.kind);
+        (name, vec![time::show(row.cpu_ns), percent(row.share)])
+    })?;
+    if report.unattributed.samples > 0 || !report.truncated.is_empty() {
+        writeln!(out)?;
+        line(out, "incomplete", vec!["samples".into(), "of all".into()])?;
+        for row in &report.truncated {
+            let name = format!("stack cut: {}", row.reason.as_str());
+            line(out, &name, vec![row.samples.to_string(), percent(row.share)])?;
+        }
+        let none = &report.unattributed;
+        if none.samples > 0 {
+            let cells = vec![none.samples.to_string(), percent(none.share)];
+            line(out, "no frame at all", cells)?;
+        }
+    }
+    Ok(())
+}
+
+fn tail(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
+    let totals = &manifest.totals;
+    writeln!(out)?;
+    if manifest.ended.is_some() {
+        writeln!(
+            out,
+            "lost: {} of {} samples; recorder: {} of CPU, at most {} of memory",
+            totals.lost,
+            totals.attempts,
+            time::show(manifest.recorder.cpu_ns),
+            bytes(manifest.recorder.peak_rss_bytes),
+        )?;
+    }
+    for loss in &manifest.losses {
+        writeln!(out, "  {} x {}: {}; {}", loss.count, loss.place, loss.meaning, loss.remedy)?;
+    }
+    Ok(())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

@@ -1,0 +1,141 @@
+//! Queries that are asked often, by name.
+
+use crate::error::QueryError;
+
+/// A query with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Its name; a query is asked for as `@name`.
+    pub name: &'static str,
+    /// What it answers, one sentence.
+    pub description: &'static str,
+    /// The query, to run or to start from.
+    pub sql: &'static str,
+}
+
+const NAMED: &[Named] = &[
+    Named {
+        name: "top_processes",
+        description: "the 20 Erlang processes that used the most CPU time",
+        sql: "SELECT process, pid, SUM(weight_ns) / 1e9 AS cpu_s, \
+              100.0 * SUM(weight_ns) / (SELECT SUM(weight_ns) FROM cpu WHERE work) AS percent \
+              FROM cpu WHERE work AND proc IS NOT NULL GROUP BY proc, process, pid \
+              ORDER BY cpu_s DESC, process LIMIT 20",
+    },
+    Named {
+        name: "top_groups",
+        description: "the 20 kinds of process that used the most CPU time: short-lived \
+                      processes of one kind make one row",
+        sql: "SELECT process_group, COUNT(DISTINCT proc) AS processes, \
+              SUM(weight_ns) / 1e9 AS cpu_s \
+              FROM cpu WHERE work AND proc IS NOT NULL GROUP BY process_group \
+              ORDER BY cpu_s DESC, process_group LIMIT 20",
+    },
+    Named {
+        name: "top_functions",
+        description: "the 20 functions in which the CPU was, C and kernel included",
+        sql: "SELECT leaf, leaf_kind, SUM(weight_ns) / 1e9 AS cpu_s, \
+              100.0 * SUM(weight_ns) / (SELECT SUM(weight_ns) FROM cpu WHERE work) AS percent \
+              FROM cpu WHERE work GROUP BY leaf, leaf_kind ORDER BY cpu_s DESC, leaf LIMIT 20",
+    },
+    Named {
+        name: "top_erlang",
+        description: "the 20 Erlang functions that used the most CPU time, with the C code \
+                      and the kernel work below them",
+        sql: "SELECT erlang_function, SUM(weight_ns) / 1e9 AS cpu_s, \
+              100.0 * SUM(weight_ns) / (SELECT SUM(weight_ns) FROM cpu WHERE work) AS percent \
+              FROM cpu WHERE work AND erlang_function IS NOT NULL GROUP BY erlang_function \
+              ORDER BY cpu_s DESC, erlang_function LIMIT 20",
+    },
+    Named {
+        name: "top_inclusive",
+        description: "the 20 Erlang functions with the most CPU time on the stack, in \
+                      themselves and in what they called",
+        sql: "SELECT f.name, SUM(c.weight_ns) / 1e9 AS cpu_s \
+              FROM cpu AS c JOIN (SELECT DISTINCT stack, name FROM stack_frames \
+              WHERE kind IN ('erlang', 'bif', 'nif')) AS f ON c.stack = f.stack \
+              WHERE c.work GROUP BY f.name ORDER BY cpu_s DESC, f.name LIMIT 20",
+    },
+    Named {
+        name: "top_modules",
+        description: "the 20 Erlang modules whose functions used the most CPU time",
+        sql: "SELECT erlang_module, SUM(weight_ns) / 1e9 AS cpu_s \
+              FROM cpu WHERE work AND erlang_module IS NOT NULL GROUP BY erlang_module \
+              ORDER BY cpu_s DESC, erlang_module LIMIT 20",
+    },
+    Named {
+        name: "by_activity",
+        description: "CPU time by what threads were doing, busy waiting and idling included",
+        sql: "SELECT activity, COUNT(*) AS samples, SUM(weight_ns) / 1e9 AS cpu_s \
+              FROM samples GROUP BY activity ORDER BY cpu_s DESC, activity",
+    },
+    Named {
+        name: "by_scheduler",
+        description: "CPU time of each scheduler: work, garbage collection, busy waiting",
+        sql: "SELECT scheduler, \
+              SUM(CASE WHEN work THEN weight_ns ELSE 0 END) / 1e9 AS work_s, \
+              SUM(CASE WHEN activity = 'gc' THEN weight_ns ELSE 0 END) / 1e9 AS gc_s, \
+              SUM(CASE WHEN activity = 'busy_wait' THEN weight_ns ELSE 0 END) / 1e9 \
+              AS busy_wait_s \
+              FROM cpu WHERE scheduler IS NOT NULL GROUP BY scheduler \
+              ORDER BY work_s DESC, scheduler",
+    },
+    Named {
+        name: "by_thread",
+        description: "CPU time of each thread of the VM, busy waiting included",
+        sql: "SELECT t.name, t.kind, s.tid, SUM(s.weight_ns) / 1e9 AS cpu_s \
+              FROM samples AS s LEFT JOIN threads AS t ON s.tid = t.tid \
+              GROUP BY t.name, t.kind, s.tid ORDER BY cpu_s DESC, s.tid",
+    },
+    Named {
+        name: "timeline",
+        description: "CPU time second by second: work, garbage collection, kernel, busy waiting",
+        sql: "SELECT DIV(ts_ns, 1000000000) AS second, \
+              SUM(CASE WHEN work THEN weight_ns ELSE 0 END) / 1e9 AS work_s, \
+              SUM(CASE WHEN activity = 'gc' THEN weight_ns ELSE 0 END) / 1e9 AS gc_s, \
+              SUM(CASE WHEN activity = 'kernel' THEN weight_ns ELSE 0 END) / 1e9 AS kernel_s, \
+              SUM(CASE WHEN activity = 'busy_wait' THEN weight_ns ELSE 0 END) / 1e9 \
+              AS busy_wait_s \
+              FROM cpu GROUP BY second ORDER BY second",
+    },
+    Named {
+        name: "top_gc",
+        description: "the 20 processes that spent the most CPU time collecting garbage",
+        sql: "SELECT process, pid, SUM(weight_ns) / 1e9 AS gc_s \
+              FROM cpu WHERE activity = 'gc' GROUP BY proc, process, pid \
+              ORDER BY gc_s DESC, process LIMIT 20",
+    },
+    Named {
+        name: "truncated",
+        description: "how much CPU time has an incomplete stack, and why",
+        sql: "SELECT truncated, COUNT(*) AS samples, SUM(weight_ns) / 1e9 AS cpu_s \
+              FROM samples GROUP BY truncated ORDER BY cpu_s DESC, truncated",
+    },
+    Named {
+        name: "losses",
+        description: "what is missing from the recording, and what would prevent it",
+        sql: "SELECT place, SUM(count) AS count, MIN(from_ns) / 1e9 AS from_s, \
+              MAX(to_ns) / 1e9 AS to_s, meaning, remedy \
+              FROM losses GROUP BY place, meaning, remedy ORDER BY count DESC, place",
+    },
+];
+
+/// Every named query.
+#[must_use]
+pub fn named() -> &'static [Named] {
+    NAMED
+}
+
+/// The SQL of a query that may be given as `@name`.
+pub(crate) fn expand(sql: &str) -> Result<&str, QueryError> {
+    let Some(name) = sql.trim().strip_prefix('@') else {
+        return Ok(sql);
+    };
+    match NAMED.iter().find(|query| query.name == name) {
+        Some(query) => Ok(query.sql),
+        None => Err(QueryError::UnknownNamed {
+            name: name.to_owned(),
+            known: NAMED.iter().map(|query| query.name.to_owned()).collect(),
+        }),
+    }
+}

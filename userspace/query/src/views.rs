@@ -1,0 +1,165 @@
+//! The tables that a query can name, and how each is made.
+//!
+//! A recording's own tables are scanned where they lie. The derived ones rest on
+//! names, which are worked out when a query first needs them and then kept.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use escope_model::Activity;
+use polars::prelude::{
+    DataFrame, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError, PolarsResult, col, lit,
+};
+
+use crate::names::{named_frames, named_processes};
+use crate::scan::ParquetTable;
+use crate::stacks::{ends, spread};
+
+/// Derived tables, in the order they are listed.
+const VIEWS: [&str; 4] = ["cpu", "named_frames", "named_processes", "stack_frames"];
+
+/// Columns of `cpu`, the important ones first.
+const CPU: [&str; 20] = [
+    "ts_ns",
+    "weight_ns",
+    "activity",
+    "work",
+    "process",
+    "process_group",
+    "pid",
+    "name",
+    "label",
+    "initial_call",
+    "leaf",
+    "leaf_kind",
+    "erlang_function",
+    "erlang_module",
+    "scheduler",
+    "cpu",
+    "tid",
+    "truncated",
+    "proc",
+    "stack",
+];
+
+/// Columns of `stack_frames`.
+const STACK_FRAMES: [&str; 10] = [
+    "stack", "depth", "frame", "name", "kind", "module", "function", "arity", "file", "line",
+];
+
+/// Every table of one recording.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    files: BTreeMap<&'static str, ParquetTable>,
+    frames: OnceLock<DataFrame>,
+    processes: OnceLock<DataFrame>,
+    ends: OnceLock<DataFrame>,
+}
+
+impl Tables {
+    pub(crate) fn new(files: BTreeMap<&'static str, ParquetTable>) -> Tables {
+        Tables {
+            files,
+            frames: OnceLock::new(),
+            processes: OnceLock::new(),
+            ends: OnceLock::new(),
+        }
+    }
+
+    /// Whether a query can name it.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name) || VIEWS.contains(&name)
+    }
+
+    /// The recording's own tables.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &'static str> {
+        self.files.keys().copied()
+    }
+
+    /// The derived tables.
+    pub(crate) fn derived(&self) -> impl Iterator<Item = &'static str> {
+        VIEWS.into_iter()
+    }
+
+    /// Every name, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.own().chain(self.derived()).map(Into::into).collect();
+        names.sort();
+        names
+    }
+
+    /// The table of a name that [`Tables::has`].
+    pub(crate) fn get(&self, name: &str) -> PolarsResult<LazyFrame> {
+        match name {
+            "cpu" => self.cpu(),
+            "named_frames" => Ok(self.named_frames()?.lazy()),
+            "named_processes" => Ok(self.named_processes()?.lazy()),
+            "stack_frames" => self.stack_frames(),
+            own => self.file(own)?.lazy(),
+        }
+    }
+
+    fn cpu(&self) -> PolarsResult<LazyFrame> {
+        let processes = self.named_processes()?.drop("parent")?;
+        let ends = kept(&self.ends, || {
+            ends(&self.file("stacks")?.frame()?, &self.named_frames()?)
+        })?;
+        let samples = self.file("samples")?.lazy()?;
+        Ok(left_join(left_join(samples, processes, "proc"), ends, "stack")
+            .with_column(work().alias("work"))
+            .select(CPU.map(col)))
+    }
+
+    fn stack_frames(&self) -> PolarsResult<LazyFrame> {
+        let rows = spread(&self.file("stacks")?.frame()?)?;
+        Ok(left_join(rows.lazy(), self.named_frames()?, "frame").select(STACK_FRAMES.map(col)))
+    }
+
+    fn named_frames(&self) -> PolarsResult<DataFrame> {
+        kept(&self.frames, || named_frames(self.file("frames")?.frame()?))
+    }
+
+    fn named_processes(&self) -> PolarsResult<DataFrame> {
+        kept(&self.processes, || {
+            named_processes(self.file("processes")?.frame()?)
+        })
+    }
+
+    fn file(&self, name: &str) -> PolarsResult<&ParquetTable> {
+        self.files.get(name).ok_or_else(|| {
+            let what = format!("the recording has no table {name}");
+            PolarsError::ComputeError(what.into())
+        })
+    }
+}
+
+/// What was made before, or else is made now. Two queries at once may both make it.
+fn kept(
+    place: &OnceLock<DataFrame>,
+    make: impl FnOnce() -> PolarsResult<DataFrame>,
+) -> PolarsResult<DataFrame> {
+    if let Some(frame) = place.get() {
+        return Ok(frame.clone());
+    }
+    let frame = make()?;
+    Ok(place.get_or_init(|| frame).clone())
+}
+
+fn left_join(left: LazyFrame, right: DataFrame, key: &str) -> LazyFrame {
+    left.join(
+        right.lazy(),
+        [col(key)],
+        [col(key)],
+        JoinArgs::new(JoinType::Left),
+    )
+}
+
+/// Whether the CPU did something that the program asked for.
+fn work() -> Expr {
+    Activity::ALL
+        .iter()
+        .filter(|activity| !activity.is_work())
+        .map(|activity| col("activity").neq(lit(activity.as_str())))
+        .reduce(Expr::and)
+        .unwrap_or_else(|| lit(true))
+}

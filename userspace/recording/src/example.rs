@@ -1,0 +1,182 @@
+//! A small recording to test with: a few seconds of a VM with two schedulers.
+
+use std::path::{Path, PathBuf};
+
+use escope_model::{
+    Activity, Frame, FrameId, FrameKind, Loss, Mfa, ProcId, ProcessInfo, Sample, SchedulerId,
+    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+};
+
+use crate::manifest::{Ended, EndedHow, Manifest};
+use crate::recording::Recording;
+use crate::tables::{CodeAction, CodeEvent, SeriesPoint};
+use crate::writer::Writer;
+
+/// A place for one recording, removed at the end.
+pub(crate) struct Place {
+    _dir: tempfile::TempDir,
+    pub(crate) path: PathBuf,
+}
+
+pub(crate) fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.escope");
+    Place { _dir: dir, path }
+}
+
+pub(crate) fn scheduler(number: u16) -> SchedulerId {
+    SchedulerId {
+        kind: SchedulerKind::Normal,
+        number,
+    }
+}
+
+/// Sample number `n`; numbers are about in the order of time.
+pub(crate) fn sample(n: u32) -> Sample {
+    let early = if n % 7 == 3 { 15_000_000 } else { 0 };
+    Sample {
+        ts_ns: i64::from(n) * 10_000_000 - early,
+        cpu: n % 2,
+        tid: 100 + n % 2,
+        scheduler: (n % 5 != 4).then(|| scheduler(1 + (n % 2) as u16)),
+        proc: (!n.is_multiple_of(3)).then_some(ProcId(n % 4)),
+        stack: StackId(n % 6),
+        activity: Activity::ALL[n as usize % Activity::ALL.len()],
+        weight_ns: 10_000_000,
+        truncated: n.is_multiple_of(11).then_some(Truncation::Cap),
+    }
+}
+
+pub(crate) fn frame(n: u32) -> Frame {
+    let erlang = n.is_multiple_of(2);
+    Frame {
+        kind: if erlang {
+            FrameKind::Erlang
+        } else {
+            FrameKind::Native
+        },
+        module: erlang.then(|| "lists".into()),
+        function: format!("function_{n}").into(),
+        arity: erlang.then_some(n),
+        file: erlang.then(|| "lists.erl".into()),
+        line: erlang.then_some(10 * n + 1),
+        object: (!erlang).then(|| "beam.smp".into()),
+        address: u64::MAX - u64::from(n),
+    }
+}
+
+pub(crate) fn process(n: u32, name: Option<&str>) -> ProcessInfo {
+    ProcessInfo {
+        proc: ProcId(n),
+        pid: format!("<0.{}.0>", 100 + n),
+        name: name.map(str::to_owned),
+        label: (n == 1).then(|| "a label".to_owned()),
+        initial_call: (n != 2).then(|| Mfa {
+            module: "Elixir.My.Mod".to_owned(),
+            function: "init".to_owned(),
+            arity: n,
+        }),
+        parent: (n > 0).then(|| "<0.1.0>".to_owned()),
+    }
+}
+
+pub(crate) fn thread(n: u32) -> ThreadInfo {
+    ThreadInfo {
+        tid: 100 + n,
+        name: format!("erts_sched_{}", n + 1),
+        kind: ThreadKind::Scheduler,
+        scheduler: Some(scheduler(1 + n as u16)),
+    }
+}
+
+pub(crate) fn loss() -> Loss {
+    Loss {
+        from_ns: 5,
+        to_ns: 1_000_000,
+        place: "ring_full".to_owned(),
+        count: 17,
+        meaning: "samples are missing".to_owned(),
+        remedy: "use a larger ring".to_owned(),
+    }
+}
+
+pub(crate) fn code() -> CodeEvent {
+    CodeEvent {
+        ts_ns: 0,
+        event: CodeAction::Load,
+        module: "lists".to_owned(),
+        functions: 120,
+        start: 0x7f00_0000_0000,
+        size: 65_536,
+    }
+}
+
+pub(crate) fn point(n: u32) -> SeriesPoint {
+    SeriesPoint {
+        ts_ns: i64::from(n) * 1_000_000_000,
+        proc: (n > 0).then_some(ProcId(n % 4)),
+        metric: "mailbox_messages".to_owned(),
+        value: f64::from(n) / 2.0,
+    }
+}
+
+/// Everything but samples.
+pub(crate) fn write_dictionary(writer: &mut Writer) {
+    for n in 0..8 {
+        writer.frame(FrameId(n), &frame(n));
+    }
+    for n in 0..6 {
+        let frames: Vec<FrameId> = (0..n).map(FrameId).collect();
+        writer.stack(StackId(n), &frames);
+    }
+    for n in 0..4 {
+        writer.process(&process(n, None));
+    }
+    writer.process(&process(3, Some("late_name")));
+    writer.thread(&thread(0));
+    writer.thread(&thread(1));
+    writer.code(&code());
+    writer.series(&point(0));
+    writer.series(&point(1));
+    writer.loss(&loss());
+}
+
+/// Writes samples `from..to`, flushing after every 20.
+pub(crate) fn write_samples(writer: &mut Writer, from: u32, to: u32) {
+    for n in from..to {
+        writer.sample(&sample(n));
+        if n % 20 == 19 {
+            writer.flush().unwrap();
+        }
+    }
+}
+
+/// Samples `0..count` as a reader should give them.
+pub(crate) fn expected(count: u32) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = (0..count).map(sample).collect();
+    samples.sort_by_key(|sample| sample.ts_ns);
+    samples
+}
+
+/// What a reader gives.
+pub(crate) fn read_samples(path: &Path) -> Vec<Sample> {
+    let recording = Recording::open(path).unwrap();
+    recording.samples().unwrap().map(Result::unwrap).collect()
+}
+
+/// The manifest of an example with `samples` samples that ended well.
+pub(crate) fn ended(samples: u64) -> Manifest {
+    let mut manifest = Manifest {
+        ended: Some(Ended {
+            how: EndedHow::Duration,
+            at_ns: 3_000_000_000,
+            note: None,
+        }),
+        ..Manifest::default()
+    };
+    manifest.totals.samples = samples;
+    manifest.totals.stacks = 6;
+    manifest.totals.frames = 8;
+    manifest.totals.processes = 4;
+    manifest
+}

@@ -1,0 +1,108 @@
+//! Ends a recording.
+//!
+//! ```text
+//! flush         everything is in the streams
+//! compact       TABLE.parquet.new, sync, rename to TABLE.parquet, each
+//! manifest      replaced in one step: from now on the Parquet files count
+//! remove        the streams
+//! ```
+//! The manifest alone decides which form counts. Killed before it is replaced, the
+//! recording is its streams and the Parquet files are ignored; killed after, it is
+//! the other way round. At no point is a row lost or there twice.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::compact::compact;
+use crate::disk::Disk;
+use crate::error::RecordingError;
+use crate::manifest::{self, FORMAT_VERSION, Form, Manifest, TableFile};
+use crate::packed::packed_path;
+use crate::source::Source;
+use crate::stream;
+use crate::tables::Table;
+use crate::writer::Writer;
+
+/// A recording that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The folder.
+    pub path: PathBuf,
+    /// Rows and bytes by table.
+    pub tables: BTreeMap<String, TableFile>,
+    /// Bytes of all tables.
+    pub bytes: u64,
+}
+
+impl Writer {
+    /// Ends the recording: sorts it into Parquet files and replaces the manifest by
+    /// `manifest`, whose format version, form and tables are set here.
+    ///
+    /// # Errors
+    /// If the last rows cannot be flushed, or, as [`RecordingError::NotCompacted`], if
+    /// the disk has no room for the other form. The streams stay in place then, and the
+    /// recording opens.
+    pub fn finish(mut self, mut manifest: Manifest) -> Result<Finished, RecordingError> {
+        let flushed = self.flush();
+        let (disk, path) = self.close();
+        let disk = &*disk;
+        manifest.format_version = FORMAT_VERSION;
+        manifest.form = Form::Streams;
+        manifest.tables.clear();
+        if let Err(e) = flushed {
+            // Best effort: how it ended is worth knowing, but the rows matter more.
+            let _ = manifest::save(disk, &path, &manifest);
+            return Err(e);
+        }
+        let source = Source {
+            folder: path.clone(),
+            manifest,
+        };
+        match replace_streams(disk, &source) {
+            Ok(tables) => {
+                remove_streams(disk, &path);
+                Ok(Finished {
+                    bytes: tables.values().map(|table| table.bytes).sum(),
+                    path,
+                    tables,
+                })
+            }
+            Err(e) => {
+                // Best effort, as above.
+                let _ = manifest::save(disk, &path, &source.manifest);
+                Err(RecordingError::NotCompacted {
+                    source: Box::new(e),
+                })
+            }
+        }
+    }
+}
+
+fn replace_streams(
+    disk: &dyn Disk,
+    source: &Source,
+) -> Result<BTreeMap<String, TableFile>, RecordingError> {
+    let tables = compact(disk, source, &source.folder)?;
+    let mut manifest = source.manifest.clone();
+    manifest.form = Form::Parquet;
+    manifest.tables = tables.clone();
+    manifest::save(disk, &source.folder, &manifest).inspect_err(|_| {
+        for table in Table::ALL {
+            let _ = disk.remove(&packed_path(&source.folder, table));
+        }
+    })?;
+    Ok(tables)
+}
+
+/// What cannot be removed wastes room but is ignored by readers.
+fn remove_streams(disk: &dyn Disk, path: &Path) {
+    for table in Table::ALL {
+        for segment in stream::segments(path, table).unwrap_or_default() {
+            let _ = disk.remove(&segment);
+        }
+    }
+    let _ = disk.sync_dir(path);
+}
+
+#[cfg(test)]
+mod tests;

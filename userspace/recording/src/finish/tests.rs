@@ -1,0 +1,110 @@
+use crate::check::check;
+use crate::disk::failing::FailingDisk;
+use crate::error::RecordingError;
+use crate::example::{self, place};
+use crate::manifest::{Form, Manifest};
+use crate::recording::Recording;
+use crate::writer::{Writer, WriterOptions};
+
+/// Three segments of samples.
+fn options() -> WriterOptions {
+    WriterOptions {
+        segment_bytes: 8000,
+        ..WriterOptions::default()
+    }
+}
+
+#[test]
+fn dying_at_any_step_loses_and_doubles_nothing() {
+    let total = {
+        let place = place();
+        let disk = FailingDisk::dies_after(1_000_000);
+        record_and_finish(&place.path, &disk).unwrap();
+        1_000_000 - disk.operations_left()
+    };
+    let mut forms = Vec::new();
+    for steps in 0..total {
+        let place = place();
+        let flushed = record_and_finish(&place.path, &FailingDisk::dies_after(steps));
+        let Ok(recording) = Recording::open(&place.path) else {
+            assert!(
+                steps < 6,
+                "died after {steps} steps, which is no more than creation"
+            );
+            continue;
+        };
+        forms.push(recording.manifest().form);
+        let samples = example::read_samples(&place.path);
+        let whole = samples.len() as u32;
+        assert_eq!(
+            samples,
+            example::expected(whole),
+            "died after {steps} steps"
+        );
+        let promised = flushed.unwrap_or_else(|flushed| flushed);
+        assert!(
+            whole >= promised,
+            "died after {steps} steps: {whole} < {promised}"
+        );
+        let report = check(&place.path).unwrap();
+        let dangling = report.problems.iter().find(|p| p.what.contains("refer to"));
+        assert_eq!(dangling, None, "died after {steps} steps");
+        if recording.manifest().form == Form::Parquet {
+            assert_eq!(whole, 60);
+            assert!(report.problems.len() <= 1, "{:?}", report.problems);
+        }
+    }
+    assert!(forms.contains(&Form::Streams) && forms.contains(&Form::Parquet));
+    assert!(forms.is_sorted_by_key(|form| *form == Form::Parquet));
+}
+
+/// How many samples were flushed when something failed, or all of them.
+fn record_and_finish(path: &std::path::Path, disk: &FailingDisk) -> Result<u32, u32> {
+    let disk = Box::new(disk.clone());
+    let mut writer =
+        Writer::create_on(disk, path, Manifest::default(), options()).map_err(|_| 0_u32)?;
+    example::write_dictionary(&mut writer);
+    for n in 0..60 {
+        writer.sample(&example::sample(n));
+        if n % 20 == 19 {
+            writer.flush().map_err(|_| n - 19)?;
+        }
+    }
+    writer.finish(example::ended(60)).map_err(|_| 60_u32)?;
+    Ok(60)
+}
+
+#[test]
+fn a_disk_that_fills_up_while_finishing_keeps_the_streams() {
+    let streams = {
+        let place = place();
+        let disk = FailingDisk::fills_after(1 << 30);
+        let mut writer =
+            Writer::create_on(Box::new(disk), &place.path, Manifest::default(), options()).unwrap();
+        example::write_dictionary(&mut writer);
+        example::write_samples(&mut writer, 0, 60);
+        writer.bytes_written()
+    };
+    for room in [0, 100, 1000, 3000, 6000] {
+        let place = place();
+        let disk = FailingDisk::fills_after(streams + 4000 + room);
+        let mut writer =
+            Writer::create_on(Box::new(disk), &place.path, Manifest::default(), options()).unwrap();
+        example::write_dictionary(&mut writer);
+        example::write_samples(&mut writer, 0, 60);
+        let error = writer.finish(example::ended(60)).unwrap_err();
+        assert!(
+            matches!(&error, RecordingError::NotCompacted { source }
+                if matches!(**source, RecordingError::DiskFull { .. })),
+            "{error}"
+        );
+        let recording = Recording::open(&place.path).unwrap();
+        assert_eq!(recording.manifest().form, Form::Streams);
+        assert_eq!(example::read_samples(&place.path), example::expected(60));
+        let parquet = std::fs::read_dir(&place.path).unwrap().filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().contains("parquet")
+        });
+        assert_eq!(parquet.count(), 0);
+    }
+}

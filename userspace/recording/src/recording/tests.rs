@@ -1,0 +1,135 @@
+use escope_model::{Dictionary, FrameId};
+
+use super::Recording;
+use crate::example::{self, place};
+use crate::manifest::{Form, Manifest};
+use crate::range::TimeRange;
+use crate::tables::Table;
+use crate::writer::{Writer, WriterOptions};
+
+fn dictionary() -> Dictionary {
+    let mut processes: Vec<_> = (0..4).map(|n| example::process(n, None)).collect();
+    processes[3] = example::process(3, Some("late_name"));
+    Dictionary {
+        frames: (0..8).map(example::frame).collect(),
+        stacks: (0..6).map(|n| (0..n).map(FrameId).collect()).collect(),
+        processes,
+        threads: vec![example::thread(0), example::thread(1)],
+    }
+}
+
+fn check_contents(recording: &Recording, samples: u32) {
+    assert_eq!(recording.dictionary().unwrap(), (dictionary(), vec![]));
+    let rows = recording.samples().unwrap();
+    assert_eq!(rows.problems(), []);
+    let read: Vec<_> = rows.map(Result::unwrap).collect();
+    assert_eq!(read, example::expected(samples));
+    let losses: Vec<_> = recording.losses().unwrap().map(Result::unwrap).collect();
+    assert_eq!(losses, [example::loss()]);
+    let code: Vec<_> = recording.code().unwrap().map(Result::unwrap).collect();
+    assert_eq!(code, [example::code()]);
+    let series = recording.series(TimeRange::ALL).unwrap();
+    let series: Vec<_> = series.map(Result::unwrap).collect();
+    assert_eq!(series, [example::point(0), example::point(1)]);
+}
+
+#[test]
+fn both_forms_give_back_what_was_written() {
+    let place = place();
+    let mut writer =
+        Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
+    example::write_dictionary(&mut writer);
+    example::write_samples(&mut writer, 0, 300);
+    assert_eq!(writer.buffered_rows(), 0);
+
+    let growing = Recording::open(&place.path).unwrap();
+    assert_eq!(growing.manifest().form, Form::Streams);
+    check_contents(&growing, 300);
+
+    let finished = writer.finish(example::ended(300)).unwrap();
+    assert_eq!(finished.tables["samples"].rows, 300);
+    let recording = Recording::open(&place.path).unwrap();
+    assert_eq!(recording.manifest().form, Form::Parquet);
+    assert_eq!(recording.manifest().ended, example::ended(300).ended);
+    check_contents(&recording, 300);
+
+    let mut names: Vec<_> = std::fs::read_dir(&place.path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let mut wanted: Vec<_> = Table::ALL
+        .iter()
+        .map(|table| format!("{}.parquet", table.name()))
+        .collect();
+    wanted.push("manifest.json".to_owned());
+    wanted.sort();
+    assert_eq!(names, wanted);
+}
+
+#[test]
+fn an_empty_recording_reads_in_both_forms() {
+    let place = place();
+    let mut writer =
+        Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(example::read_samples(&place.path), []);
+    writer.finish(Manifest::default()).unwrap();
+    assert_eq!(example::read_samples(&place.path), []);
+    let (dictionary, problems) = Recording::open(&place.path).unwrap().dictionary().unwrap();
+    assert_eq!((dictionary, problems), (Dictionary::default(), vec![]));
+}
+
+#[test]
+fn a_time_range_gives_exactly_its_samples() {
+    let place = place();
+    let mut writer =
+        Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
+    example::write_samples(&mut writer, 0, 300);
+    let range = TimeRange {
+        since_ns: Some(1_000_000_000),
+        until_ns: Some(1_500_000_000),
+    };
+    let mut wanted = example::expected(300);
+    wanted.retain(|sample| range.contains(sample.ts_ns));
+    assert!(!wanted.is_empty());
+    let read = || -> Vec<_> {
+        let recording = Recording::open(&place.path).unwrap();
+        let rows = recording.samples_within(range).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(read(), wanted);
+    writer.finish(Manifest::default()).unwrap();
+    assert_eq!(read(), wanted);
+}
+
+#[test]
+fn an_unfinished_recording_compacts_elsewhere() {
+    let place = place();
+    let mut writer =
+        Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
+    example::write_samples(&mut writer, 0, 100);
+    drop(writer);
+    let recording = Recording::open(&place.path).unwrap();
+    let elsewhere = place.path.with_extension("tables");
+    let tables = recording.compact_to(&elsewhere).unwrap();
+    assert_eq!(tables.len(), Table::ALL.len());
+    assert!(tables.iter().all(|table| table.files[0].is_file()));
+    assert!(
+        recording.compact_to(&elsewhere).is_ok(),
+        "files are replaced"
+    );
+    assert_eq!(example::read_samples(&place.path), example::expected(100));
+}
+
+#[test]
+fn what_is_no_recording_is_refused_with_a_reason() {
+    let place = place();
+    let reason = |path: &std::path::Path| Recording::open(path).unwrap_err().to_string();
+    assert!(reason(&place.path).contains("does not exist"));
+    std::fs::create_dir(&place.path).unwrap();
+    assert!(reason(&place.path).contains("is not a recording"));
+    let file = place.path.join("file");
+    std::fs::write(&file, "x").unwrap();
+    assert!(reason(&file).contains("is not a recording"));
+}

@@ -1,0 +1,112 @@
+//! The tables of a recording: their names, columns and rows.
+//!
+//! One file a table: its columns, how rows become an Arrow batch and how a batch
+//! becomes rows again. Both forms of a recording, the growing streams and the
+//! compacted Parquet files, hold the same batches.
+
+mod code;
+mod columns;
+mod frames;
+mod losses;
+mod processes;
+mod samples;
+mod series;
+mod stacks;
+mod threads;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+
+pub use code::{CodeAction, CodeEvent};
+pub(crate) use frames::FrameRow;
+pub use series::SeriesPoint;
+pub(crate) use stacks::StackRow;
+
+/// One of the tables of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Distinct frames.
+    Frames,
+    /// Distinct stacks: lists of frames, leaf first.
+    Stacks,
+    /// Erlang processes.
+    Processes,
+    /// OS threads of the target.
+    Threads,
+    /// Code that was loaded and unloaded.
+    Code,
+    /// Values over time.
+    Series,
+    /// What is missing, when, why.
+    Losses,
+    /// CPU samples.
+    Samples,
+}
+
+impl Table {
+    /// Every table; what a row refers to comes before the row.
+    pub const ALL: [Table; 8] = [
+        Table::Frames,
+        Table::Stacks,
+        Table::Processes,
+        Table::Threads,
+        Table::Code,
+        Table::Series,
+        Table::Losses,
+        Table::Samples,
+    ];
+
+    /// Its name in file names, in SQL and in the manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Frames => "frames",
+            Table::Stacks => "stacks",
+            Table::Processes => "processes",
+            Table::Threads => "threads",
+            Table::Code => "code",
+            Table::Series => "series",
+            Table::Losses => "losses",
+            Table::Samples => "samples",
+        }
+    }
+}
+
+/// A row of one table.
+pub(crate) trait Row: Clone + Send + 'static {
+    /// Its table.
+    const TABLE: Table;
+
+    /// The columns' names, types and nullability.
+    fn fields() -> Vec<Field>;
+
+    /// The columns' values, in the order of `fields`.
+    fn columns(rows: &[Self]) -> Vec<ArrayRef>;
+
+    /// Appends the rows of a batch to `out`; the text says what is wrong with it.
+    fn read(batch: &RecordBatch, out: &mut Vec<Self>) -> Result<(), String>;
+
+    /// The table's schema.
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(Self::fields()))
+    }
+
+    /// The rows as one Arrow batch.
+    fn batch(rows: &[Self]) -> Result<RecordBatch, ArrowError> {
+        RecordBatch::try_new(Self::schema(), Self::columns(rows))
+    }
+}
+
+/// A row that happened at some time; its table is sorted by it.
+pub(crate) trait Timed: Row {
+    /// Nanoseconds since the recording's start.
+    fn ts_ns(&self) -> i64;
+}
+
+/// A row that an id names; of several rows with one id the last one counts.
+pub(crate) trait Keyed: Row {
+    /// The id.
+    fn key(&self) -> u32;
+}

@@ -1,0 +1,257 @@
+//! Writes a recording while it is recorded.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use escope_model::{Frame, FrameId, Loss, ProcessInfo, Sample, StackId, ThreadInfo};
+
+use crate::disk::{Disk, RealDisk};
+use crate::error::RecordingError;
+use crate::manifest::{self, FORMAT_VERSION, Form, Manifest};
+use crate::stream::{Rotation, StreamWriter};
+use crate::tables::{CodeEvent, FrameRow, SeriesPoint, StackRow};
+
+/// How a recording is written.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WriterOptions {
+    /// A table's segment that reached this length is followed by a new one.
+    pub segment_bytes: u64,
+    /// A table's segment that reached this age is followed by a new one.
+    pub segment_age: Duration,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions {
+            segment_bytes: 64 << 20,
+            segment_age: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Writes a recording: rows are buffered, and [`Writer::flush`] makes them last.
+///
+/// Call `flush` about once a second: what was flushed survives anything. A writer
+/// that is dropped leaves a recording in stream form, which opens.
+pub struct Writer {
+    disk: Box<dyn Disk>,
+    path: PathBuf,
+    rotation: Rotation,
+    pub(crate) frames: StreamWriter<FrameRow>,
+    pub(crate) stacks: StreamWriter<StackRow>,
+    pub(crate) processes: StreamWriter<ProcessInfo>,
+    pub(crate) threads: StreamWriter<ThreadInfo>,
+    pub(crate) code: StreamWriter<CodeEvent>,
+    pub(crate) series: StreamWriter<SeriesPoint>,
+    pub(crate) losses: StreamWriter<Loss>,
+    pub(crate) samples: StreamWriter<Sample>,
+}
+
+/// Runs a statement for every table of a writer; what a row refers to comes first.
+macro_rules! each_table {
+    ($writer:ident, $table:ident => $run:expr) => {{
+        {
+            let $table = &mut $writer.frames;
+            $run;
+        }
+        {
+            let $table = &mut $writer.stacks;
+            $run;
+        }
+        {
+            let $table = &mut $writer.processes;
+            $run;
+        }
+        {
+            let $table = &mut $writer.threads;
+            $run;
+        }
+        {
+            let $table = &mut $writer.code;
+            $run;
+        }
+        {
+            let $table = &mut $writer.series;
+            $run;
+        }
+        {
+            let $table = &mut $writer.losses;
+            $run;
+        }
+        {
+            let $table = &mut $writer.samples;
+            $run;
+        }
+    }};
+}
+
+impl Writer {
+    /// Creates a recording, a folder that must not exist, readable by its owner only.
+    /// The manifest's format version, form and tables are set here.
+    ///
+    /// # Errors
+    /// If the path is taken, its parent is missing or not writable, or the disk is full.
+    pub fn create(
+        path: &Path,
+        manifest: Manifest,
+        options: WriterOptions,
+    ) -> Result<Writer, RecordingError> {
+        Writer::create_on(Box::new(RealDisk), path, manifest, options)
+    }
+
+    pub(crate) fn create_on(
+        disk: Box<dyn Disk>,
+        path: &Path,
+        manifest: Manifest,
+        options: WriterOptions,
+    ) -> Result<Writer, RecordingError> {
+        disk.create_dir(path).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => RecordingError::Exists {
+                path: path.to_owned(),
+            },
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                RecordingError::ParentMissing {
+                    path: path.to_owned(),
+                }
+            }
+            _ => RecordingError::io("create", path, e),
+        })?;
+        let writer = Writer {
+            disk,
+            path: path.to_owned(),
+            rotation: Rotation {
+                bytes: options.segment_bytes,
+                age: options.segment_age,
+            },
+            frames: StreamWriter::new(),
+            stacks: StreamWriter::new(),
+            processes: StreamWriter::new(),
+            threads: StreamWriter::new(),
+            code: StreamWriter::new(),
+            series: StreamWriter::new(),
+            losses: StreamWriter::new(),
+            samples: StreamWriter::new(),
+        };
+        writer.save_manifest(manifest)?;
+        Ok(writer)
+    }
+
+    /// Replaces the manifest of a recording that goes on, so that its totals are there
+    /// if it is cut short.
+    ///
+    /// # Errors
+    /// If the disk refuses; then the old one is there.
+    pub fn save_manifest(&self, mut manifest: Manifest) -> Result<(), RecordingError> {
+        manifest.format_version = FORMAT_VERSION;
+        manifest.form = Form::Streams;
+        manifest.tables.clear();
+        manifest::save(&*self.disk, &self.path, &manifest)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds a sample, in about the order of time.
+    pub fn sample(&mut self, sample: &Sample) {
+        self.samples.push(*sample);
+    }
+
+    /// Adds a distinct stack, leaf first. Ids are sequential from 0.
+    pub fn stack(&mut self, stack: StackId, frames: &[FrameId]) {
+        let frames = frames.into();
+        self.stacks.push(StackRow { stack, frames });
+    }
+
+    /// Adds a distinct frame. Ids are sequential from 0.
+    pub fn frame(&mut self, id: FrameId, frame: &Frame) {
+        let frame = frame.clone();
+        self.frames.push(FrameRow { id, frame });
+    }
+
+    /// Adds a process, or replaces what was known of it.
+    pub fn process(&mut self, process: &ProcessInfo) {
+        self.processes.push(process.clone());
+    }
+
+    /// Adds a thread, or replaces what was known of it.
+    pub fn thread(&mut self, thread: &ThreadInfo) {
+        self.threads.push(thread.clone());
+    }
+
+    /// Adds code that came or went.
+    pub fn code(&mut self, event: &CodeEvent) {
+        self.code.push(event.clone());
+    }
+
+    /// Adds a value of a metric.
+    pub fn series(&mut self, point: &SeriesPoint) {
+        self.series.push(point.clone());
+    }
+
+    /// Adds a loss.
+    pub fn loss(&mut self, loss: &Loss) {
+        self.losses.push(loss.clone());
+    }
+
+    /// Rows that would be lost if the program died now. They are in memory until the
+    /// next flush.
+    #[must_use]
+    pub fn buffered_rows(&self) -> usize {
+        self.frames.buffered()
+            + self.stacks.buffered()
+            + self.processes.buffered()
+            + self.threads.buffered()
+            + self.code.buffered()
+            + self.series.buffered()
+            + self.losses.buffered()
+            + self.samples.buffered()
+    }
+
+    /// Bytes of tables on disk so far.
+    #[must_use]
+    pub fn bytes_written(&self) -> u64 {
+        self.frames.bytes()
+            + self.stacks.bytes()
+            + self.processes.bytes()
+            + self.threads.bytes()
+            + self.code.bytes()
+            + self.series.bytes()
+            + self.losses.bytes()
+            + self.samples.bytes()
+    }
+
+    /// Writes what is buffered and waits until it would survive a power cut. Samples
+    /// go last: a sample on disk refers only to what is on disk.
+    ///
+    /// # Errors
+    /// If the disk refuses. What was flushed before stays readable; what could not be
+    /// written stays buffered, so a later flush may succeed.
+    pub fn flush(&mut self) -> Result<(), RecordingError> {
+        let (disk, path, rotation) = (&*self.disk, &self.path, self.rotation);
+        each_table!(self, table => table.flush(disk, path, rotation)?);
+        Ok(())
+    }
+
+    /// Ends every segment.
+    pub(crate) fn close(mut self) -> (Box<dyn Disk>, PathBuf) {
+        each_table!(self, table => table.close());
+        (self.disk, self.path)
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("path", &self.path)
+            .field("buffered_rows", &self.buffered_rows())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! What the recorder itself costs.
+
+use std::fs;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// What this process has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// CPU time of all its threads.
+    pub cpu_ns: u64,
+    /// The most memory it ever had resident.
+    pub peak_rss_bytes: u64,
+}
+
+impl Cost {
+    /// As of now.
+    #[must_use]
+    pub fn now() -> Cost {
+        Cost {
+            cpu_ns: nanoseconds(ClockId::ProcessCPUTime),
+            peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
+        }
+    }
+}
+
+/// `CLOCK_MONOTONIC`, which the kernel half stamps samples with.
+pub(crate) fn monotonic_ns() -> u64 {
+    nanoseconds(ClockId::Monotonic)
+}
+
+pub(crate) fn realtime_ns() -> i64 {
+    nanoseconds(ClockId::Realtime) as i64
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn peak_rss_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

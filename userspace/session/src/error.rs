@@ -1,0 +1,79 @@
+//! Why a recording failed, and whose fault it is.
+
+use std::path::PathBuf;
+
+use escope_beam::BeamError;
+use escope_capture::CaptureError;
+use escope_recording::RecordingError;
+
+/// Whether the target or the machine refused, as opposed to something that went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The target cannot be recorded, or not by this user on this kernel.
+    Target,
+    /// Anything else.
+    Other,
+}
+
+/// Why a recording failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The target cannot be read.
+    #[error(transparent)]
+    Beam(#[from] BeamError),
+    /// The kernel would not capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The recording could not be written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// No BEAM runs here.
+    #[error("no BEAM runs on this host, or none that this user may see: start one, or use sudo")]
+    NoBeam,
+    /// Several do.
+    #[error("several BEAMs run on this host, choose one with --pid or --name: {0}")]
+    SeveralBeams(String),
+    /// None has this name.
+    #[error("no BEAM on this host has the node name {name}: {found}")]
+    NoSuchNode {
+        /// The name asked for.
+        name: String,
+        /// Those that were found.
+        found: String,
+    },
+    /// A command could not be started.
+    #[error("cannot start {}: {source}", command.display())]
+    Launch {
+        /// The command.
+        command: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A command that was started never became a BEAM.
+    #[error("{} started, but no BEAM appeared among its processes within {seconds} s: is it a \
+             command that runs Erlang?", command.display())]
+    NoBeamLaunched {
+        /// The command.
+        command: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl SessionError {
+    /// Whose fault it is: decides the exit code.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            SessionError::Beam(_)
+            | SessionError::NoBeam
+            | SessionError::SeveralBeams(_)
+            | SessionError::NoSuchNode { .. }
+            | SessionError::Capture(
+                CaptureError::NotPermitted | CaptureError::NoBtf | CaptureError::Load(_),
+            ) => Refusal::Target,
+            _ => Refusal::Other,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Events in, rows out: the same code for a live capture and for a recorded stream.
+
+use std::mem;
+
+use escope_beam::memory::LiveMemory;
+use escope_beam::{read_executable_mappings, read_threads};
+use escope_model::{CodeRegistered, RawEvent, RawSample};
+use escope_recording::{CodeAction, CodeEvent, Writer};
+use escope_symbolizer::{NewEntries, Symbolizer};
+use rustc_hash::FxHashSet;
+
+/// The target's mappings are read again at most this often.
+const REFRESH_NS: u64 = 20_000_000;
+
+/// Names events and writes them.
+pub(crate) struct Pipeline {
+    pub(crate) symbolizer: Symbolizer<LiveMemory>,
+    writer: Writer,
+    origin_ns: u64,
+    new: NewEntries,
+    threads: FxHashSet<u32>,
+    refreshed_ns: u64,
+    samples: u64,
+    first_sample_ns: Option<u64>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        symbolizer: Symbolizer<LiveMemory>,
+        writer: Writer,
+        origin_ns: u64,
+    ) -> Pipeline {
+        Pipeline {
+            symbolizer,
+            writer,
+            origin_ns,
+            new: NewEntries::default(),
+            threads: FxHashSet::default(),
+            refreshed_ns: 0,
+            samples: 0,
+            first_sample_ns: None,
+        }
+    }
+
+    pub(crate) fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    pub(crate) fn into_writer(self) -> Writer {
+        self.writer
+    }
+
+    pub(crate) fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// When the first sample was taken, since the start.
+    pub(crate) fn first_sample_ns(&self) -> Option<u64> {
+        self.first_sample_ns
+    }
+
+    pub(crate) fn handle(&mut self, event: RawEvent<'_>) {
+        match event {
+            RawEvent::Sample(sample) => self.sample(&sample),
+            RawEvent::CodeRegistered(code) => self.code(&code),
+        }
+    }
+
+    fn sample(&mut self, raw: &RawSample<'_>) {
+        if !self.symbolizer.knows(raw.regs.ip) {
+            self.refresh(raw.monotonic_ns);
+        }
+        if self.threads.insert(raw.tid) {
+            self.read_threads();
+        }
+        let sample = self.symbolizer.sample(raw, self.origin_ns);
+        self.samples += 1;
+        self.first_sample_ns
+            .get_or_insert(raw.monotonic_ns.saturating_sub(self.origin_ns));
+        self.write_new();
+        self.writer.sample(&sample);
+    }
+
+    fn code(&mut self, event: &CodeRegistered) {
+        if !self.symbolizer.vm().jit.contains(event.code_start) {
+            self.refresh(event.monotonic_ns);
+        }
+        let Some(change) = self.symbolizer.code_registered(event) else {
+            return;
+        };
+        self.writer.code(&CodeEvent {
+            ts_ns: change.monotonic_ns.saturating_sub(self.origin_ns) as i64,
+            event: if change.loaded {
+                CodeAction::Load
+            } else {
+                CodeAction::Unload
+            },
+            module: change.module.unwrap_or_default(),
+            functions: change.functions,
+            start: change.start,
+            size: change.bytes,
+        });
+    }
+
+    /// The target has mapped code that is not known: a NIF library, a driver, more JIT code.
+    fn refresh(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.refreshed_ns) < REFRESH_NS {
+            return;
+        }
+        self.refreshed_ns = now_ns;
+        // A target that is gone keeps the mappings that were known.
+        if self.symbolizer.vm_mut().refresh_jit_ranges().is_ok() {
+            self.update_mappings();
+        }
+    }
+
+    pub(crate) fn update_mappings(&mut self) {
+        if let Ok(mappings) = read_executable_mappings(self.symbolizer.vm().pid) {
+            self.symbolizer.update_mappings(mappings);
+        }
+    }
+
+    pub(crate) fn read_threads(&mut self) {
+        for thread in read_threads(self.symbolizer.vm().pid) {
+            self.threads.insert(thread.tid);
+            self.writer.thread(&thread);
+        }
+    }
+
+    fn write_new(&mut self) {
+        let mut new = mem::take(&mut self.new);
+        self.symbolizer.take_new(&mut new);
+        for (id, frame) in new.frames.drain(..) {
+            self.writer.frame(id, &frame);
+        }
+        for (id, frames) in new.stacks.drain(..) {
+            self.writer.stack(id, &frames);
+        }
+        for process in new.processes.drain(..) {
+            self.writer.process(&process);
+        }
+        self.new = new;
+    }
+}
