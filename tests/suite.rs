@@ -1,1 +1,37 @@
+//! One integration binary.
+//!
+//! Tests lie in modules by what they need, so that a name filter selects them:
+//! `cargo test --test suite tier3::`. Those that cannot run on a machine say why and count
+//! as passed; with `ESCOPE_REQUIRE_LIVE=1` they fail. `cargo xtask test` runs all tiers.
+//!
+//! Ground truth comes from the Erlang programs in `tests/beam`, which count what they do.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
+
+#[macro_use]
+mod support;
+
+/// Needs nothing but the code.
+#[path = "suite"]
+mod tier1 {
+    mod arrows;
+    mod bad_input;
+    mod tidy;
+}
+
+/// Starts a real Erlang VM.
+#[path = "suite"]
+mod tier2 {
+    mod workloads;
+}
+
+/// Loads BPF programs: root.
+#[path = "suite"]
+mod tier3 {
+    mod bad_output;
+    mod identity;
+    mod kill;
+    mod reload;
+    mod split;
+}

@@ -17,7 +17,13 @@ fn main() {
     if let Err(error) = libbpf_cargo::SkeletonBuilder::new()
         .source(&source)
         .obj(&object)
-        .clang_args([include.as_str(), multiarch.as_str(), "-Wall", "-Werror", "-mcpu=v3"])
+        .clang_args([
+            include.as_str(),
+            multiarch.as_str(),
+            "-Wall",
+            "-Werror",
+            "-mcpu=v3",
+        ])
         .build()
     {
         panic!(

@@ -69,9 +69,27 @@ pub(crate) fn collects_garbage(kind: FrameKind, name: &str) -> bool {
     kind == FrameKind::Native && name.starts_with("erts_garbage_collect")
 }
 
-/// Whether a helper fragment calls NIFs.
-pub(crate) fn calls_nifs(fragment: &str) -> bool {
-    fragment.starts_with("call_nif")
+/// What a helper fragment calls, as far as it matters for names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// A NIF, named by `Process.current`.
+    Nif,
+    /// A BIF, named by `Process.current`.
+    Bif,
+    /// A BIF, named by the code before the return address on the Erlang stack.
+    LightBif,
+    /// Something else.
+    Other,
+}
+
+/// By the names that `erts/emulator/beam/jit/x86/beam_asm_global.hpp.pl` gives fragments.
+pub(crate) fn calls(fragment: &str) -> Calls {
+    match fragment {
+        "call_light_bif_shared" => Calls::LightBif,
+        "call_bif_shared" => Calls::Bif,
+        _ if fragment.starts_with("call_nif") => Calls::Nif,
+        _ => Calls::Other,
+    }
 }
 
 #[cfg(test)]
@@ -126,16 +144,28 @@ mod tests {
         let of = |flags| classify(&sample(Some(scheduler(0, flags)), 0), None, NOTHING);
         assert_eq!(of(0), Activity::Emulator);
         assert_eq!(of(sleep::WAITING | sleep::SLEEPING), Activity::BusyWait);
-        assert_eq!(of(sleep::WAITING | sleep::SLEEPING | sleep::EVENT), Activity::Idle);
-        assert_eq!(of(sleep::WAITING | sleep::SLEEPING | sleep::POLL), Activity::Idle);
+        assert_eq!(
+            of(sleep::WAITING | sleep::SLEEPING | sleep::EVENT),
+            Activity::Idle
+        );
+        assert_eq!(
+            of(sleep::WAITING | sleep::SLEEPING | sleep::POLL),
+            Activity::Idle
+        );
     }
 
     #[test]
     fn the_kernel_comes_before_what_called_it() {
         let raw = sample(Some(scheduler(1, 0)), SampleFlags::IN_KERNEL);
-        let evidence = Evidence { bif: true, ..NOTHING };
+        let evidence = Evidence {
+            bif: true,
+            ..NOTHING
+        };
         assert_eq!(classify(&raw, None, evidence), Activity::Kernel);
-        let collecting = Evidence { gc: true, ..NOTHING };
+        let collecting = Evidence {
+            gc: true,
+            ..NOTHING
+        };
         assert_eq!(classify(&raw, None, collecting), Activity::Gc);
     }
 

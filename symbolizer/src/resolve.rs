@@ -20,8 +20,8 @@ pub(crate) struct Sources<'a, M: Memory> {
 }
 
 impl<M: Memory> Sources<'_, M> {
-    /// Names a step as of a time. `nif` is the native function that the process is in.
-    pub(crate) fn frame(&mut self, step: Step, at_ns: u64, nif: Option<&Mfa>) -> Frame {
+    /// Names a step as of a time. `current` is what `Process.current` names.
+    pub(crate) fn frame(&mut self, step: Step, at_ns: u64, current: Option<&Mfa>) -> Frame {
         let address = step.address();
         match step.kind() {
             Kind::Kernel => self.kernel_frame(address),
@@ -30,10 +30,10 @@ impl<M: Memory> Sources<'_, M> {
             Kind::JitLeaf => self.jit_frame(address, at_ns),
             Kind::JitReturn => self.jit_frame(address.wrapping_sub(1), at_ns),
             Kind::Gap => Frame::marker("stack longer than the copy limit: frames missing here"),
-            Kind::Nif => nif.map_or_else(
-                || Frame::marker("unknown native function"),
-                |mfa| erlang_named(FrameKind::Nif, mfa, 0),
-            ),
+            Kind::Collecting => Frame::marker("stack in motion: garbage collection"),
+            Kind::Nif => named(FrameKind::Nif, current),
+            Kind::Bif => named(FrameKind::Bif, current),
+            Kind::BifFunction => named(FrameKind::Bif, self.vm.bifs.get(&address)),
             Kind::Unknown | Kind::Frame => Frame::marker("unknown code"),
         }
     }
@@ -60,9 +60,7 @@ impl<M: Memory> Sources<'_, M> {
             return Frame::marker("unknown code");
         };
         if let Some(mfa) = self.vm.bifs.get(&name.start) {
-            let mut frame = erlang_named(FrameKind::Bif, mfa, name.start);
-            frame.object = Some(name.object);
-            return frame;
+            return named(FrameKind::Bif, Some(mfa));
         }
         let (file, line) = name.location.unzip();
         Frame {
@@ -107,7 +105,12 @@ impl<M: Memory> Sources<'_, M> {
     }
 }
 
-fn erlang_named(kind: FrameKind, mfa: &Mfa, address: u64) -> Frame {
+/// A function written in C under its Erlang name. However it was found out, the same function
+/// gives the same frame.
+fn named(kind: FrameKind, mfa: Option<&Mfa>) -> Frame {
+    let Some(mfa) = mfa else {
+        return Frame::marker("unknown native function");
+    };
     Frame {
         kind,
         module: Some(Arc::from(mfa.module.as_str())),
@@ -116,6 +119,6 @@ fn erlang_named(kind: FrameKind, mfa: &Mfa, address: u64) -> Frame {
         file: None,
         line: None,
         object: None,
-        address,
+        address: 0,
     }
 }

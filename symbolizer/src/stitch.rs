@@ -14,6 +14,7 @@ use escope_beam::{ProcessBlock, Vm};
 use escope_model::{RawSample, SampleFlags, StackCopy, Truncation};
 use rustc_hash::FxHashMap;
 
+use crate::activity::Calls;
 use crate::native::{NativeMap, Unwound};
 
 /// What kind of address it is: decides how it is named. User addresses have 47 bits, so the
@@ -35,9 +36,15 @@ pub(crate) enum Kind {
     Unknown = 7,
     /// Already named: a frame id.
     Frame = 8,
+    /// The BIF that `Process.current` names; not an address.
+    Bif = 9,
+    /// The C function of a BIF, which may have left the C stack by a tail call.
+    BifFunction = 10,
+    /// The stack cannot be walked because a garbage collection is moving it.
+    Collecting = 11,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 12] = [
     Kind::Kernel,
     Kind::NativeLeaf,
     Kind::NativeReturn,
@@ -47,6 +54,9 @@ const KINDS: [Kind; 9] = [
     Kind::Nif,
     Kind::Unknown,
     Kind::Frame,
+    Kind::Bif,
+    Kind::BifFunction,
+    Kind::Collecting,
 ];
 
 /// One entry of a joined stack in 64 bits.
@@ -92,21 +102,23 @@ pub(crate) struct Stitcher {
     pub(crate) steps: Vec<Step>,
     addresses: Vec<u64>,
     sites: FxHashMap<u64, CallSite>,
+    called: FxHashMap<u64, Option<u64>>,
 }
 
 impl Stitcher {
     /// Call sites may have changed with the code.
     pub(crate) fn forget_sites(&mut self) {
         self.sites.clear();
+        self.called.clear();
     }
 
-    /// Fills `steps`, leaf first.
+    /// Fills `steps`, leaf first. `calls` tells what the JIT code called, if it called C.
     pub(crate) fn join<M: Memory>(
         &mut self,
         vm: &Vm<M>,
         native: &mut NativeMap,
         raw: &RawSample<'_>,
-        nif: bool,
+        calls: Calls,
     ) -> Joined {
         self.steps.clear();
         for address in raw.kernel.iter() {
@@ -124,10 +136,14 @@ impl Stitcher {
             self.steps.push(Step::new(Kind::JitLeaf, raw.regs.ip));
         } else {
             call_bp = self.native(vm, native, raw, scheduler.is_some(), &mut joined);
-            if nif {
-                self.steps.push(Step::new(Kind::Nif, 0));
+            match calls {
+                Calls::Nif => self.steps.push(Step::new(Kind::Nif, 0)),
+                Calls::Bif => self.steps.push(Step::new(Kind::Bif, 0)),
+                _ => {}
             }
         }
+        // Filled in below, when the Erlang stack has told the caller.
+        let bif_at = (calls == Calls::LightBif && !in_jit).then_some(self.steps.len());
         if let Some(scheduler) = &scheduler
             && !in_jit
             && vm.jit.contains(scheduler.jit_return)
@@ -144,7 +160,17 @@ impl Stitcher {
             Some(scheduler) => self.stack_top(vm, &block, scheduler.jit_return, call_bp),
             None => block.stop(),
         };
-        self.erlang(vm, raw, &block, top, &mut joined);
+        let first = self.erlang(vm, raw, &block, top, &mut joined);
+        if let (Some(at), Some(caller)) = (bif_at, first) {
+            let called = *self
+                .called
+                .entry(caller)
+                .or_insert_with(|| vm.called_bif(caller));
+            if let Some(function) = called {
+                self.steps
+                    .insert(at, Step::new(Kind::BifFunction, function));
+            }
+        }
         joined
     }
 
@@ -158,7 +184,11 @@ impl Stitcher {
         joined: &mut Joined,
     ) -> Option<u64> {
         let known = native.covers(raw.regs.ip);
-        let kind = if known { Kind::NativeLeaf } else { Kind::Unknown };
+        let kind = if known {
+            Kind::NativeLeaf
+        } else {
+            Kind::Unknown
+        };
         self.steps.push(Step::new(kind, raw.regs.ip));
         self.addresses.clear();
         let unwound = native.unwinder().unwind(
@@ -167,6 +197,20 @@ impl Stitcher {
             |address| vm.jit.contains(address),
             &mut self.addresses,
         );
+        let of_thread = raw.process.first().and_then(|_| {
+            let main = vm.dirty_main.as_ref()?;
+            self.addresses
+                .iter()
+                .position(|address| main.contains(address))
+        });
+        let unwound = match of_thread {
+            // The process's own stack follows instead of the thread's first functions.
+            Some(at) => {
+                self.addresses.truncate(at);
+                Unwound::AtStart
+            }
+            None => unwound,
+        };
         for &address in &self.addresses {
             self.steps.push(Step::new(Kind::NativeReturn, address));
         }
@@ -204,6 +248,7 @@ impl Stitcher {
         }
     }
 
+    /// The Erlang stack; returns its first return address.
     fn erlang<M: Memory>(
         &mut self,
         vm: &Vm<M>,
@@ -211,8 +256,9 @@ impl Stitcher {
         block: &ProcessBlock<'_>,
         top: u64,
         joined: &mut Joined,
-    ) {
+    ) -> Option<u64> {
         joined.has_erlang = true;
+        let begin = self.steps.len();
         self.addresses.clear();
         let words = match top.checked_sub(raw.erlang.address) {
             Some(bytes) => raw.erlang.words.skip((bytes / 8) as usize),
@@ -232,18 +278,25 @@ impl Stitcher {
             );
             push_returns(&mut self.steps, &self.addresses);
         }
-        let missing = if raw.flags.has(SampleFlags::ERLANG_CAPPED) {
-            Some(Truncation::Cap)
-        } else if walk.reached_bottom && covers(&raw.erlang, top) {
+        let capped = raw.flags.has(SampleFlags::ERLANG_CAPPED);
+        let whole = walk.reached_bottom && covers(&raw.erlang, top);
+        let missing = if whole && !capped {
             None
         } else if block.state().collecting() {
+            // What was copied may be the old heap, the new one or neither.
+            self.steps.truncate(begin);
+            self.steps.push(Step::new(Kind::Collecting, 0));
             Some(Truncation::Gc)
+        } else if capped {
+            Some(Truncation::Cap)
         } else if raw.flags.has(SampleFlags::ERLANG_UNREADABLE) {
             Some(Truncation::Unreadable)
         } else {
             Some(Truncation::Bottom)
         };
         joined.truncated = missing.or(joined.truncated);
+        let first = self.steps.get(begin)?;
+        (first.kind() == Kind::JitReturn).then(|| first.address())
     }
 }
 

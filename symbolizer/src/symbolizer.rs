@@ -4,12 +4,12 @@ use escope_beam::code::{CodeMap, parse_blob, read_blob};
 use escope_beam::memory::Memory;
 use escope_beam::{BeamError, ExecutableMapping, ProcessBlock, Vm};
 use escope_model::{
-    Activity, CodeRegistered, FrameId, FrameKind, Mfa, RawSample, Sample, SchedulerId,
+    Activity, CodeRegistered, Frame, FrameId, FrameKind, Mfa, RawSample, Sample, SchedulerId,
     SchedulerKind, StackId, Truncation,
 };
 use rustc_hash::FxHashMap;
 
-use crate::activity::{Evidence, calls_nifs, classify, collects_garbage};
+use crate::activity::{Calls, Evidence, calls, classify, collects_garbage};
 use crate::identity::Processes;
 use crate::intern::{Interner, NewEntries};
 use crate::kernel::KernelNames;
@@ -88,7 +88,7 @@ pub struct Symbolizer<M: Memory> {
     stacks: FxHashMap<Box<[Step]>, Known>,
     stacks_words: usize,
     leaves: FxHashMap<Step, FrameId>,
-    fragments: FxHashMap<u64, bool>,
+    fragments: FxHashMap<u64, Calls>,
     epoch: u32,
     frames: Vec<FrameId>,
 }
@@ -189,7 +189,11 @@ impl<M: Memory> Symbolizer<M> {
             loaded,
             module: module.as_ref().map(|module| module.name.to_string()),
             functions: module.as_ref().map_or(0, |module| {
-                module.functions.iter().filter(|f| f.arity.is_some()).count() as u32
+                module
+                    .functions
+                    .iter()
+                    .filter(|f| f.arity.is_some())
+                    .count() as u32
             }),
             start: event.code_start,
             bytes: u64::from(event.code_bytes),
@@ -211,16 +215,18 @@ impl<M: Memory> Symbolizer<M> {
     pub fn sample(&mut self, raw: &RawSample<'_>, origin_ns: u64) -> Sample {
         self.follow_code();
         let process = raw.scheduler.map_or(0, |scheduler| scheduler.process);
-        let nif = self.native_call(raw);
-        let joined = self
-            .stitcher
-            .join(&self.vm, &mut self.native, raw, nif.is_some());
-        let known = self.resolve(raw.monotonic_ns, nif.as_ref());
+        let calls = self.calls(raw);
+        let current = match calls {
+            Calls::Nif | Calls::Bif => self.vm.mfa(raw.current_call),
+            _ => None,
+        };
+        let joined = self.stitcher.join(&self.vm, &mut self.native, raw, calls);
+        let known = self.resolve(raw.monotonic_ns, current.as_ref());
         let proc = self.processes.identify(&self.vm, raw, process);
         let block = proc.map(|_| ProcessBlock::new(raw.process, &self.vm.layout));
         let evidence = Evidence {
             in_jit: joined.in_jit,
-            called_nif: nif.is_some(),
+            called_nif: calls == Calls::Nif,
             bif: known.bif,
             gc: known.gc,
         };
@@ -262,27 +268,31 @@ impl<M: Memory> Symbolizer<M> {
         self.stacks_words = 0;
     }
 
-    /// The native function the process is in: the one that a fragment for NIFs called, or
-    /// the one that a dirty scheduler runs.
-    fn native_call(&mut self, raw: &RawSample<'_>) -> Option<Mfa> {
-        let scheduler = raw.scheduler?;
+    /// What JIT code called, for a thread in C code: by the fragment that it will return to.
+    /// A dirty scheduler has no JIT code and runs what `Process.current` names.
+    fn calls(&mut self, raw: &RawSample<'_>) -> Calls {
+        let Some(scheduler) = raw.scheduler else {
+            return Calls::Other;
+        };
         if scheduler.process == 0 || self.vm.jit.contains(raw.regs.ip) {
-            return None;
+            return Calls::Other;
         }
-        if scheduler.kind == 0 && !self.calls_nifs(scheduler.jit_return, raw.monotonic_ns) {
-            return None;
+        if scheduler.kind != 0 {
+            let collecting = ProcessBlock::new(raw.process, &self.vm.layout)
+                .state()
+                .collecting();
+            return if collecting { Calls::Other } else { Calls::Nif };
         }
-        self.vm.mfa(raw.current_call)
-    }
-
-    fn calls_nifs(&mut self, jit_return: u64, at_ns: u64) -> bool {
-        if let Some(known) = self.fragments.get(&jit_return) {
+        if let Some(known) = self.fragments.get(&scheduler.jit_return) {
             return *known;
         }
-        let step = Step::new(Kind::JitReturn, jit_return);
-        let frame = self.sources().frame(step, at_ns, None);
-        let calls = frame.kind == FrameKind::Helper && calls_nifs(&frame.function);
-        self.fragments.insert(jit_return, calls);
+        let step = Step::new(Kind::JitReturn, scheduler.jit_return);
+        let frame = self.sources().frame(step, raw.monotonic_ns, None);
+        let calls = match frame.kind {
+            FrameKind::Helper => calls(&frame.function),
+            _ => Calls::Other,
+        };
+        self.fragments.insert(scheduler.jit_return, calls);
         calls
     }
 
@@ -296,7 +306,7 @@ impl<M: Memory> Symbolizer<M> {
     }
 
     /// The stack that the stitcher's steps stand for.
-    fn resolve(&mut self, at_ns: u64, nif: Option<&Mfa>) -> Known {
+    fn resolve(&mut self, at_ns: u64, current: Option<&Mfa>) -> Known {
         // Samples from before a change of code must not see or fill the caches.
         let cached = at_ns >= self.code.changed_ns();
         // The program counter differs with almost every sample, its function and line do
@@ -304,8 +314,8 @@ impl<M: Memory> Symbolizer<M> {
         let mut steps = std::mem::take(&mut self.stitcher.steps);
         for step in &mut steps {
             let leaf = matches!(step.kind(), Kind::Kernel | Kind::NativeLeaf | Kind::JitLeaf);
-            if leaf || step.kind() == Kind::Nif {
-                let frame = self.frame(*step, at_ns, nif, cached && leaf);
+            if leaf || matches!(step.kind(), Kind::Nif | Kind::Bif) {
+                let frame = self.frame(*step, at_ns, current, cached && leaf);
                 *step = Step::new(Kind::Frame, u64::from(frame.0));
             }
         }
@@ -325,7 +335,16 @@ impl<M: Memory> Symbolizer<M> {
                 Kind::Frame => FrameId(step.address() as u32),
                 _ => self.frame(step, at_ns, None, cached),
             };
-            frames.push(frame);
+            let kind = |id| self.interner.get(id).map(|frame: &Frame| frame.kind);
+            // The C function of a BIF and the BIF as its caller knows it are one frame; and
+            // what runs after a BIF has returned is not in it.
+            let known = kind(frame) == Some(FrameKind::Bif)
+                && frames.last().is_some_and(|&last| {
+                    last == frame || self.interner.get(last).is_some_and(follows_bif)
+                });
+            if !known {
+                frames.push(frame);
+            }
         }
         let (mut bif, mut gc) = (false, false);
         for frame in frames.iter().filter_map(|id| self.interner.get(*id)) {
@@ -348,11 +367,11 @@ impl<M: Memory> Symbolizer<M> {
         known
     }
 
-    fn frame(&mut self, step: Step, at_ns: u64, nif: Option<&Mfa>, cached: bool) -> FrameId {
+    fn frame(&mut self, step: Step, at_ns: u64, current: Option<&Mfa>, cached: bool) -> FrameId {
         if cached && let Some(id) = self.leaves.get(&step) {
             return *id;
         }
-        let frame = self.sources().frame(step, at_ns, nif);
+        let frame = self.sources().frame(step, at_ns, current);
         if frame.kind == FrameKind::Marker && matches!(step.kind(), Kind::JitLeaf | Kind::JitReturn)
         {
             self.statistics.unnamed_erlang_frames += 1;
@@ -400,4 +419,9 @@ impl<M: Memory> Symbolizer<M> {
         }
         counts.native_incomplete += u64::from(joined.truncated == Some(Truncation::Unwind));
     }
+}
+
+/// Whether a C function is called by the fragment itself after a BIF has returned.
+fn follows_bif(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Native && frame.function.starts_with("erts_gc_after_bif_call")
 }

@@ -1,6 +1,5 @@
 //! `check`: is a recording whole?
 
-
 use escope_recording::{Form, check};
 
 use crate::args::CheckArgs;
@@ -31,7 +30,11 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<()> {
         0 => Ok(()),
         count => Err(Failure::failed(format!(
             "{count} {} found; what can be read is listed above and opens as usual",
-            if count == 1 { "problem was" } else { "problems were" }
+            if count == 1 {
+                "problem was"
+            } else {
+                "problems were"
+            }
         ))
         .into()),
     }

@@ -35,7 +35,11 @@ impl Finding {
 pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<()> {
     let host = host();
     let beams = beams(args.pid);
-    let problems = host.iter().chain(&beams).filter(|finding| !finding.good).count();
+    let problems = host
+        .iter()
+        .chain(&beams)
+        .filter(|finding| !finding.good)
+        .count();
     output::write_to(None, |out| {
         writeln!(out, "host")?;
         print(out, &host)?;
@@ -87,7 +91,9 @@ fn host() -> Vec<Finding> {
         Err(error) => Finding::bad(error.to_string()),
     });
     if read("/proc/kallsyms").is_ok_and(|text| {
-        text.lines().next().is_some_and(|line| line.starts_with("0000000000000000 "))
+        text.lines()
+            .next()
+            .is_some_and(|line| line.starts_with("0000000000000000 "))
     }) {
         findings.push(Finding::bad(
             "kernel functions will have no names: run with sudo, or set \

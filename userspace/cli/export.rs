@@ -35,7 +35,8 @@ pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
                 let options = pprof::PprofOptions {
                     time_ns: loaded.manifest.clocks.start_realtime_ns,
                     duration_ns: loaded.duration_ns,
-                    period_ns: 1_000_000_000 / u64::from(loaded.manifest.options.frequency_hz.max(1)),
+                    period_ns: 1_000_000_000
+                        / u64::from(loaded.manifest.options.frequency_hz.max(1)),
                     comments: vec![name.clone()],
                 };
                 pprof::write(&stacks(GroupBy::None, true, true), &options, &mut out)?;

@@ -17,7 +17,9 @@ pub(crate) fn write_to(
         out.flush()?;
         return Ok(());
     };
-    if !path.parent().is_none_or(|parent| parent == Path::new("") || parent.is_dir())
+    if !path
+        .parent()
+        .is_none_or(|parent| parent == Path::new("") || parent.is_dir())
         || path.is_dir()
         || path.exists() && !path.is_file()
     {

@@ -96,7 +96,13 @@ fn default_output(pid: u32, name: Option<&str>) -> anyhow::Result<PathBuf> {
     let who: String = match name {
         Some(name) => name
             .chars()
-            .map(|c| if c.is_alphanumeric() || "@_-.".contains(c) { c } else { '_' })
+            .map(|c| {
+                if c.is_alphanumeric() || "@_-.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
             .collect(),
         None => format!("beam-{pid}"),
     };

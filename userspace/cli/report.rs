@@ -1,6 +1,5 @@
 //! `report`: who spent the time.
 
-
 use escope_profile::{Limits, Report, ReportOptions};
 use escope_recording::Manifest;
 use serde_json::{Map, Value};

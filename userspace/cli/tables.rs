@@ -17,58 +17,82 @@ pub(crate) fn write(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     head(report, manifest, out)?;
-    section(out, "process", &report.groups, &["CPU", "of work", "GC", "pids"], |row| {
-        (
-            row.name.clone(),
-            vec![
-                time::show(row.cpu_ns),
-                percent(row.work_share),
-                time::show(row.gc_ns),
-                row.processes.to_string(),
-            ],
-        )
-    })?;
+    section(
+        out,
+        "process",
+        &report.groups,
+        &["CPU", "of work", "GC", "pids"],
+        |row| {
+            (
+                row.name.clone(),
+                vec![
+                    time::show(row.cpu_ns),
+                    percent(row.work_share),
+                    time::show(row.gc_ns),
+                    row.processes.to_string(),
+                ],
+            )
+        },
+    )?;
     let columns = ["self", "of work", "in C", "GC", "total"];
-    section(out, "function (what it calls in C included)", &report.functions, &columns, |row| {
-        let place = match (&row.file, row.line) {
-            (Some(file), Some(line)) => format!("{}  {file}:{line}", row.name),
-            _ => row.name.clone(),
-        };
-        (
-            place,
-            vec![
-                time::show(row.erlang_self_ns),
-                percent(row.erlang_self_share),
-                time::show(row.native_ns + row.kernel_ns),
-                time::show(row.gc_ns),
-                percent(row.total_share),
-            ],
-        )
-    })?;
-    section(out, "module", &report.modules, &["self", "of work", "total"], |row| {
-        (
-            row.module.clone(),
-            vec![
-                time::show(row.erlang_self_ns),
-                percent(row.erlang_self_share),
-                percent(row.total_share),
-            ],
-        )
-    })?;
-    section(out, "C and kernel function", &report.native, &["self", "of work", "total"], |row| {
-        let name = match &row.object {
-            Some(object) => format!("{}  [{object}]", row.name),
-            None => row.name.clone(),
-        };
-        (
-            name,
-            vec![
-                time::show(row.self_ns),
-                percent(row.self_share),
-                percent(row.total_share),
-            ],
-        )
-    })?;
+    section(
+        out,
+        "function (what it calls in C included)",
+        &report.functions,
+        &columns,
+        |row| {
+            let place = match (&row.file, row.line) {
+                (Some(file), Some(line)) => format!("{}  {file}:{line}", row.name),
+                _ => row.name.clone(),
+            };
+            (
+                place,
+                vec![
+                    time::show(row.erlang_self_ns),
+                    percent(row.erlang_self_share),
+                    time::show(row.native_ns + row.kernel_ns),
+                    time::show(row.gc_ns),
+                    percent(row.total_share),
+                ],
+            )
+        },
+    )?;
+    section(
+        out,
+        "module",
+        &report.modules,
+        &["self", "of work", "total"],
+        |row| {
+            (
+                row.module.clone(),
+                vec![
+                    time::show(row.erlang_self_ns),
+                    percent(row.erlang_self_share),
+                    percent(row.total_share),
+                ],
+            )
+        },
+    )?;
+    section(
+        out,
+        "C and kernel function",
+        &report.native,
+        &["self", "of work", "total"],
+        |row| {
+            let name = match &row.object {
+                Some(object) => format!("{}  [{object}]", row.name),
+                None => row.name.clone(),
+            };
+            (
+                name,
+                vec![
+                    time::show(row.self_ns),
+                    percent(row.self_share),
+                    percent(row.total_share),
+                ],
+            )
+        },
+    )?;
     whole(report, out)?;
     tail(manifest, out)
 }
@@ -88,7 +112,10 @@ fn head(report: &Report, manifest: &Manifest, out: &mut dyn Write) -> anyhow::Re
         time::show(report.work.cpu_ns),
     )?;
     if manifest.ended.is_none() {
-        writeln!(out, "not finished: `escope-bpf check` tells what is missing")?;
+        writeln!(
+            out,
+            "not finished: `escope-bpf check` tells what is missing"
+        )?;
     }
     Ok(())
 }
@@ -122,7 +149,12 @@ fn line(out: &mut dyn Write, name: &str, cells: Vec<String>) -> anyhow::Result<(
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect();
     let width = name.chars().count();
-    write!(out, "{name}{:pad$}", "", pad = NAME_WIDTH.saturating_sub(width))?;
+    write!(
+        out,
+        "{name}{:pad$}",
+        "",
+        pad = NAME_WIDTH.saturating_sub(width)
+    )?;
     for cell in cells {
         write!(out, " {cell:>10}")?;
     }
@@ -151,16 +183,26 @@ fn whole(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
             line(out, &row.scheduler, cells)?;
         }
     }
-    section(out, "other thread", &report.threads, &["CPU", "of all"], |row| {
-        let name = format!("{}  ({})", row.name, row.kind);
-        (name, vec![time::show(row.cpu_ns), percent(row.share)])
-    })?;
+    section(
+        out,
+        "other thread",
+        &report.threads,
+        &["CPU", "of all"],
+        |row| {
+            let name = format!("{}  ({})", row.name, row.kind);
+            (name, vec![time::show(row.cpu_ns), percent(row.share)])
+        },
+    )?;
     if report.unattributed.samples > 0 || !report.truncated.is_empty() {
         writeln!(out)?;
         line(out, "incomplete", vec!["samples".into(), "of all".into()])?;
         for row in &report.truncated {
             let name = format!("stack cut: {}", row.reason.as_str());
-            line(out, &name, vec![row.samples.to_string(), percent(row.share)])?;
+            line(
+                out,
+                &name,
+                vec![row.samples.to_string(), percent(row.share)],
+            )?;
         }
         let none = &report.unattributed;
         if none.samples > 0 {
@@ -185,7 +227,11 @@ fn tail(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
         )?;
     }
     for loss in &manifest.losses {
-        writeln!(out, "  {} x {}: {}; {}", loss.count, loss.place, loss.meaning, loss.remedy)?;
+        writeln!(
+            out,
+            "  {} x {}: {}; {}",
+            loss.count, loss.place, loss.meaning, loss.remedy
+        )?;
     }
     Ok(())
 }

@@ -67,7 +67,11 @@ fn parse_rfc3339_ns(text: &str) -> Option<i64> {
         _ => {
             let (hours, minutes) = zone[1..].split_once(':')?;
             let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
-            if zone.starts_with('-') { -minutes } else { minutes }
+            if zone.starts_with('-') {
+                -minutes
+            } else {
+                minutes
+            }
         }
     };
     let minutes = (days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset_minutes;
@@ -109,7 +113,17 @@ mod tests {
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("350ms"), Ok(Duration::from_millis(350)));
         assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
-        for bad in ["-1", "", "s", "0", "1x", "1e9h", "99999999999999h", "NaN", "1.2.3s"] {
+        for bad in [
+            "-1",
+            "",
+            "s",
+            "0",
+            "1x",
+            "1e9h",
+            "99999999999999h",
+            "NaN",
+            "1.2.3s",
+        ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }
@@ -119,12 +133,20 @@ mod tests {
         let start = 1_700_000_000_000_000_000;
         assert_eq!(parse_point("2.5s", start), Ok(2_500_000_000));
         assert_eq!(parse_point("0", start), Ok(0));
-        assert_eq!(parse_point("2023-11-14T22:13:21Z", start), Ok(1_000_000_000));
+        assert_eq!(
+            parse_point("2023-11-14T22:13:21Z", start),
+            Ok(1_000_000_000)
+        );
         assert_eq!(
             parse_point("2023-11-14T23:13:20.5+01:00", start),
             Ok(500_000_000)
         );
-        for bad in ["yesterday", "2023-13-01T00:00:00Z", "2023-01-01", "2023-01-01T00:00:00+1"] {
+        for bad in [
+            "yesterday",
+            "2023-13-01T00:00:00Z",
+            "2023-01-01",
+            "2023-01-01T00:00:00+1",
+        ] {
             assert!(parse_point(bad, start).is_err(), "{bad}");
         }
     }

@@ -173,12 +173,79 @@ static __always_inline void read_process(struct draft *draft, struct counters *c
 	read_identity(draft);
 }
 
+#define PAGE 4096
+
+struct page_copy {
+	struct draft *draft;
+	u64 from;
+	u32 bytes;
+	u32 done;
+	u32 missing;
+	u32 bounded;
+};
+
+/* A callback of its own, so that the verifier looks at it once. */
+static long copy_page(u32 index, struct page_copy *copy)
+{
+	u32 done = copy->done, chunk = PAGE - ((copy->from + done) & (PAGE - 1));
+
+	if (done >= copy->bytes)
+		return 1;
+	if (chunk > copy->bytes - done)
+		chunk = copy->bytes - done;
+	OPAQUE(chunk);
+	OPAQUE(done);
+	if (chunk > PAGE || done > NATIVE_BYTES_MAX)
+		return 1;
+	if (bpf_probe_read_user(copy->draft->body + PROCESS_BYTES + done, chunk,
+				(void *)(copy->from + done))) {
+		/* The end of a stack whose length is not known. */
+		if (!copy->bounded)
+			return 1;
+		copy->missing++;
+	}
+	copy->done = done + chunk;
+	return 0;
+}
+
+/* At once where it can be; else page by page, because a large frame may have pages that were
+ * never touched and are not there yet. Those read as zeros. */
+static __always_inline u32 copy_native(struct draft *draft, u64 sp, u64 want,
+				       struct counters *count)
+{
+	u32 bytes = want & ~7u;
+	struct page_copy copy = {
+		.draft = draft,
+		.from = sp,
+		.bytes = bytes,
+		.bounded = draft->head.scheduler_number && draft->head.scheduler_kind == 0,
+	};
+
+	OPAQUE(bytes);
+	if (bytes == 0 || bytes > NATIVE_BYTES_MAX)
+		return 0;
+	if (!bpf_probe_read_user(draft->body + PROCESS_BYTES, bytes, (void *)sp))
+		return bytes;
+	bpf_loop(NATIVE_BYTES_MAX / PAGE + 1, copy_page, &copy, 0);
+	bytes = copy.done & ~7u;
+	OPAQUE(bytes);
+	if (bytes == 0 || bytes > NATIVE_BYTES_MAX || bytes <= PAGE * copy.missing) {
+		count->native_unreadable++;
+		return 0;
+	}
+	return bytes;
+}
+
+/* How much of a stack to copy when its end is not known. */
+#define OTHER_NATIVE_BYTES (16 * 1024)
+
 /* The C stack lies between the stack pointer and the scheduler's registers, which the VM
  * places on the same stack. Other threads: as much as is mapped. */
 static __always_inline u32 read_native(struct draft *draft, struct counters *count)
 {
 	struct sample_head *head = &draft->head;
-	u64 limit = config.native_bytes, want = limit;
+	u64 limit = config.native_bytes;
+	u64 want = limit < OTHER_NATIVE_BYTES ? limit : OTHER_NATIVE_BYTES;
 	u64 sp = head->sp & ~7ull;
 
 	if (head->flags & FLAG_ON_ERLANG_STACK)
@@ -193,19 +260,48 @@ static __always_inline u32 read_native(struct draft *draft, struct counters *cou
 		head->flags |= FLAG_NATIVE_CAPPED;
 	}
 	head->native_address = sp;
-	for (int attempt = 0; attempt < 8; attempt++) {
-		u32 bytes = want & ~7u;
+	return copy_native(draft, sp, want, count);
+}
 
-		OPAQUE(bytes);
-		if (bytes == 0 || bytes > NATIVE_BYTES_MAX)
-			return 0;
-		if (!bpf_probe_read_user(draft->body + PROCESS_BYTES, bytes, (void *)sp))
-			return bytes;
-		want >>= 1;
-		head->flags |= FLAG_NATIVE_CAPPED;
-	}
-	count->native_unreadable++;
-	return 0;
+struct real_process {
+	struct draft *draft;
+	u64 scheduler;
+	u64 found;
+};
+
+/* ERTS_INVALID_PID: all ones above the tag, in every release. */
+#define INVALID_PID(term) ((u32)(term) == 0xfffffff3u)
+
+static long real_process_word(u32 index, struct real_process *real)
+{
+	u32 at = PROCESS_BYTES + 8 * index;
+	u64 word, scheduler = 0, id = 0;
+
+	if (at > PROCESS_BYTES + NATIVE_BYTES_MAX - 8)
+		return 1;
+	word = *(u64 *)(real->draft->body + at);
+	if ((word & 7) || word < 1 << 16 || word >> 47)
+		return 0;
+	if (READ(scheduler, word + config.process_scheduler_at) || scheduler != real->scheduler)
+		return 0;
+	if (READ(id, word + config.process_id_at) || (id & 15) != 3 || INVALID_PID(id))
+		return 0;
+	real->found = word;
+	return 1;
+}
+
+/* A match specification runs in a pseudo process that has no pid (db_prog_match in
+ * erl_db_util.c). The real one is in a register that C code has saved: the process on the C
+ * stack that says it runs on this scheduler. */
+static __always_inline u64 real_process(struct draft *draft, u32 native_bytes)
+{
+	struct real_process real = {
+		.draft = draft,
+		.scheduler = draft->head.scheduler_data,
+	};
+
+	bpf_loop(native_bytes >> 3, real_process_word, &real, 0);
+	return real.found;
 }
 
 struct stack_top {
@@ -301,7 +397,9 @@ static __always_inline u32 read_erlang(struct draft *draft, struct counters *cou
 	return at;
 unreadable:
 	head->flags |= FLAG_ERLANG_UNREADABLE;
-	count->erlang_unreadable++;
+	/* A collection that is replacing the stack is no loss: user space tells it apart. */
+	if (!(FIELD(draft, config.process_state_at) & config.process_state_gc))
+		count->erlang_unreadable++;
 	return at;
 }
 
@@ -351,6 +449,12 @@ int tick(struct bpf_perf_event_data *tick)
 	if (head->process)
 		read_process(draft, count);
 	head->native_bytes = read_native(draft, count);
+	if (head->process_bytes && INVALID_PID(FIELD(draft, config.process_id_at))) {
+		head->process = real_process(draft, head->native_bytes);
+		head->process_bytes = 0;
+		if (head->process)
+			read_process(draft, count);
+	}
 	at = PROCESS_BYTES + head->native_bytes;
 	at = read_kernel(tick, draft, at);
 	if (head->process_bytes)

@@ -40,7 +40,7 @@ pub const ERLANG_BYTES_MAX: u32 = 128 * 1024;
 /// that even then the first functions of the process are known.
 pub const ERLANG_BOTTOM_BYTES: u32 = 4096;
 /// Upper limit of the length of a C stack copy.
-pub const NATIVE_BYTES_MAX: u32 = 32 * 1024;
+pub const NATIVE_BYTES_MAX: u32 = 64 * 1024;
 /// Kernel stack: 127 frames, the kernel's own default limit (`perf_event_max_stack`).
 pub const KERNEL_BYTES_MAX: u32 = 127 * 8;
 /// How many schedulers the kernel half can tell apart: the VM's own limit is 1024 of

@@ -246,5 +246,13 @@ wire_struct! {
         dictionary_data_at: u32 = "u32 dictionary_data_at",
         /// `Process.current`.
         process_current_at: u32 = "u32 process_current_at",
+        /// `Process.common.id`.
+        process_id_at: u32 = "u32 process_id_at",
+        /// `Process.scheduler_data`.
+        process_scheduler_at: u32 = "u32 process_scheduler_at",
+        /// `Process.state`.
+        process_state_at: u32 = "u32 process_state_at",
+        /// The bit of it that says that a collection is under way.
+        process_state_gc: u32 = "u32 process_state_gc",
     }
 }

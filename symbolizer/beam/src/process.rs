@@ -9,7 +9,8 @@ pub struct ProcessState(pub u32);
 
 impl ProcessState {
     const EXITING: u32 = 1 << 11;
-    const GC: u32 = 1 << 17;
+    /// A garbage collection is under way.
+    pub const GC: u32 = 1 << 17;
     const DIRTY_RUNNING: u32 = 1 << 29;
     const DIRTY_RUNNING_SYS: u32 = 1 << 30;
 

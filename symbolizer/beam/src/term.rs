@@ -236,7 +236,9 @@ mod tests {
         assert_eq!(atoms.name(&image, 0x0b).as_deref(), Some("true"));
         assert_eq!(atoms.name(&image, 0x8b), None);
         assert_eq!(atoms.name(&image, 0x0f), None);
-        let found = atoms.find(&image, &["$initial_call", "false"]).expect("read");
+        let found = atoms
+            .find(&image, &["$initial_call", "false"])
+            .expect("read");
         assert_eq!(found, [Some(0x4b), None]);
     }
 

@@ -10,7 +10,7 @@ use crate::code::{CodeMap, read_list};
 use crate::layout::{Globals, Layout, find_globals, known_releases, table_for};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
-use crate::stack::{CallSite, JitRanges, call_site};
+use crate::stack::{CallSite, JitRanges, call_site, called_bif};
 use crate::target::{Elf, ExecutableMapping, proc_path, read_executable_mappings};
 use crate::term::{AtomTable, PidPrinter, small};
 use crate::{BeamError, stack};
@@ -60,6 +60,9 @@ pub struct Vm<M: Memory = LiveMemory> {
     pub pids: PidPrinter,
     /// C functions that implement BIFs, by address.
     pub bifs: BTreeMap<u64, Mfa>,
+    /// Where the main loop of dirty schedulers lies: what is below it on a C stack belongs to
+    /// the thread, not to the process.
+    pub dirty_main: Option<std::ops::Range<u64>>,
     /// Offset of `__jit_debug_register_code` in the executable.
     pub jit_register_file_offset: Option<u64>,
     /// Where JIT code may lie.
@@ -107,8 +110,8 @@ impl Vm<LiveMemory> {
         {
             return Err(BeamError::NoJit { pid });
         }
-        let globals = find_globals(&elf, bias)
-            .map_err(|missing| not_readable(pid, exe.clone(), &missing))?;
+        let globals =
+            find_globals(&elf, bias).map_err(|missing| not_readable(pid, exe.clone(), &missing))?;
         let atoms = AtomTable::new(globals.atom_table, layout.atom.clone());
         let mut vm = Vm {
             pid,
@@ -118,6 +121,10 @@ impl Vm<LiveMemory> {
             pids: PidPrinter::read(&memory, globals.process_table, &layout.pid)?,
             node: None,
             bifs: BTreeMap::new(),
+            dirty_main: elf.symbol("erts_dirty_process_main").map(|symbol| {
+                let start = symbol.address.wrapping_add(bias);
+                start..start.saturating_add(symbol.size)
+            }),
             jit_register_file_offset: elf
                 .symbol("__jit_debug_register_code")
                 .and_then(|symbol| elf.file_offset(symbol.address)),
@@ -229,6 +236,15 @@ impl<M: Memory> Vm<M> {
             Ok(()) => call_site(&code, self.layout.registers.x),
             Err(_) => CallSite::Stored,
         }
+    }
+
+    /// The C function of the BIF that the call returning to `return_address` calls.
+    #[must_use]
+    pub fn called_bif(&self, return_address: u64) -> Option<u64> {
+        let mut code = [0; stack::BIF_LOOK_BACK];
+        let start = return_address.wrapping_sub(code.len() as u64);
+        self.memory.read(start, &mut code).ok()?;
+        called_bif(&code, |address| self.bifs.contains_key(&address))
     }
 
     /// The text of an atom term.

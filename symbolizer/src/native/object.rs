@@ -193,7 +193,9 @@ fn before<T>(sorted: &[T], address: u64, start: impl Fn(&T) -> u64) -> Option<&T
 }
 
 /// Functions by address, one name each.
-fn symbols<'data, R: ReadRef<'data>>(file: &ElfFile64<'data, object::LittleEndian, R>) -> Vec<Named> {
+fn symbols<'data, R: ReadRef<'data>>(
+    file: &ElfFile64<'data, object::LittleEndian, R>,
+) -> Vec<Named> {
     let mut symbols: Vec<(u64, u64, bool, &str)> = file
         .symbols()
         .chain(file.dynamic_symbols())

@@ -46,7 +46,10 @@ impl NativeUnwinder {
             text_svma: object.text.clone(),
             got_svma: object.got.clone(),
             eh_frame_svma: object.eh_frame.as_ref().map(|section| section.range()),
-            eh_frame: object.eh_frame.as_ref().map(|section| section.bytes.clone()),
+            eh_frame: object
+                .eh_frame
+                .as_ref()
+                .map(|section| section.bytes.clone()),
             eh_frame_hdr_svma: object.eh_frame_hdr.as_ref().map(|section| section.range()),
             eh_frame_hdr: object
                 .eh_frame_hdr
@@ -80,9 +83,9 @@ impl NativeUnwinder {
         let mut address = FrameAddress::from_instruction_pointer(regs.ip);
         let mut read = |at: u64| stack.read(at).ok_or(());
         for _ in 0..FRAMES_MAX {
-            let step =
-                self.unwinder
-                    .unwind_frame(address, &mut state, &mut self.cache, &mut read);
+            let step = self
+                .unwinder
+                .unwind_frame(address, &mut state, &mut self.cache, &mut read);
             let return_address = match step {
                 Ok(Some(return_address)) => return_address,
                 Ok(None) => return Unwound::AtStart,

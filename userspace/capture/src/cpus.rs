@@ -19,8 +19,8 @@ pub(crate) fn cpu_limit() -> Result<u32, CaptureError> {
 }
 
 fn read_list(path: &str) -> Result<Vec<u32>, CaptureError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| CaptureError::Cpus(format!("{path}: {error}")))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| CaptureError::Cpus(format!("{path}: {error}")))?;
     parse_list(&text).ok_or_else(|| CaptureError::Cpus(format!("{path} holds {text:?}")))
 }
 

@@ -98,7 +98,13 @@ fn open_one(clock: Clock, frequency_hz: u32, cpu: u32) -> io::Result<OwnedFd> {
     // SAFETY: `attr` is a valid, initialised perf_event_attr that outlives the call, and the
     // call keeps no pointer to it.
     let fd = unsafe {
-        perf::perf_event_open(&mut attr, -1, cpu as libc::c_int, -1, flags as libc::c_ulong)
+        perf::perf_event_open(
+            &mut attr,
+            -1,
+            cpu as libc::c_int,
+            -1,
+            flags as libc::c_ulong,
+        )
     };
     if fd < 0 {
         return Err(io::Error::last_os_error());

@@ -88,7 +88,9 @@ pub enum QueryError {
         what: String,
     },
     /// The engine failed: a defect.
-    #[error("the SQL engine failed on this query: {what}; please report it, and try to rephrase it")]
+    #[error(
+        "the SQL engine failed on this query: {what}; please report it, and try to rephrase it"
+    )]
     Engine {
         /// What it said.
         what: String,

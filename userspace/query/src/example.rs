@@ -38,8 +38,7 @@ pub(crate) fn finished() -> Place {
 pub(crate) fn growing(samples: &[Sample]) -> (Place, Writer) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("test.escope");
-    let mut writer =
-        Writer::create(&path, Manifest::default(), WriterOptions::default()).unwrap();
+    let mut writer = Writer::create(&path, Manifest::default(), WriterOptions::default()).unwrap();
     write_dictionary(&mut writer);
     for sample in samples {
         writer.sample(sample);

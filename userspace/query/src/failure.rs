@@ -47,19 +47,11 @@ pub(crate) fn meaning(error: PolarsError, known: &[String], tables: &[String]) -
             what: first_paragraph(&error.to_string()),
         },
         PolarsError::ColumnNotFound(what) | PolarsError::SchemaFieldNotFound(what) => {
-            QueryError::UnknownColumn {
-                name: quoted(&what).unwrap_or_else(|| first_paragraph(&what)),
-                known: known.to_vec(),
-            }
+            column(quoted(&what).unwrap_or_else(|| first_paragraph(&what)), known)
         }
         PolarsError::SQLInterface(what) | PolarsError::SQLSyntax(what) => {
             match (quoted(&what), &*what) {
-                (Some(name), text) if text.starts_with("no column named") => {
-                    QueryError::UnknownColumn {
-                        name,
-                        known: known.to_vec(),
-                    }
-                }
+                (Some(name), text) if text.starts_with("no column named") => column(name, known),
                 (Some(name), text) if text.starts_with("relation '") => QueryError::UnknownTable {
                     name,
                     known: tables.to_vec(),
@@ -71,10 +63,38 @@ pub(crate) fn meaning(error: PolarsError, known: &[String], tables: &[String]) -
     }
 }
 
-fn refused(what: &str) -> QueryError {
-    QueryError::Refused {
-        what: first_paragraph(what),
+/// A column that is not there, or not at the place where it is named.
+fn column(name: String, known: &[String]) -> QueryError {
+    match known.contains(&name) {
+        false => QueryError::UnknownColumn {
+            name,
+            known: known.to_vec(),
+        },
+        true => QueryError::Refused {
+            what: format!(
+                "column {name} cannot be named there, after GROUP BY or in ORDER BY there are \
+                 the columns of the answer"
+            ),
+        },
     }
+}
+
+fn refused(what: &str) -> QueryError {
+    let what = match quoted(what) {
+        Some(name) if what.contains("duplicate") => {
+            format!("two columns are called {name}, give one another name with AS")
+        }
+        _ => first_paragraph(what),
+    };
+    // The engine shows its syntax tree for what it does not support.
+    let what = match what.find("Span(") {
+        Some(_) => {
+            let end = what.find([':', '(', '[', '{']).unwrap_or(what.len());
+            format!("{} (in SQL that the engine lacks)", what[..end].trim_end())
+        }
+        None => what,
+    };
+    QueryError::Refused { what }
 }
 
 /// The first text in quotation marks.

@@ -17,10 +17,11 @@ const NAMED: &[Named] = &[
     Named {
         name: "top_processes",
         description: "the 20 Erlang processes that used the most CPU time",
-        sql: "SELECT process, pid, SUM(weight_ns) / 1e9 AS cpu_s, \
-              100.0 * SUM(weight_ns) / (SELECT SUM(weight_ns) FROM cpu WHERE work) AS percent \
-              FROM cpu WHERE work AND proc IS NOT NULL GROUP BY proc, process, pid \
-              ORDER BY cpu_s DESC, process LIMIT 20",
+        sql: "WITH t AS (SELECT proc, process, pid, SUM(weight_ns) AS ns \
+              FROM cpu WHERE work GROUP BY proc, process, pid) \
+              SELECT COALESCE(process, '[no process]') AS process, pid, ns / 1e9 AS cpu_s, \
+              100.0 * ns / SUM(ns) OVER () AS percent \
+              FROM t ORDER BY cpu_s DESC, process LIMIT 20",
     },
     Named {
         name: "top_groups",
@@ -34,27 +35,30 @@ const NAMED: &[Named] = &[
     Named {
         name: "top_functions",
         description: "the 20 functions in which the CPU was, C and kernel included",
-        sql: "SELECT leaf, leaf_kind, SUM(weight_ns) / 1e9 AS cpu_s, \
-              100.0 * SUM(weight_ns) / (SELECT SUM(weight_ns) FROM cpu WHERE work) AS percent \
-              FROM cpu WHERE work GROUP BY leaf, leaf_kind ORDER BY cpu_s DESC, leaf LIMIT 20",
+        sql: "WITH t AS (SELECT leaf, leaf_kind, SUM(weight_ns) AS ns \
+              FROM cpu WHERE work GROUP BY leaf, leaf_kind) \
+              SELECT COALESCE(leaf, '[no stack]') AS leaf, leaf_kind, ns / 1e9 AS cpu_s, \
+              100.0 * ns / SUM(ns) OVER () AS percent \
+              FROM t ORDER BY cpu_s DESC, leaf LIMIT 20",
     },
     Named {
         name: "top_erlang",
         description: "the 20 Erlang functions that used the most CPU time, with the C code \
                       and the kernel work below them",
-        sql: "SELECT erlang_function, SUM(weight_ns) / 1e9 AS cpu_s, \
-              100.0 * SUM(weight_ns) / (SELECT SUM(weight_ns) FROM cpu WHERE work) AS percent \
-              FROM cpu WHERE work AND erlang_function IS NOT NULL GROUP BY erlang_function \
-              ORDER BY cpu_s DESC, erlang_function LIMIT 20",
+        sql: "WITH t AS (SELECT erlang_function, SUM(weight_ns) AS ns \
+              FROM cpu WHERE work GROUP BY erlang_function) \
+              SELECT COALESCE(erlang_function, '[no Erlang function]') AS erlang_function, \
+              ns / 1e9 AS cpu_s, 100.0 * ns / SUM(ns) OVER () AS percent \
+              FROM t ORDER BY cpu_s DESC, erlang_function LIMIT 20",
     },
     Named {
         name: "top_inclusive",
         description: "the 20 Erlang functions with the most CPU time on the stack, in \
                       themselves and in what they called",
-        sql: "SELECT f.name, SUM(c.weight_ns) / 1e9 AS cpu_s \
-              FROM cpu AS c JOIN (SELECT DISTINCT stack, name FROM stack_frames \
-              WHERE kind IN ('erlang', 'bif', 'nif')) AS f ON c.stack = f.stack \
-              WHERE c.work GROUP BY f.name ORDER BY cpu_s DESC, f.name LIMIT 20",
+        sql: "SELECT function, SUM(weight_ns) / 1e9 AS cpu_s \
+              FROM cpu JOIN (SELECT DISTINCT stack, name AS function FROM stack_frames \
+              WHERE kind IN ('erlang', 'bif', 'nif')) AS f ON cpu.stack = f.stack \
+              WHERE work GROUP BY function ORDER BY cpu_s DESC, function LIMIT 20",
     },
     Named {
         name: "top_modules",

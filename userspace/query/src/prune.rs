@@ -1,13 +1,14 @@
 //! Which row groups of a Parquet file a filter can be true for.
 //!
-//! Only what is simple is understood: comparisons of one column with a whole number,
-//! joined by AND. Everything else may be true anywhere. The filter itself is applied
-//! afterwards in any case, so a row group too many costs time and nothing else.
+//! Only what is simple is understood: comparisons of one signed 64-bit column with a
+//! whole number, joined by AND. Everything else may be true anywhere. The filter itself
+//! is applied afterwards in any case, so a row group too many costs time and nothing
+//! else.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use polars::prelude::{Expr, Operator};
+use polars::prelude::{Expr, Operator, PolarsError, PolarsResult};
 use polars_io::prelude::FileMetadata;
 
 /// The values that a column must have, both ends included.
@@ -49,9 +50,10 @@ fn collect(filter: &Expr, bounds: &mut BTreeMap<String, Bounds>) {
         (Expr::Column(column), Expr::Literal(value)) => {
             value.extract_i64().ok().map(|value| (column, *op, value))
         }
-        (Expr::Literal(value), Expr::Column(column)) => {
-            value.extract_i64().ok().map(|value| (column, turned(*op), value))
-        }
+        (Expr::Literal(value), Expr::Column(column)) => value
+            .extract_i64()
+            .ok()
+            .map(|value| (column, turned(*op), value)),
         _ => None,
     };
     let Some((column, op, value)) = compared else {
@@ -84,6 +86,39 @@ fn bound(op: Operator, value: i64) -> Option<Bounds> {
         _ => return None,
     };
     Some(Bounds { min, max })
+}
+
+/// The filter without the engine's own hints: a query for the first rows in some order
+/// also filters by what it has found so far, which a scan may leave to the engine.
+///
+/// # Errors
+/// If it holds anything else that the engine cannot express; to leave that out would
+/// be a wrong answer.
+pub(crate) fn without_hints(filter: &Expr) -> PolarsResult<Option<Expr>> {
+    match filter {
+        Expr::Display { fmt_str, .. } if fmt_str.starts_with("dynamic_pred: ") => Ok(None),
+        Expr::BinaryExpr {
+            left,
+            op: op @ (Operator::And | Operator::LogicalAnd),
+            right,
+        } => Ok(match (without_hints(left)?, without_hints(right)?) {
+            (Some(left), Some(right)) => Some(Expr::BinaryExpr {
+                left: left.into(),
+                op: *op,
+                right: right.into(),
+            }),
+            (one, other) => one.or(other),
+        }),
+        other => match other
+            .into_iter()
+            .any(|part| matches!(part, Expr::Display { .. }))
+        {
+            true => Err(PolarsError::ComputeError(
+                "a part of WHERE cannot be applied to the table".into(),
+            )),
+            false => Ok(Some(other.clone())),
+        },
+    }
 }
 
 /// The rows from the first to the last row group that may hold a row within `bounds`.

@@ -67,8 +67,9 @@ impl ParquetTable {
         filter: Option<&Expr>,
         limit: Option<usize>,
     ) -> PolarsResult<DataFrame> {
+        let filter = filter.map(prune::without_hints).transpose()?.flatten();
         let mut needed = columns.to_vec();
-        for name in filter.into_iter().flat_map(columns_of) {
+        for name in filter.iter().flat_map(columns_of) {
             if !needed.contains(&name) {
                 needed.push(name);
             }
@@ -78,8 +79,15 @@ impl ParquetTable {
                 .reader()?
                 .with_columns(Some(needed.iter().map(ToString::to_string).collect()))
                 .with_slice(limit.map(|limit| (0, limit)));
-            if let (Some(filter), None) = (filter, limit) {
-                let rows = prune::rows(reader.get_metadata()?, &prune::bounds(filter));
+            if let (Some(filter), None) = (&filter, limit) {
+                let mut bounds = prune::bounds(filter);
+                let schema = reader.schema()?;
+                bounds.retain(|column, _| {
+                    schema
+                        .get(column)
+                        .is_some_and(|field| DataType::from_arrow_field(field) == DataType::Int64)
+                });
+                let rows = prune::rows(reader.get_metadata()?, &bounds);
                 reader = reader.with_slice(Some((rows.start, rows.len())));
             }
             reader.finish()
@@ -87,11 +95,7 @@ impl ParquetTable {
         let frame = widened(frame)?;
         match filter {
             None => frame.select(columns),
-            Some(filter) => frame
-                .lazy()
-                .filter(filter.clone())
-                .collect()?
-                .select(columns),
+            Some(filter) => frame.lazy().filter(filter).collect()?.select(columns),
         }
     }
 

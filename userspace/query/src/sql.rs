@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use escope_recording::{Form, Problem, Recording, TableFiles};
-use polars::prelude::DataFrame;
+use escope_recording::{Form, Problem, Recording, TableFiles, TimeRange};
+use polars::prelude::PolarsError;
 use polars::sql::SQLContext;
 use tempfile::TempDir;
 
@@ -52,31 +52,35 @@ impl Sql {
     /// If its files cannot be listed, or there is no room for the copy.
     pub fn open(recording: &Recording) -> Result<Sql, QueryError> {
         if recording.manifest().form == Form::Parquet {
-            return Ok(Sql::over(&recording.tables()?, Vec::new(), None));
+            return Ok(Sql::over(recording, &recording.tables()?));
         }
         let scratch = scratch()?;
         let copied = recording.compact_to(scratch.path());
         // If it ended meanwhile, its streams may have gone while they were copied.
         let now = Recording::open(recording.path())?;
         if now.manifest().form == Form::Parquet {
-            return Ok(Sql::over(&now.tables()?, Vec::new(), None));
+            return Ok(Sql::over(&now, &now.tables()?));
         }
-        let problems = problems(recording)?;
-        Ok(Sql::over(&copied?, problems, Some(scratch)))
+        Ok(Sql {
+            problems: problems(recording)?,
+            _scratch: Some(scratch),
+            ..Sql::over(recording, &copied?)
+        })
     }
 
-    fn over(files: &[TableFiles], problems: Vec<Problem>, scratch: Option<TempDir>) -> Sql {
-        let tables: BTreeMap<_, _> = files
+    fn over(recording: &Recording, files: &[TableFiles]) -> Sql {
+        let files: BTreeMap<_, _> = files
             .iter()
             .filter_map(|of| {
                 let name = of.table.name();
                 Some((name, ParquetTable::new(name, of.files.first()?.clone())))
             })
             .collect();
+        let start_realtime_ns = recording.manifest().clocks.start_realtime_ns;
         Sql {
-            tables: Tables::new(tables),
-            problems,
-            _scratch: scratch,
+            tables: Tables::new(files, start_realtime_ns),
+            problems: Vec::new(),
+            _scratch: None,
         }
     }
 
@@ -119,12 +123,10 @@ impl Sql {
                 known: self.tables.names(),
             });
         }
-        let frame = failure::caught(|| self.answer(sql, &select))
-            .map_err(|what| QueryError::Engine { what })??;
-        Table::new(frame).map_err(|what| QueryError::Refused { what })
+        failure::caught(|| self.answer(&select)).map_err(|what| QueryError::Engine { what })?
     }
 
-    fn answer(&self, sql: &str, select: &Select) -> Result<DataFrame, QueryError> {
+    fn answer(&self, select: &Select) -> Result<Table, QueryError> {
         let mut columns = Vec::new();
         let mut engine = SQLContext::new();
         for name in &select.tables {
@@ -137,13 +139,14 @@ impl Sql {
             }
             engine.register(name, frame);
         }
-        engine
-            .execute(sql)
+        let frame = engine
+            .execute(&select.sql)
             .and_then(|answer| answer.collect())
-            .map_err(|e| self.meaning(e, &columns))
+            .map_err(|e| self.meaning(e, &columns))?;
+        Table::new(frame).map_err(|what| QueryError::Refused { what })
     }
 
-    fn meaning(&self, error: polars::prelude::PolarsError, columns: &[String]) -> QueryError {
+    fn meaning(&self, error: PolarsError, columns: &[String]) -> QueryError {
         failure::meaning(error, columns, &self.tables.names())
     }
 }
@@ -161,9 +164,8 @@ fn scratch() -> Result<TempDir, QueryError> {
 /// What of a recording in stream form is unreadable: the copy leaves it out.
 fn problems(recording: &Recording) -> Result<Vec<Problem>, QueryError> {
     let (_, mut problems) = recording.dictionary()?;
-    let all = escope_recording::TimeRange::ALL;
     problems.extend_from_slice(recording.samples()?.problems());
-    problems.extend_from_slice(recording.series(all)?.problems());
+    problems.extend_from_slice(recording.series(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.losses()?.problems());
     problems.extend_from_slice(recording.code()?.problems());
     Ok(problems)

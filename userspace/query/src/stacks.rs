@@ -18,8 +18,7 @@ pub(crate) fn ends(stacks: &DataFrame, named_frames: &DataFrame) -> PolarsResult
     let rows: HashMap<i64, usize> = (0..named_frames.height())
         .filter_map(|row| Some((id.get(row)?, row)))
         .collect();
-    let is_erlang =
-        |row: &usize| matches!(word(kind, *row), Some("erlang" | "bif" | "nif"));
+    let is_erlang = |row: &usize| matches!(word(kind, *row), Some("erlang" | "bif" | "nif"));
 
     let mut leaf = Vec::with_capacity(stacks.height());
     let mut erlang = Vec::with_capacity(stacks.height());

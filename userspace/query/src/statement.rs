@@ -7,11 +7,14 @@ use sqlparser::ast::{ObjectName, Query, SetExpr, Statement, Visit, Visitor};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
+use crate::dialect;
 use crate::error::QueryError;
 
 /// A query that may run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Select {
+    /// Its text, as the engine takes it.
+    pub(crate) sql: String,
     /// Tables it reads; names that `WITH` introduces are not among them.
     pub(crate) tables: BTreeSet<String>,
 }
@@ -19,14 +22,11 @@ pub(crate) struct Select {
 impl Select {
     /// Parses `sql` with the dialect of the engine. `is_table` tells which names are
     /// tables: the engine would silently prefer those to names of `WITH`.
-    pub(crate) fn parse(
-        sql: &str,
-        is_table: impl Fn(&str) -> bool,
-    ) -> Result<Select, QueryError> {
+    pub(crate) fn parse(sql: &str, is_table: impl Fn(&str) -> bool) -> Result<Select, QueryError> {
         let syntax = |e: sqlparser::parser::ParserError| QueryError::Syntax {
             what: one_line(e.to_string().trim_start_matches("sql parser error: ")),
         };
-        let statements = Parser::new(&GenericDialect)
+        let mut statements = Parser::new(&GenericDialect)
             .with_options(ParserOptions {
                 trailing_commas: true,
                 ..ParserOptions::default()
@@ -34,7 +34,7 @@ impl Select {
             .try_with_sql(sql)
             .and_then(|mut parser| parser.parse_statements())
             .map_err(syntax)?;
-        let statement = match statements.as_slice() {
+        let statement = match statements.as_mut_slice() {
             [] => return Err(QueryError::Empty),
             [statement] => statement,
             several => {
@@ -53,6 +53,11 @@ impl Select {
             return Err(QueryError::HidesTable { name: name.clone() });
         }
         Ok(Select {
+            sql: match dialect::adapt(statement) {
+                Ok(true) => statement.to_string(),
+                Ok(false) => sql.to_owned(),
+                Err(what) => return Err(QueryError::Refused { what }),
+            },
             tables: names.relations.difference(&names.with).cloned().collect(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use polars::prelude::{DataFrame, DataType, PolarsResult};
+use polars::prelude::{DataFrame, DataType, TimeUnit};
 
 use crate::value::Value;
 
@@ -28,8 +28,6 @@ pub enum Kind {
     Time,
     /// Instants, given as text.
     Timestamp,
-    /// Spans of time, given as text.
-    Duration,
     /// Lists.
     List(Box<Kind>),
     /// Nothing but null.
@@ -46,30 +44,32 @@ impl Kind {
         )
     }
 
-    /// What it is called, and whether its values must be written out as text first.
-    fn of(kind: &DataType) -> Option<(Kind, bool)> {
-        Some(match kind {
-            DataType::Boolean => (Kind::Boolean, false),
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
-                (Kind::Integer, false)
-            }
+    /// What it is called, and the type its values are brought to before they are shown.
+    fn of(kind: &DataType) -> Option<(Kind, DataType)> {
+        let called = match kind {
+            DataType::Boolean => Kind::Boolean,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Kind::Integer,
             DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
-                (Kind::Unsigned, false)
+                Kind::Unsigned
             }
-            DataType::Float32 | DataType::Float64 => (Kind::Float, false),
-            DataType::String => (Kind::Text, false),
-            DataType::Null => (Kind::Null, false),
-            DataType::Date => (Kind::Date, true),
-            DataType::Time => (Kind::Time, true),
-            DataType::Datetime(..) => (Kind::Timestamp, true),
-            DataType::Duration(_) => (Kind::Duration, true),
-            DataType::Decimal(..) => (Kind::Decimal, true),
+            DataType::Float32 | DataType::Float64 => Kind::Float,
+            DataType::String => Kind::Text,
+            DataType::Null => Kind::Null,
+            DataType::Date => return Some((Kind::Date, DataType::String)),
+            DataType::Time => return Some((Kind::Time, DataType::String)),
+            DataType::Datetime(..) => return Some((Kind::Timestamp, DataType::String)),
+            DataType::Decimal(..) => return Some((Kind::Decimal, DataType::String)),
+            // As everywhere in a recording, spans of time are whole nanoseconds.
+            DataType::Duration(TimeUnit::Nanoseconds) => {
+                return Some((Kind::Integer, DataType::Int64));
+            }
             DataType::List(inner) => {
-                let (inner, written) = Kind::of(inner)?;
-                (Kind::List(Box::new(inner)), written)
+                let (inner, shown) = Kind::of(inner)?;
+                return Some((Kind::List(Box::new(inner)), DataType::List(shown.into())));
             }
             _ => return None,
-        })
+        };
+        Some((called, kind.clone()))
     }
 }
 
@@ -85,7 +85,6 @@ impl fmt::Display for Kind {
             Kind::Date => "date",
             Kind::Time => "time",
             Kind::Timestamp => "timestamp",
-            Kind::Duration => "duration",
             Kind::Null => "null",
             Kind::List(inner) => return write!(f, "list of {inner}"),
         })
@@ -113,25 +112,20 @@ impl Table {
     pub(crate) fn new(mut frame: DataFrame) -> Result<Table, String> {
         frame.rechunk_mut_par();
         let mut columns = Vec::new();
-        let mut written = Vec::new();
+        let mut shown = Vec::new();
         for column in frame.columns() {
             let name = column.name().to_string();
-            let (kind, as_text) = Kind::of(column.dtype())
+            let (kind, data) = Kind::of(&in_nanoseconds(column.dtype()))
                 .ok_or_else(|| format!("column {name} is of a type that has no printed form"))?;
-            if as_text {
-                written.push(column.cast(&text_like(column.dtype())).map_err(|e| {
-                    format!("column {name} cannot be written as text: {e}")
-                })?);
-            }
+            let cells = match column.dtype() {
+                DataType::Duration(_) => column.cast(&in_nanoseconds(column.dtype())),
+                _ => Ok(column.clone()),
+            };
+            let cells = cells.and_then(|cells| cells.cast(&data));
+            shown.push(cells.map_err(|e| format!("column {name} cannot be shown: {e}"))?);
             columns.push(Column { name, kind });
         }
-        let replace = |frame: &mut DataFrame| -> PolarsResult<()> {
-            for column in written {
-                frame.with_column(column)?;
-            }
-            Ok(())
-        };
-        replace(&mut frame).map_err(|e| e.to_string())?;
+        let frame = DataFrame::new(frame.height(), shown).map_err(|e| e.to_string())?;
         Ok(Table { columns, frame })
     }
 
@@ -174,10 +168,9 @@ impl Table {
     }
 }
 
-/// The type with text in place of what must be written out.
-fn text_like(kind: &DataType) -> DataType {
+fn in_nanoseconds(kind: &DataType) -> DataType {
     match kind {
-        DataType::List(inner) => DataType::List(Box::new(text_like(inner))),
-        _ => DataType::String,
+        DataType::Duration(_) => DataType::Duration(TimeUnit::Nanoseconds),
+        other => other.clone(),
     }
 }

@@ -62,9 +62,7 @@ impl<'a> Value<'a> {
             Value::Unsigned(value) => Value::Unsigned(value),
             Value::Float(value) => Value::Float(value),
             Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
-            Value::List(items) => {
-                Value::List(items.into_iter().map(Value::into_owned).collect())
-            }
+            Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 use escope_model::Activity;
 use polars::prelude::{
-    DataFrame, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError, PolarsResult, col, lit,
+    DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError, PolarsResult,
+    TimeUnit, col, lit,
 };
 
 use crate::names::{named_frames, named_processes};
@@ -19,7 +20,7 @@ use crate::stacks::{ends, spread};
 const VIEWS: [&str; 4] = ["cpu", "named_frames", "named_processes", "stack_frames"];
 
 /// Columns of `cpu`, the important ones first.
-const CPU: [&str; 20] = [
+const CPU: [&str; 21] = [
     "ts_ns",
     "weight_ns",
     "activity",
@@ -40,6 +41,7 @@ const CPU: [&str; 20] = [
     "truncated",
     "proc",
     "stack",
+    "time",
 ];
 
 /// Columns of `stack_frames`.
@@ -51,15 +53,22 @@ const STACK_FRAMES: [&str; 10] = [
 #[derive(Debug)]
 pub(crate) struct Tables {
     files: BTreeMap<&'static str, ParquetTable>,
+    start_realtime_ns: i64,
     frames: OnceLock<DataFrame>,
     processes: OnceLock<DataFrame>,
     ends: OnceLock<DataFrame>,
 }
 
 impl Tables {
-    pub(crate) fn new(files: BTreeMap<&'static str, ParquetTable>) -> Tables {
+    /// The tables in `files` of a recording that started at an instant, nanoseconds
+    /// since 1970.
+    pub(crate) fn new(
+        files: BTreeMap<&'static str, ParquetTable>,
+        start_realtime_ns: i64,
+    ) -> Tables {
         Tables {
             files,
+            start_realtime_ns,
             frames: OnceLock::new(),
             processes: OnceLock::new(),
             ends: OnceLock::new(),
@@ -105,9 +114,22 @@ impl Tables {
             ends(&self.file("stacks")?.frame()?, &self.named_frames()?)
         })?;
         let samples = self.file("samples")?.lazy()?;
-        Ok(left_join(left_join(samples, processes, "proc"), ends, "stack")
-            .with_column(work().alias("work"))
-            .select(CPU.map(col)))
+        Ok(
+            left_join(left_join(samples, processes, "proc"), ends, "stack")
+                .with_columns([
+                    work().alias("work"),
+                    self.time().alias("time"),
+                    // A column may not have the name of its table.
+                    col("cpu").alias("cpu"),
+                ])
+                .select(CPU.map(col)),
+        )
+    }
+
+    /// The wall clock in UTC.
+    fn time(&self) -> Expr {
+        (col("ts_ns") + lit(self.start_realtime_ns))
+            .cast(DataType::Datetime(TimeUnit::Nanoseconds, None))
     }
 
     fn stack_frames(&self) -> PolarsResult<LazyFrame> {

@@ -28,9 +28,9 @@ impl Launched {
     /// # Errors
     /// When it cannot be started, ends, or is no BEAM after 30 s; it is then killed.
     pub fn start(command: &[String]) -> Result<Launched, SessionError> {
-        let (program, arguments) = command.split_first().map_or(("", &[][..]), |(first, rest)| {
-            (first.as_str(), rest)
-        });
+        let (program, arguments) = command
+            .split_first()
+            .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let program_path = PathBuf::from(program);
         let mut child = Command::new(program)
             .args(arguments)

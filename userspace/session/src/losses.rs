@@ -51,12 +51,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// The losses between two readings of the counters.
-pub(crate) fn between(
-    before: &Counters,
-    after: &Counters,
-    from_ns: i64,
-    to_ns: i64,
-) -> Vec<Loss> {
+pub(crate) fn between(before: &Counters, after: &Counters, from_ns: i64, to_ns: i64) -> Vec<Loss> {
     KINDS
         .iter()
         .filter_map(|kind| {

@@ -56,7 +56,7 @@ impl RecordOptions {
             duration: None,
             clock: ClockChoice::Auto,
             erlang_stack_bytes: 64 * 1024,
-            native_stack_bytes: 16 * 1024,
+            native_stack_bytes: 64 * 1024,
             ring_bytes: None,
         }
     }
@@ -262,7 +262,11 @@ impl Recorder {
     ///
     /// # Errors
     /// When it cannot be completed; what was captured stays and opens.
-    pub fn finish(mut self, ended: EndedHow, note: Option<String>) -> Result<Summary, SessionError> {
+    pub fn finish(
+        mut self,
+        ended: EndedHow,
+        note: Option<String>,
+    ) -> Result<Summary, SessionError> {
         self.capture.stop();
         let drained = self.drain();
         self.write_losses();

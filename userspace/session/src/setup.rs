@@ -1,6 +1,6 @@
 //! What the kernel half must know, from what is known of the VM.
 
-use escope_beam::{BeamError, Scheduler, Vm};
+use escope_beam::{BeamError, ProcessState, Scheduler, Vm};
 use escope_capture::{CaptureOptions, ClockChoice, CodeProbe};
 use escope_model::SchedulerKind;
 use escope_wire::{Config, SchedulerKey, SchedulerSlot};
@@ -16,9 +16,7 @@ pub(crate) struct Sampling {
 }
 
 pub(crate) fn capture_options(vm: &Vm, sampling: Sampling) -> Result<CaptureOptions, BeamError> {
-    let atoms = vm
-        .atoms
-        .find(&vm.memory, &["proc_lib", "$initial_call"])?;
+    let atoms = vm.atoms.find(&vm.memory, &["proc_lib", "$initial_call"])?;
     let layout = &vm.layout;
     let config = Config {
         tgid: vm.pid,
@@ -46,6 +44,10 @@ pub(crate) fn capture_options(vm: &Vm, sampling: Sampling) -> Result<CaptureOpti
         dictionary_size_at: layout.dictionary.size,
         dictionary_data_at: layout.dictionary.data,
         process_current_at: layout.process.current,
+        process_id_at: layout.process.id,
+        process_scheduler_at: layout.process.scheduler,
+        process_state_at: layout.process.state,
+        process_state_gc: ProcessState::GC,
     };
     Ok(CaptureOptions {
         config,

@@ -71,7 +71,7 @@ pub fn check(root: &Path, crates: &[Crate]) -> Result<Vec<String>> {
 /// Whether the line opens unsafe code. Text in quotes and comments to the line's end are
 /// left out.
 fn is_unsafe(line: &str) -> bool {
-    let code: String = line.split('"').step_by(2).collect();
+    let code: String = line.replace("\\\"", "").split('"').step_by(2).collect();
     let code = code.split("//").next().unwrap_or_default();
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices("unsafe").any(|(at, word)| {
@@ -81,7 +81,7 @@ fn is_unsafe(line: &str) -> bool {
         let starts_with = |start: &&str| after.trim_start().starts_with(*start);
         !before.is_some_and(is_word)
             && !after.starts_with(is_word)
-            && (opens.iter().any(|start| starts_with(start)) || after.trim().is_empty())
+            && (opens.iter().any(starts_with) || after.trim().is_empty())
     })
 }
 

@@ -306,15 +306,28 @@ pub(crate) mod tests {
     #[test]
     fn functions_and_lines_are_found() {
         let module = parse_blob(&lists()).expect("a blob");
-        assert_eq!((module.base, module.size, &*module.name), (0x1000, 200, "lists"));
+        assert_eq!(
+            (module.base, module.size, &*module.name),
+            (0x1000, 200, "lists")
+        );
         let at = |offset| {
             let function = module.function_at(offset)?;
-            Some((&*function.name, function.arity, module.line_at(function, offset)))
+            Some((
+                &*function.name,
+                function.arity,
+                module.line_at(function, offset),
+            ))
         };
         assert_eq!(at(10), None);
         assert_eq!(at(45), Some(("map", Some(2), None)));
-        assert_eq!(at(95), Some(("map", Some(2), Some(("lists.erl".into(), 1240)))));
-        assert_eq!(at(89), Some(("map", Some(2), Some(("lists.erl".into(), 1239)))));
+        assert_eq!(
+            at(95),
+            Some(("map", Some(2), Some(("lists.erl".into(), 1240))))
+        );
+        assert_eq!(
+            at(89),
+            Some(("map", Some(2), Some(("lists.erl".into(), 1239))))
+        );
         assert_eq!(at(199), Some(("seq", Some(2), None)));
         assert_eq!(at(200), None);
     }
@@ -323,7 +336,10 @@ pub(crate) mod tests {
     fn a_cut_blob_is_an_error_at_every_length() {
         let bytes = lists();
         for length in 0..bytes.len() {
-            assert!(matches!(parse_blob(&bytes[..length]), Err(BlobError::Cut(_))));
+            assert!(matches!(
+                parse_blob(&bytes[..length]),
+                Err(BlobError::Cut(_))
+            ));
         }
         let mut longer = bytes;
         longer.push(0);

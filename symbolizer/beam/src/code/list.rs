@@ -73,11 +73,7 @@ fn read_head(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<(u64, u
 ///
 /// # Errors
 /// When it cannot be read whole.
-pub fn read_blob(
-    memory: &impl Memory,
-    blob: u64,
-    blob_bytes: u64,
-) -> Result<Vec<u8>, BeamError> {
+pub fn read_blob(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Result<Vec<u8>, BeamError> {
     if blob_bytes > BLOB_MAX {
         return Err(BeamError::Unreadable {
             address: blob,

@@ -312,7 +312,10 @@ mod tests {
         map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 60);
         assert!(map.epoch() > epoch && map.changed_ns() == 60);
         let read = |blob, _| Some(module(&format!("blob{blob}"), 0x2000, 0x100));
-        let at = |map: &mut CodeMap, ns| map.locate(0x2010, ns, read).map(|l| l.module.name.to_string());
+        let at = |map: &mut CodeMap, ns| {
+            map.locate(0x2010, ns, read)
+                .map(|l| l.module.name.to_string())
+        };
         assert_eq!(at(&mut map, 55).as_deref(), Some("blob2"));
         assert_eq!(at(&mut map, 65).as_deref(), Some("blob3"));
     }

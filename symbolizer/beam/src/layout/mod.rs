@@ -79,6 +79,8 @@ offsets! {
         parent,
         /// State flags, 32 bits.
         state,
+        /// The scheduler it runs on.
+        scheduler,
     }
     /// `RegProc`.
     RegProcLayout {

@@ -34,7 +34,10 @@ mod tests {
     fn every_table_parses_and_fits_the_kernel_half() {
         for text in TABLES {
             let table: Layout = toml::from_str(text).expect("a valid table");
-            assert!(table.process.size <= 832, "PROCESS_BYTES of the wire format");
+            assert!(
+                table.process.size <= 832,
+                "PROCESS_BYTES of the wire format"
+            );
             assert_eq!(table.process.size % 8, 0);
         }
         assert_eq!(known_releases().len(), TABLES.len());

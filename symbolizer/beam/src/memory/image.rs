@@ -56,9 +56,7 @@ mod tests {
     #[test]
     fn reads_stay_inside_a_piece() {
         let mut image = Image::new();
-        image
-            .map_words(0x1000, &[1, 2])
-            .map(0x2000, *b"init\0zzz");
+        image.map_words(0x1000, &[1, 2]).map(0x2000, *b"init\0zzz");
         assert_eq!(image.u64(0x1008).ok(), Some(2));
         assert!(image.u64(0x100c).is_err());
         assert!(image.u64(0xfff).is_err());

@@ -8,5 +8,5 @@ mod scan;
 mod site;
 
 pub use scan::{JitRanges, StackWalk, scan};
-pub(crate) use site::LOOK_BACK;
-pub use site::{CallSite, call_site};
+pub(crate) use site::{BIF_LOOK_BACK, LOOK_BACK};
+pub use site::{CallSite, call_site, called_bif};

@@ -16,6 +16,8 @@ pub enum CallSite {
 
 /// How far before the return address the swap may lie.
 pub(crate) const LOOK_BACK: usize = 160;
+/// How far before the return address of a BIF call its address is loaded.
+pub(crate) const BIF_LOOK_BACK: usize = 40;
 /// How far before the swap the stack pointer may have been put away.
 const PUT_AWAY: usize = 28;
 
@@ -41,18 +43,54 @@ pub fn call_site(code: &[u8], x_offset: u32) -> CallSite {
     }
 }
 
+/// The C function of the BIF that a call returning to the end of `code` calls.
+///
+/// `emit_call_light_bif` in `instr_bif.cpp` loads its address with `mov rax, imm64` just
+/// before it calls the helper fragment. A BIF that ended in a tail call is not on the C stack
+/// any more; this names it all the same.
+#[must_use]
+pub fn called_bif(code: &[u8], is_bif: impl Fn(u64) -> bool) -> Option<u64> {
+    code.windows(10).rev().find_map(|window| {
+        let (opcode, address) = window.split_first_chunk::<2>()?;
+        let address = u64::from_le_bytes(*address.first_chunk::<8>()?);
+        (*opcode == [0x48, 0xb8] && is_bif(address)).then_some(address)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CallSite, call_site};
+    use super::{CallSite, call_site, called_bif};
+
+    #[test]
+    fn the_bif_of_a_call_is_in_the_code_before_it() {
+        let code = [
+            0x48, 0xb9, 0xa8, 0x6e, 0xec, 0xcb, 0xfa, 0x7f, 0, 0, 0x48, 0xb8, 0xb0, 0xd1, 0x2a,
+            0x1b, 0xf4, 0x55, 0, 0, 0x48, 0x8d, 0x15, 0xe5, 0xff, 0xff, 0xff, 0x0f, 0x1f, 0x40, 0,
+            0xe8, 0x30, 0xe9, 0xc8, 0xff,
+        ];
+        assert_eq!(
+            called_bif(&code, |a| a == 0x55f4_1b2a_d1b0),
+            Some(0x55f4_1b2a_d1b0)
+        );
+        assert_eq!(called_bif(&code, |_| false), None);
+        assert_eq!(called_bif(&code[..12], |_| true), None);
+    }
 
     #[test]
     fn the_last_swap_before_the_call_decides() {
-        let stored = [0x49, 0x89, 0x65, 0x58, 0x48, 0x8d, 0x63, 0x80, 0xe8, 0, 0, 0, 0];
+        let stored = [
+            0x49, 0x89, 0x65, 0x58, 0x48, 0x8d, 0x63, 0x80, 0xe8, 0, 0, 0, 0,
+        ];
         let kept = [0x48, 0x8b, 0xec, 0x48, 0x8d, 0x63, 0x80, 0xe8, 0, 0, 0, 0];
         assert_eq!(call_site(&stored, 128), CallSite::Stored);
         assert_eq!(call_site(&kept, 128), CallSite::FramePointer);
         assert_eq!(call_site(&kept, 64), CallSite::Stored);
-        let both: Vec<u8> = kept.iter().chain(&[0x90; 40]).chain(&stored).copied().collect();
+        let both: Vec<u8> = kept
+            .iter()
+            .chain(&[0x90; 40])
+            .chain(&stored)
+            .copied()
+            .collect();
         assert_eq!(call_site(&both, 128), CallSite::Stored);
         assert_eq!(call_site(&[], 128), CallSite::Stored);
     }

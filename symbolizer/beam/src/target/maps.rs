@@ -79,7 +79,10 @@ mod tests {
     fn executable_lines_are_read() {
         let jit = parse_line("7f12-7f34 r-xs 00001000 00:01 1029   /memfd:vmem (deleted)");
         let jit = jit.expect("executable");
-        assert_eq!((jit.start, jit.end, jit.file_offset), (0x7f12, 0x7f34, 0x1000));
+        assert_eq!(
+            (jit.start, jit.end, jit.file_offset),
+            (0x7f12, 0x7f34, 0x1000)
+        );
         assert!(jit.may_be_jit());
         let anonymous = parse_line("7f12-7f34 rwxp 00000000 00:00 0").expect("executable");
         assert!(anonymous.may_be_jit());

@@ -91,7 +91,10 @@ mod tests {
     fn names_of_both_generations_are_known() {
         let scheduler = |name| classify(name, false).1.map(|id| id.to_string());
         assert_eq!(scheduler("2_scheduler").as_deref(), Some("scheduler_2"));
-        assert_eq!(scheduler("1000_schedule").as_deref(), Some("scheduler_1000"));
+        assert_eq!(
+            scheduler("1000_schedule").as_deref(),
+            Some("scheduler_1000")
+        );
         assert_eq!(scheduler("10_dirty_io_sch").as_deref(), Some("dirty_io_10"));
         assert_eq!(scheduler("1_dirty_cpu_sch").as_deref(), Some("dirty_cpu_1"));
         assert_eq!(scheduler("erts_dcpus_3").as_deref(), Some("dirty_cpu_3"));

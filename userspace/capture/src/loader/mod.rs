@@ -197,21 +197,26 @@ impl Capture {
         let pid = options.config.tgid as i32;
         let offset = probe.file_offset as usize;
         let link = if has_multi {
-            self.skeleton.progs.code_multi.attach_uprobe_multi_with_opts(
-                pid,
-                &probe.binary,
-                "",
-                UprobeMultiOpts {
-                    offsets: vec![offset],
-                    ..UprobeMultiOpts::default()
-                },
-            )
-        } else {
-            let opts = UprobeOpts::default();
             self.skeleton
                 .progs
-                .code_single
-                .attach_uprobe_with_opts(pid, &probe.binary, offset, opts)
+                .code_multi
+                .attach_uprobe_multi_with_opts(
+                    pid,
+                    &probe.binary,
+                    "",
+                    UprobeMultiOpts {
+                        offsets: vec![offset],
+                        ..UprobeMultiOpts::default()
+                    },
+                )
+        } else {
+            let opts = UprobeOpts::default();
+            self.skeleton.progs.code_single.attach_uprobe_with_opts(
+                pid,
+                &probe.binary,
+                offset,
+                opts,
+            )
         };
         match link {
             Ok(link) => {
@@ -259,6 +264,8 @@ fn load(
     ring_bytes: u32,
     multi: bool,
 ) -> Result<EscopeSkel<'static>, CaptureError> {
+    // libbpf would write the verifier's log to stderr, thousands of lines.
+    libbpf_rs::set_print(None);
     // The skeleton borrows the object for its whole life; one small object per capture is
     // leaked rather than tied into a self-referential struct.
     let object = Box::leak(Box::new(MaybeUninit::uninit()));
@@ -271,7 +278,11 @@ fn load(
     open.maps
         .ring
         .set_max_entries(ring_bytes)
-        .and_then(|()| open.maps.drafts.set_max_entries(cpus::cpu_limit().unwrap_or(1)))
+        .and_then(|()| {
+            open.maps
+                .drafts
+                .set_max_entries(cpus::cpu_limit().unwrap_or(1))
+        })
         .map_err(|error| failed("sizing the BPF maps", &error))?;
     skeleton::set_config(&mut open, config);
     open.load().map_err(|error| match error.kind() {

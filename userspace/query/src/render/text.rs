@@ -55,7 +55,12 @@ pub fn write_table_within(table: &Table, cell: usize, out: &mut impl Write) -> i
     line(&mut header.iter().cloned())?;
     line(&mut widths.iter().map(|width| "-".repeat(*width)))?;
     for row in 0..table.len() {
-        line(&mut table.row(row).enumerate().map(|(n, value)| fit(n, printed(&value))))?;
+        line(
+            &mut table
+                .row(row)
+                .enumerate()
+                .map(|(n, value)| fit(n, printed(&value))),
+        )?;
     }
     Ok(())
 }
@@ -75,9 +80,9 @@ fn printed(value: &Value<'_>) -> String {
     }
 }
 
-/// At most six decimals; numbers that this would bring to zero keep four digits.
+/// At most six decimals; the very small and the very large keep four digits.
 fn rounded(value: f64) -> String {
-    if value != 0.0 && value.abs() < 0.001 {
+    if value.is_finite() && value != 0.0 && !(0.001..1e15).contains(&value.abs()) {
         return format!("{value:.3e}");
     }
     let text = format!("{value:.6}");

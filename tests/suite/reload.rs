@@ -1,0 +1,85 @@
+//! A sample is named by the code that was there when it was taken, although the next
+//! module lies at the same address a moment later.
+
+use std::path::Path;
+
+use escope_model::{Activity, Dictionary, Sample};
+use escope_recording::Recording;
+
+use crate::support::{Facts, Workload, recorded, temp_dir};
+
+#[test]
+fn a_reused_address_has_the_name_of_its_time() {
+    live!();
+    let folder = temp_dir();
+    let mut vm = Workload::start("reload", &[], &[]);
+    vm.go();
+    let path = recorded(&vm, 10, 999, &folder);
+    let (versions, done) = vm.stop();
+    assert!(vm.quit().success());
+    assert!(done.number("generations") > 50, "{done:?}");
+
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let start_ns = recording.manifest().clocks.start_monotonic_ns as i64;
+    let (dictionary, problems) = recording.dictionary().unwrap();
+    assert_eq!(problems, []);
+    let (mut right, mut unnamed, mut wrong) = (0, 0, Vec::new());
+    for sample in recording.samples().unwrap() {
+        let sample = sample.unwrap();
+        let at_ns = start_ns + sample.ts_ns;
+        let Some(truth) = version_at(&versions, at_ns) else {
+            continue;
+        };
+        if !is_spinner(&sample, &dictionary) {
+            continue;
+        }
+        let spins = spins(&sample, &dictionary);
+        if spins.is_empty() {
+            let is_whole = sample.truncated.is_none() && sample.activity == Activity::Jit;
+            unnamed += u32::from(is_whole);
+        } else if spins.iter().all(|spin| *spin == name(truth)) {
+            right += 1;
+        } else {
+            wrong.push(format!("{spins:?} at {at_ns}, the truth is {truth:?}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong: {:#?}",
+        wrong.len(),
+        wrong.first()
+    );
+    assert!(right > 1000, "only {right} samples");
+    assert!(
+        unnamed * 100 < right,
+        "{unnamed} without a name, {right} with"
+    );
+}
+
+/// The version that the spinner was in, if it was in any.
+fn version_at(versions: &[Facts], at_ns: i64) -> Option<&Facts> {
+    let next = versions.partition_point(|version| version.number("to_ns") < at_ns);
+    let version = versions.get(next)?;
+    (version.number("from_ns") <= at_ns).then_some(version)
+}
+
+fn name(version: &Facts) -> (String, String) {
+    let (module, function) = (version.text("module"), version.text("function"));
+    (module.to_owned(), function.to_owned())
+}
+
+fn is_spinner(sample: &Sample, dictionary: &Dictionary) -> bool {
+    let process = sample.proc.and_then(|proc| dictionary.process(proc));
+    process.is_some_and(|process| process.name.as_deref() == Some("reload_spinner"))
+}
+
+/// Module and function of every frame of a generation.
+fn spins(sample: &Sample, dictionary: &Dictionary) -> Vec<(String, String)> {
+    let stack = dictionary.stack(sample.stack).iter();
+    stack
+        .map(|&id| dictionary.frame(id).unwrap())
+        .filter_map(|frame| Some((frame.module.as_deref()?, &frame.function)))
+        .filter(|(module, _)| module.starts_with("gen_") && module.len() == "gen_a".len())
+        .map(|(module, function)| (module.to_owned(), function.to_string()))
+        .collect()
+}

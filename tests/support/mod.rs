@@ -1,0 +1,20 @@
+//! The test kit: workloads with known numbers, the program under test, and what is needed
+//! to run them. Everything it starts it ends, by its own process id, however a test ends.
+
+#[macro_use]
+mod live;
+mod escope;
+mod folder;
+mod listen;
+mod workload;
+
+pub(crate) use escope::{Output, escope, recorded, start};
+pub(crate) use folder::{Folder, temp_dir};
+pub(crate) use live::enter;
+pub(crate) use workload::{Facts, Workload};
+
+/// Now on `CLOCK_MONOTONIC`, the clock of workloads and recordings.
+pub(crate) fn monotonic_ns() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
