@@ -279,7 +279,9 @@ impl Stitcher {
             push_returns(&mut self.steps, &self.addresses);
         }
         let capped = raw.flags.has(SampleFlags::ERLANG_CAPPED);
-        let whole = walk.reached_bottom && covers(&raw.erlang, top);
+        // While a collection replaces the heap, top and end may belong to different ones.
+        let in_heap = (block.heap()..=block.hend()).contains(&top);
+        let whole = walk.reached_bottom && covers(&raw.erlang, top) && in_heap;
         let missing = if whole && !capped {
             None
         } else if block.state().collecting() {

@@ -21,7 +21,8 @@ fn every_stack_is_on_its_own_process() {
     let recording = Recording::open(Path::new(&path)).unwrap();
     let (dictionary, problems) = recording.dictionary().unwrap();
     assert_eq!(problems, []);
-    let (mut right, mut bare, mut wrong) = (0, 0, Vec::new());
+    let (mut right, mut bare) = (0, 0);
+    let (mut wrong, mut doubled) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for sample in recording.samples().unwrap() {
         let sample = sample.unwrap();
@@ -38,6 +39,9 @@ fn every_stack_is_on_its_own_process() {
                 let is_whole = sample.truncated.is_none() && sample.activity == Activity::Jit;
                 bare += u32::from(is_whole);
             }
+            (Some(k), runs) if runs.iter().all(|run| *run == k) => {
+                doubled.push((sample.activity, names(&sample, &dictionary)));
+            }
             _ => wrong.push(format!("process {process:?} has {runs:?}: {sample:?}")),
         }
     }
@@ -46,6 +50,12 @@ fn every_stack_is_on_its_own_process() {
         "{} wrong: {:#?}",
         wrong.len(),
         wrong.first()
+    );
+    assert!(
+        doubled.is_empty(),
+        "{} stacks hold it more than once: {:#?}",
+        doubled.len(),
+        doubled.first()
     );
     assert!(right > 1000, "only {right} samples");
     assert!(seen.len() > 150, "only {} processes", seen.len());
@@ -68,5 +78,13 @@ fn runs(sample: &Sample, dictionary: &Dictionary) -> Vec<u32> {
         .map(|&id| dictionary.frame(id).unwrap())
         .filter(|frame| frame.module.as_deref() == Some("id_code") && frame.arity == Some(1))
         .filter_map(|frame| frame.function.strip_prefix("run_")?.parse().ok())
+        .collect()
+}
+
+/// The stack as people read it, leaf first.
+fn names(sample: &Sample, dictionary: &Dictionary) -> Vec<String> {
+    let stack = dictionary.stack(sample.stack).iter();
+    stack
+        .map(|&id| dictionary.frame(id).unwrap().name())
         .collect()
 }

@@ -359,7 +359,8 @@ static __always_inline u32 read_erlang(struct draft *draft, struct counters *cou
 	else
 		start = FIELD(draft, config.process_stop_at);
 	start &= ~7ull;
-	if (start >= end || end - start > 1ull << 32) {
+	if (start >= end || end - start > 1ull << 32 ||
+	    start < FIELD(draft, config.process_heap_at)) {
 		/* An empty stack is legal; one above its own end is being replaced. */
 		if (start != end)
 			goto unreadable;

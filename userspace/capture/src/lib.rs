@@ -1,7 +1,7 @@
 //! From a tick in the kernel to a [`RawEvent`](escope_model::RawEvent) in user space.
 //!
-//! [`Capture::start`] loads the BPF programs, opens a timer on every CPU and follows code
-//! loading; [`Capture::drain`] hands over what has happened since. Nothing is pinned: when
+//! [`Capture::load`] loads the BPF programs and follows code loading, [`Capture::start_ticks`]
+//! starts a timer on every CPU, [`Capture::drain`] hands over what has happened since. Nothing is pinned: when
 //! the process ends, however it ends, the kernel removes everything.
 //!
 //! `loader` is the only place that knows a BPF loader; `decode` is pure and is what replays

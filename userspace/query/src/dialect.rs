@@ -12,7 +12,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{CastKind, DataType, Expr, Statement, Value, visit_expressions_mut};
+use sqlparser::ast::{
+    CastKind, DataType, Expr, Function, GroupByExpr, OrderBy, OrderByKind, Query, SelectItem,
+    SetExpr, Statement, UnaryOperator, Value, Visit, VisitMut, VisitorMut, visit_expressions,
+};
 
 /// Functions whose numbers the engine has unsigned.
 const COUNTS: [&str; 11] = [
@@ -114,6 +117,16 @@ impl VisitorMut for Adapter {
                 },
                 _ => false,
             },
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } => match large(expr) {
+                Some(text) => {
+                    *part = Expr::value(Value::SingleQuotedString(format!("-{text}")));
+                    cast(part, DataType::BigInt(None))
+                }
+                None => false,
+            },
             Expr::Function(function) => {
                 is_one_of(function, &COUNTS) && cast(part, DataType::BigInt(None))
             }
@@ -126,9 +139,8 @@ impl VisitorMut for Adapter {
 /// Replaces an aggregate in ORDER BY by the name that the answer has for it: the engine
 /// would aggregate over the answer.
 fn name_aggregate(by: &mut Expr, answer: &[SelectItem]) -> ControlFlow<Box<str>, bool> {
-    let aggregates = |function: &Function| {
-        function.over.is_none() && is_one_of(function, &AGGREGATES)
-    };
+    let aggregates =
+        |function: &Function| function.over.is_none() && is_one_of(function, &AGGREGATES);
     if !calls(by, aggregates) {
         return ControlFlow::Continue(false);
     }
@@ -181,6 +193,21 @@ fn number(text: &str) -> Option<Number> {
     large.then_some(Number::Large)
 }
 
+/// The digits of a number that was found to be large.
+fn large(part: &Expr) -> Option<String> {
+    match part {
+        Expr::Cast {
+            expr,
+            data_type: DataType::BigIntUnsigned(None),
+            ..
+        } => match &**expr {
+            Expr::Value(value) => value.value.clone().into_string(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn cast(part: &mut Expr, data_type: DataType) -> bool {
     let inner = std::mem::replace(part, Expr::value(Value::Null));
     *part = Expr::Cast {
@@ -209,6 +236,10 @@ mod tests {
             adapted("SELECT 18446744073709551615"),
             "SELECT CAST('18446744073709551615' AS BIGINT UNSIGNED)"
         );
+        assert_eq!(
+            adapted("SELECT -9223372036854775808"),
+            "SELECT CAST('-9223372036854775808' AS BIGINT)"
+        );
     }
 
     #[test]
@@ -227,7 +258,10 @@ mod tests {
         );
         let refused = |sql: &str| Select::parse(sql, |_| false).unwrap_err().to_string();
         let message = refused("SELECT a FROM c GROUP BY a ORDER BY MAX(b)");
-        assert!(message.contains("ORDER BY MAX(b) must be a column"), "{message}");
+        assert!(
+            message.contains("ORDER BY MAX(b) must be a column"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use escope_model::{
     SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
 };
 use escope_recording::{
-    CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
+    Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
 };
 
 use crate::sql::Sql;
@@ -30,8 +30,16 @@ impl Place {
 /// One that ended, with the samples of [`samples`].
 pub(crate) fn finished() -> Place {
     let (place, writer) = growing(&samples());
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(manifest()).unwrap();
     place
+}
+
+/// It started at 2026-01-02 03:04:05 UTC.
+fn manifest() -> Manifest {
+    Manifest {
+        clocks: Clocks::new(0, 1_767_323_045_000_000_000),
+        ..Manifest::default()
+    }
 }
 
 /// One that is still being written.

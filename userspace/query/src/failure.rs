@@ -46,9 +46,10 @@ pub(crate) fn meaning(error: PolarsError, known: &[String], tables: &[String]) -
             table: table.to_string(),
             what: first_paragraph(&error.to_string()),
         },
-        PolarsError::ColumnNotFound(what) | PolarsError::SchemaFieldNotFound(what) => {
-            column(quoted(&what).unwrap_or_else(|| first_paragraph(&what)), known)
-        }
+        PolarsError::ColumnNotFound(what) | PolarsError::SchemaFieldNotFound(what) => column(
+            quoted(&what).unwrap_or_else(|| first_paragraph(&what)),
+            known,
+        ),
         PolarsError::SQLInterface(what) | PolarsError::SQLSyntax(what) => {
             match (quoted(&what), &*what) {
                 (Some(name), text) if text.starts_with("no column named") => column(name, known),

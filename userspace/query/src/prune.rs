@@ -81,8 +81,10 @@ fn turned(op: Operator) -> Operator {
 fn bound(op: Operator, value: i64) -> Option<Bounds> {
     let (min, max) = match op {
         Operator::Eq => (value, value),
-        Operator::Lt | Operator::LtEq => (i64::MIN, value),
-        Operator::Gt | Operator::GtEq => (value, i64::MAX),
+        Operator::Lt => (i64::MIN, value.saturating_sub(1)),
+        Operator::LtEq => (i64::MIN, value),
+        Operator::Gt => (value.saturating_add(1), i64::MAX),
+        Operator::GtEq => (value, i64::MAX),
         _ => return None,
     };
     Some(Bounds { min, max })
@@ -165,7 +167,7 @@ mod tests {
             .gt_eq(lit(10_i64))
             .and(lit(20_i64).gt(col("ts_ns")))
             .and(col("activity").eq(lit("jit")));
-        assert_eq!(ts(&filter), Some((10, 20)));
+        assert_eq!(ts(&filter), Some((10, 19)));
         assert_eq!(ts(&col("ts_ns").eq(lit(7_i64))), Some((7, 7)));
     }
 

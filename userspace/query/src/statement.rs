@@ -159,7 +159,9 @@ mod tests {
 
     #[test]
     fn wrong_sql_is_told_with_its_place() {
-        let message = parse("SELECT FROM WHERE").unwrap_err().to_string();
+        let message = parse("SELECT * FROM samples WHERE )")
+            .unwrap_err()
+            .to_string();
         assert!(message.starts_with("this is not valid SQL: "), "{message}");
         assert!(message.contains("Line: 1"), "{message}");
         let message = parse("SELECT 'open").unwrap_err().to_string();

@@ -182,14 +182,13 @@ impl Recorder {
         let origin_ns = monotonic_ns();
         let manifest = manifest(&vm, &options, Clocks::new(origin_ns, realtime_ns()));
         let mut symbolizer = Symbolizer::new(vm);
-        // Before the probe, so that what is there already is known as being there already.
+        let mut capture = Capture::load(&capture_options)?;
+        // After the probe is in place and before the first sample: nothing falls between.
         symbolizer.read_code()?;
-        let capture = Capture::start(&capture_options)?;
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
         let mut pipeline = Pipeline::new(symbolizer, writer, origin_ns);
-        // What was loaded between the first look and the probe.
-        pipeline.symbolizer.read_code()?;
+        capture.start_ticks()?;
         pipeline.update_mappings();
         pipeline.read_threads();
         let mut recorder = Recorder {

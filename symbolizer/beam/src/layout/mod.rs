@@ -46,6 +46,8 @@ offsets! {
     }
     /// `ErtsSchedulerSleepInfo`.
     SleepInfoLayout {
+        /// Pointer back to its scheduler.
+        scheduler,
         /// Its flags, 32 bits.
         flags,
     }

@@ -38,7 +38,8 @@ impl JitRanges {
 /// How a walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StackWalk {
-    /// The last word was the return address that every process starts with.
+    /// The last word, and no other, was the return address that every process starts with. A
+    /// second one means that two copies of a stack were seen, which a garbage collection makes.
     pub reached_bottom: bool,
 }
 
@@ -49,14 +50,17 @@ pub struct StackWalk {
 /// code that was interrupted between allocating and initialising it.
 pub fn scan(words: Words<'_>, jit: &JitRanges, normal_exit: u64, out: &mut Vec<u64>) -> StackWalk {
     let mut last = 0;
+    let mut exits = 0;
     for word in words.iter() {
-        if word & 3 == 0 && word != normal_exit && jit.contains(word) {
+        if word == normal_exit {
+            exits += 1;
+        } else if word & 3 == 0 && jit.contains(word) {
             out.push(word);
         }
         last = word;
     }
     StackWalk {
-        reached_bottom: last == normal_exit && normal_exit != 0,
+        reached_bottom: last == normal_exit && exits == 1 && normal_exit != 0,
     }
 }
 
@@ -86,6 +90,8 @@ mod tests {
     fn a_stack_that_does_not_end_in_the_exit_is_incomplete() {
         let jit = JitRanges::new(vec![(0x1000, 0x2000)]);
         let mut found = Vec::new();
+        let twice = bytes(&[0x1100, 0x1f00, 0x1f00]);
+        assert!(!scan(Words::new(&twice), &jit, 0x1f00, &mut found).reached_bottom);
         let stack = bytes(&[0x1f00, 0x1100]);
         assert!(!scan(Words::new(&stack), &jit, 0x1f00, &mut found).reached_bottom);
         assert!(!scan(Words::default(), &jit, 0x1f00, &mut found).reached_bottom);

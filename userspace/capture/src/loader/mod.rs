@@ -5,7 +5,7 @@ mod skeleton;
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use escope_model::RawEvent;
@@ -56,6 +56,7 @@ pub enum CodeFollowing {
 
 /// A running capture. Dropping it removes everything from the kernel.
 pub struct Capture {
+    events: Vec<(u32, OwnedFd)>,
     // Order matters: links are detached before the programs and maps they use are closed.
     links: Vec<Link>,
     ring: Ring,
@@ -65,11 +66,13 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Loads the programs and starts the timers.
+    /// Loads the programs and follows code loading. No sample is taken before
+    /// [`Self::start_ticks`], so that what is read of the target's code in between is at least
+    /// as new as any sample.
     ///
     /// # Errors
     /// When the kernel lacks a feature or a permission; nothing is left behind.
-    pub fn start(options: &CaptureOptions) -> Result<Capture, CaptureError> {
+    pub fn load(options: &CaptureOptions) -> Result<Capture, CaptureError> {
         if !Path::new("/sys/kernel/btf/vmlinux").exists() {
             return Err(CaptureError::NoBtf);
         }
@@ -90,6 +93,7 @@ impl Capture {
             Err(_) => (load(&config, options.ring_bytes, false)?, false),
         };
         let mut capture = Capture {
+            events,
             links: Vec::new(),
             ring: Ring::new(&skeleton.maps.ring)?,
             skeleton,
@@ -100,8 +104,16 @@ impl Capture {
             capture.set_scheduler(key, slot)?;
         }
         capture.code_following = capture.follow_code(options, has_multi);
-        for (_, event) in events {
-            let link = capture
+        Ok(capture)
+    }
+
+    /// Starts the timers.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn start_ticks(&mut self) -> Result<(), CaptureError> {
+        for (_, event) in self.events.drain(..) {
+            let link = self
                 .skeleton
                 .progs
                 .tick
@@ -109,9 +121,9 @@ impl Capture {
                 .map_err(|error| failed("attaching to a timer", &error))?;
             // The link now owns the descriptor and closes it.
             let _ = event.into_raw_fd();
-            capture.links.push(link);
+            self.links.push(link);
         }
-        Ok(capture)
+        Ok(())
     }
 
     /// Which clock samples are taken by.
@@ -144,7 +156,10 @@ impl Capture {
 
     /// Stops the timers and probes; what is in the ring can still be drained.
     pub fn stop(&mut self) {
-        self.links.clear();
+        // In reverse: no sample may be taken when code loading is no longer followed.
+        while let Some(link) = self.links.pop() {
+            drop(link);
+        }
     }
 
     /// Hands over every event since the last call, in the ring's order.
@@ -240,7 +255,7 @@ pub struct KernelSupport {
 /// Loads the programs, opens the timers and removes both again.
 ///
 /// # Errors
-/// What [`Capture::start`] would fail with.
+/// What [`Capture::load`] would fail with.
 pub fn probe_kernel() -> Result<KernelSupport, CaptureError> {
     const RING_BYTES: u32 = 4096;
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
@@ -327,5 +342,11 @@ impl From<io::Error> for CaptureError {
             what: "talking to the kernel",
             message: error.to_string(),
         }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
