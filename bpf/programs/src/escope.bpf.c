@@ -104,23 +104,42 @@ struct dictionary_walk {
 	u64 value[3];
 };
 
-/* A slot of a process dictionary holds a boxed {Key, Value}; a slot with several is a list
- * and is left to user space. {Key, Value} is 3 words, {M, F, A} 4, headers included. */
-static long dictionary_slot(u32 index, struct dictionary_walk *walk)
+/* A term that should be a boxed {Key, Value}, 3 words with its header; the value sought is
+ * {M, F, A}, 4 words. */
+static __always_inline long dictionary_pair(u64 term, struct dictionary_walk *walk)
 {
-	u64 term = 0, pair[3] = {}, call[4] = {};
+	u64 pair[3] = {}, call[4] = {};
 
-	if (READ(term, walk->data + 8 * (u64)index) || (term & 3) != 2)
+	if ((term & 3) != 2 || READ(pair, term - 2) || pair[1] != walk->key)
 		return 0;
-	if (READ(pair, term - 2) || pair[1] != walk->key || (pair[2] & 3) != 2)
-		return 0;
-	if (READ(call, pair[2] - 2) || call[0] != 3 << 6)
+	if ((pair[2] & 3) != 2 || READ(call, pair[2] - 2) || call[0] != 3 << 6)
 		return 0;
 	walk->value[0] = call[1];
 	walk->value[1] = call[2];
 	walk->value[2] = call[3];
 	return 1;
 }
+
+#define BUCKET_MAX 8
+
+/* A slot of a process dictionary holds one pair, or a list of those that share it. */
+static long dictionary_slot(u32 index, struct dictionary_walk *walk)
+{
+	u64 term = 0, cell[2];
+
+	if (READ(term, walk->data + 8 * (u64)index))
+		return 0;
+	for (int link = 0; link < BUCKET_MAX && (term & 3) == 1; link++) {
+		if (READ(cell, term - 1))
+			return 0;
+		if (dictionary_pair(cell[0], walk))
+			return 1;
+		term = cell[1];
+	}
+	return dictionary_pair(term, walk);
+}
+
+#define DICTIONARY_MAX 256
 
 static __always_inline void read_identity(struct draft *draft)
 {
@@ -139,8 +158,8 @@ static __always_inline void read_identity(struct draft *draft)
 	};
 	if (READ(size, dictionary + config.dictionary_size_at))
 		return;
-	if (size > 64)
-		size = 64;
+	if (size > DICTIONARY_MAX)
+		size = DICTIONARY_MAX;
 	bpf_loop(size, dictionary_slot, &walk, 0);
 	head->initial_call[0] = walk.value[0];
 	head->initial_call[1] = walk.value[1];

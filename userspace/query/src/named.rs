@@ -55,10 +55,11 @@ const NAMED: &[Named] = &[
         name: "top_inclusive",
         description: "the 20 Erlang functions with the most CPU time on the stack, in \
                       themselves and in what they called",
-        sql: "SELECT function, SUM(weight_ns) / 1e9 AS cpu_s \
-              FROM cpu JOIN (SELECT DISTINCT stack, name AS function FROM stack_frames \
-              WHERE kind IN ('erlang', 'bif', 'nif')) AS f ON cpu.stack = f.stack \
-              WHERE work GROUP BY function ORDER BY cpu_s DESC, function LIMIT 20",
+        sql: "WITH s AS (SELECT stack, SUM(weight_ns) AS ns FROM cpu WHERE work GROUP BY stack), \
+              f AS (SELECT DISTINCT stack, name AS function FROM stack_frames \
+              WHERE kind IN ('erlang', 'bif', 'nif')) \
+              SELECT function, SUM(ns) / 1e9 AS cpu_s FROM s JOIN f ON s.stack = f.stack \
+              GROUP BY function ORDER BY cpu_s DESC, function LIMIT 20",
     },
     Named {
         name: "top_modules",

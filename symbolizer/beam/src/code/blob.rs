@@ -11,6 +11,7 @@
 //!
 //! Lengths of names include the NUL. Starts and ends are offsets from the base.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -199,7 +200,7 @@ pub fn parse_blob(bytes: &[u8]) -> Result<ModuleCode, BlobError> {
             Some((last, last_arity)) if **last == *function && *last_arity == arity => {
                 (last.clone(), arity)
             }
-            _ => (function.into(), arity),
+            _ => (Arc::from(&*function), arity),
         };
         last_name = Some((name.clone(), arity));
         module.functions.push(Function {
@@ -220,32 +221,77 @@ pub fn parse_blob(bytes: &[u8]) -> Result<ModuleCode, BlobError> {
 
 /// Splits `mod:fun/arity`, `mod:fun/arity-CodeInfoPrologue`, `global::fragment`. The module's
 /// name is known, so a `:` or `/` inside an atom does no harm. `None` for the module's header.
-fn function_name<'a>(module: &str, text: &'a str) -> Option<(&'a str, Option<u32>)> {
+fn function_name<'a>(module: &str, text: &'a str) -> Option<(Cow<'a, str>, Option<u32>)> {
     let text = text.strip_suffix("-CodeInfoPrologue").unwrap_or(text);
     let rest = text
         .strip_prefix(module)
-        .or_else(|| {
-            let quoted = format!("'{module}'");
-            text.strip_prefix(quoted.as_str())
-        })
+        .or_else(|| after_quoted(text).filter(|_| text.starts_with('\'')))
         .and_then(|rest| rest.strip_prefix(':'))
         .unwrap_or(text);
     if let Some(fragment) = rest.strip_prefix(':') {
-        return (fragment != "codeHeader").then_some((fragment, None));
+        return (fragment != "codeHeader").then_some((fragment.into(), None));
     }
     match rest.rsplit_once('/') {
         Some((function, arity)) => match arity.parse() {
             Ok(arity) => Some((unquote(function), Some(arity))),
-            Err(_) => Some((rest, None)),
+            Err(_) => Some((rest.into(), None)),
         },
-        None => Some((rest, None)),
+        None => Some((rest.into(), None)),
     }
 }
 
-fn unquote(atom: &str) -> &str {
-    atom.strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''))
-        .unwrap_or(atom)
+/// What follows a quoted atom at the start of a text.
+fn after_quoted(text: &str) -> Option<&str> {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '\'' => return text.get(at + 1..),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The text of an atom as `print_atom_name` in `erts/emulator/beam/erl_printf_term.c` wrote it:
+/// quoted where it must be, control characters as in C or in octal.
+fn unquote(atom: &str) -> Cow<'_, str> {
+    let quoted = atom
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    let Some(quoted) = quoted else {
+        return atom.into();
+    };
+    if !quoted.contains('\\') {
+        return quoted.into();
+    }
+    let mut text = String::with_capacity(quoted.len());
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => text.push('\n'),
+            Some('t') => text.push('\t'),
+            Some('r') => text.push('\r'),
+            Some('b') => text.push('\u{8}'),
+            Some('v') => text.push('\u{b}'),
+            Some('f') => text.push('\u{c}'),
+            Some(digit @ '0'..='7') => {
+                let octal: String = std::iter::once(digit)
+                    .chain(chars.by_ref().take(2))
+                    .collect();
+                let code = u32::from_str_radix(&octal, 8).ok();
+                text.push(code.and_then(char::from_u32).unwrap_or('\u{fffd}'));
+            }
+            Some(other) => text.push(other),
+            None => text.push('\\'),
+        }
+    }
+    text.into()
 }
 
 #[cfg(test)]
@@ -348,21 +394,20 @@ pub(crate) mod tests {
 
     #[test]
     fn odd_names_are_split_where_the_vm_joined_them() {
-        assert_eq!(function_name("m", "m:f/1"), Some(("f", Some(1))));
-        assert_eq!(function_name("a:b", "a:b:c/d/3"), Some(("c/d", Some(3))));
+        let name = |module, text| {
+            function_name(module, text).map(|(name, arity)| (name.into_owned(), arity))
+        };
+        let is = |name: &str, arity| Some((name.to_owned(), arity));
+        assert_eq!(name("m", "m:f/1"), is("f", Some(1)));
+        assert_eq!(name("a:b", "a:b:c/d/3"), is("c/d", Some(3)));
+        assert_eq!(name("Elixir.A", "'Elixir.A':'B c'/0"), is("B c", Some(0)));
         assert_eq!(
-            function_name("Elixir.A", "'Elixir.A':'B c'/0"),
-            Some(("B c", Some(0)))
+            name("global", "global::call_bif_shared"),
+            is("call_bif_shared", None)
         );
-        assert_eq!(
-            function_name("global", "global::call_bif_shared"),
-            Some(("call_bif_shared", None))
-        );
-        assert_eq!(function_name("m", "m::codeHeader"), None);
-        assert_eq!(
-            function_name("m", "m:-f/1-fun-0-/2"),
-            Some(("-f/1-fun-0-", Some(2)))
-        );
+        assert_eq!(name("m", "m::codeHeader"), None);
+        assert_eq!(name("m", "m:-f/1-fun-0-/2"), is("-f/1-fun-0-", Some(2)));
+        assert_eq!(name("it's", r"'it\'s':'a\tb\\\'\033'/1"), is("a\tb\\'\u{1b}", Some(1)));
     }
 
     proptest::proptest! {

@@ -147,6 +147,38 @@ fn named_queries_answer_exactly() {
 }
 
 #[test]
+fn every_example_of_the_documentation_runs() {
+    let place = example::finished();
+    let sql = place.open();
+    let page = include_str!("../../../../docs/query.md");
+    let examples: Vec<&str> = page
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(examples.len(), 9);
+    for example in examples {
+        assert!(!sql.run(example).unwrap().is_empty(), "{example}");
+    }
+    for query in named::named() {
+        assert!(
+            page.contains(&format!("| `@{}` |", query.name)),
+            "{}",
+            query.name
+        );
+    }
+    for source in sql.sources().unwrap() {
+        for column in source.columns {
+            assert!(
+                page.contains(&format!("`{}`", column.name)),
+                "{}",
+                column.name
+            );
+        }
+    }
+}
+
+#[test]
 fn queries_answer_as_the_engine_does_over_data_in_memory() {
     let place = example::finished();
     let sql = place.open();
@@ -175,6 +207,108 @@ fn queries_answer_as_the_engine_does_over_data_in_memory() {
         let expected = rows(&Table::new(expected).unwrap());
         assert_eq!(rows(&sql.run(query).unwrap()), expected, "{query}");
     }
+}
+
+#[test]
+#[ignore]
+fn big() {
+    use escope_model::*;
+    use std::time::Instant;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("big.escope");
+    let mut w =
+        escope_recording::Writer::create(&path, Manifest::default(), Default::default()).unwrap();
+    for n in 0..20_000u32 {
+        w.frame(
+            FrameId(n),
+            &Frame {
+                kind: if n % 3 == 0 {
+                    FrameKind::Native
+                } else {
+                    FrameKind::Erlang
+                },
+                module: (n % 3 > 0).then(|| "lists".into()),
+                arity: (n % 3 > 0).then_some(2),
+                ..Frame::marker(&format!("f{n}"))
+            },
+        );
+    }
+    let mut x = 1u64;
+    let mut rnd = move || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x as u32
+    };
+    for n in 0..100_000u32 {
+        let f: Vec<FrameId> = (0..40).map(|_| FrameId(rnd() % 20_000)).collect();
+        w.stack(StackId(n), &f);
+    }
+    for n in 0..50_000u32 {
+        w.process(&ProcessInfo {
+            proc: ProcId(n),
+            pid: format!("<0.{n}.0>"),
+            name: None,
+            label: None,
+            initial_call: Some(Mfa {
+                module: "m".into(),
+                function: "init".into(),
+                arity: 1,
+            }),
+            parent: None,
+        });
+    }
+    for n in 0..3_000_000u32 {
+        w.sample(&Sample {
+            ts_ns: i64::from(n) * 1_200_000,
+            cpu: n % 8,
+            tid: n % 8,
+            scheduler: None,
+            proc: Some(ProcId(rnd() % 50_000)),
+            stack: StackId(rnd() % 100_000),
+            activity: Activity::Jit,
+            weight_ns: 10_000_000,
+            truncated: None,
+        });
+        if n % 100_000 == 0 {
+            w.flush().unwrap();
+        }
+    }
+    let t = Instant::now();
+    w.finish(Manifest::default()).unwrap();
+    println!("finish {:?}", t.elapsed());
+    let sql = Sql::open(&Recording::open(&path).unwrap()).unwrap();
+    for q in [
+        "SELECT COUNT(*) FROM samples",
+        "SELECT COUNT(*), SUM(weight_ns) FROM samples WHERE ts_ns BETWEEN 1000000000000 AND 1060000000000",
+        "SELECT SUM(weight_ns) FROM samples",
+        "@by_activity",
+        "@top_processes",
+        "@top_functions",
+        "@top_functions",
+        "@timeline",
+        "@top_inclusive",
+        "SELECT * FROM cpu ORDER BY ts_ns LIMIT 5",
+    ] {
+        let t = Instant::now();
+        let rows = sql.run(q).unwrap().len();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let hwm = status
+            .lines()
+            .find(|l| l.starts_with("VmHWM"))
+            .unwrap()
+            .to_owned();
+        println!("{q}: {rows} rows {:?} {hwm}", t.elapsed());
+    }
+    let t = Instant::now();
+    let table = sql.run("SELECT * FROM cpu LIMIT 300000").unwrap();
+    println!("run {:?}", t.elapsed());
+    let t = Instant::now();
+    crate::write_json(&table, &mut std::io::sink()).unwrap();
+    println!("json 300k {:?}", t.elapsed());
+    let t = Instant::now();
+    crate::write_table(&table, &mut std::io::sink()).unwrap();
+    println!("table 300k {:?}", t.elapsed());
 }
 
 #[test]
