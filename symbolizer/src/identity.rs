@@ -39,7 +39,6 @@ impl Processes {
         }
         let block = ProcessBlock::new(raw.process, &vm.layout);
         let term = block.id();
-        let pid = vm.pids.print(term)?;
         let seen = Seen {
             name: raw.registered_name,
             initial_call: raw.initial_call,
@@ -52,6 +51,7 @@ impl Processes {
                 *proc
             }
             None => {
+                let pid = vm.pids.print(term)?;
                 let proc = ProcId(self.infos.len() as u32);
                 self.known.insert(key, (proc, seen));
                 self.infos.push(ProcessInfo {

@@ -20,8 +20,7 @@ pub struct NewEntries {
 /// The numbers given so far.
 #[derive(Default)]
 pub(crate) struct Interner {
-    frames: FxHashMap<Rc<Frame>, FrameId>,
-    by_id: Vec<Rc<Frame>>,
+    frames: FxHashMap<Frame, FrameId>,
     stacks: FxHashMap<Rc<[FrameId]>, StackId>,
     new_frames: Vec<(FrameId, Frame)>,
     new_stacks: Vec<(StackId, Rc<[FrameId]>)>,
@@ -34,14 +33,8 @@ impl Interner {
         }
         let id = FrameId(self.frames.len() as u32);
         self.new_frames.push((id, frame.clone()));
-        let frame = Rc::new(frame);
-        self.by_id.push(frame.clone());
         self.frames.insert(frame, id);
         id
-    }
-
-    pub(crate) fn get(&self, id: FrameId) -> Option<&Frame> {
-        self.by_id.get(id.index()).map(Rc::as_ref)
     }
 
     pub(crate) fn stack(&mut self, frames: &[FrameId]) -> StackId {

@@ -103,6 +103,7 @@ pub(crate) struct Stitcher {
     addresses: Vec<u64>,
     sites: FxHashMap<u64, CallSite>,
     called: FxHashMap<u64, Option<u64>>,
+    to_fragment: FxHashMap<u64, bool>,
 }
 
 impl Stitcher {
@@ -110,6 +111,7 @@ impl Stitcher {
     pub(crate) fn forget_sites(&mut self) {
         self.sites.clear();
         self.called.clear();
+        self.to_fragment.clear();
     }
 
     /// Fills `steps`, leaf first. `calls` tells what the JIT code called, if it called C.
@@ -248,6 +250,26 @@ impl Stitcher {
         }
     }
 
+    /// Code that was interrupted between allocating its frame and initialising it has return
+    /// addresses of its own earlier calls in there. While a module's own code runs, no call to
+    /// a helper fragment can be under way: such a return address is a remnant.
+    fn drop_stale<M: Memory>(&mut self, vm: &Vm<M>, raw: &RawSample<'_>, joined: &Joined) {
+        if !joined.in_jit || vm.fragments.contains(&raw.regs.ip) {
+            return;
+        }
+        let known = &mut self.to_fragment;
+        let stale = self
+            .addresses
+            .iter()
+            .take_while(|&&address| {
+                *known
+                    .entry(address)
+                    .or_insert_with(|| vm.calls_fragment(address))
+            })
+            .count();
+        self.addresses.drain(..stale);
+    }
+
     /// The Erlang stack; returns its first return address.
     fn erlang<M: Memory>(
         &mut self,
@@ -266,6 +288,7 @@ impl Stitcher {
             None => raw.erlang.words,
         };
         let mut walk = scan(words, &vm.jit, vm.normal_exit, &mut self.addresses);
+        self.drop_stale(vm, raw, joined);
         push_returns(&mut self.steps, &self.addresses);
         if raw.flags.has(SampleFlags::ERLANG_CAPPED) {
             self.steps.push(Step::new(Kind::Gap, 0));

@@ -75,6 +75,27 @@ struct Known {
     gc: bool,
 }
 
+/// What a frame says of the stack that it is in. Kept apart from the frame itself: a deep
+/// stack that is new asks it of each frame.
+#[derive(Clone, Copy, Default)]
+struct Role {
+    bif: bool,
+    gc: bool,
+    follows_bif: bool,
+}
+
+impl Role {
+    fn of(frame: &Frame) -> Role {
+        Role {
+            bif: frame.kind == FrameKind::Bif,
+            gc: collects_garbage(frame.kind, &frame.function),
+            // What the fragment itself calls after a BIF has returned.
+            follows_bif: frame.kind == FrameKind::Native
+                && frame.function.starts_with("erts_gc_after_bif_call"),
+        }
+    }
+}
+
 /// Names samples of one VM.
 pub struct Symbolizer<M: Memory> {
     vm: Vm<M>,
@@ -83,6 +104,8 @@ pub struct Symbolizer<M: Memory> {
     kernel: KernelNames,
     stitcher: Stitcher,
     interner: Interner,
+    /// By frame id.
+    roles: Vec<Role>,
     processes: Processes,
     statistics: Statistics,
     stacks: FxHashMap<Box<[Step]>, Known>,
@@ -105,6 +128,7 @@ impl<M: Memory> Symbolizer<M> {
             kernel: KernelNames::new(),
             stitcher: Stitcher::default(),
             interner: Interner::default(),
+            roles: Vec::new(),
             processes: Processes::default(),
             statistics: Statistics::default(),
             stacks: FxHashMap::default(),
@@ -330,26 +354,24 @@ impl<M: Memory> Symbolizer<M> {
     fn resolve_steps(&mut self, steps: &[Step], at_ns: u64, cached: bool) -> Known {
         let mut frames = std::mem::take(&mut self.frames);
         frames.clear();
+        let mut last: Option<(FrameId, Role)> = None;
+        let (mut bif, mut gc) = (false, false);
         for &step in steps {
             let frame = match step.kind() {
                 Kind::Frame => FrameId(step.address() as u32),
                 _ => self.frame(step, at_ns, None, cached),
             };
-            let kind = |id| self.interner.get(id).map(|frame: &Frame| frame.kind);
+            let role = self.roles.get(frame.index()).copied().unwrap_or_default();
             // The C function of a BIF and the BIF as its caller knows it are one frame; and
             // what runs after a BIF has returned is not in it.
-            let known = kind(frame) == Some(FrameKind::Bif)
-                && frames.last().is_some_and(|&last| {
-                    last == frame || self.interner.get(last).is_some_and(follows_bif)
-                });
+            let known = role.bif
+                && last.is_some_and(|(last, before)| last == frame || before.follows_bif);
             if !known {
                 frames.push(frame);
+                last = Some((frame, role));
+                bif |= role.bif;
+                gc |= role.gc;
             }
-        }
-        let (mut bif, mut gc) = (false, false);
-        for frame in frames.iter().filter_map(|id| self.interner.get(*id)) {
-            bif |= frame.kind == FrameKind::Bif;
-            gc |= collects_garbage(frame.kind, &frame.function);
         }
         let known = Known {
             stack: self.interner.stack(&frames),
@@ -376,7 +398,11 @@ impl<M: Memory> Symbolizer<M> {
         {
             self.statistics.unnamed_erlang_frames += 1;
         }
+        let role = Role::of(&frame);
         let id = self.interner.frame(frame);
+        if id.index() == self.roles.len() {
+            self.roles.push(role);
+        }
         if cached {
             if self.leaves.len() >= LEAVES_MAX {
                 self.leaves.clear();
@@ -419,9 +445,4 @@ impl<M: Memory> Symbolizer<M> {
         }
         counts.native_incomplete += u64::from(joined.truncated == Some(Truncation::Unwind));
     }
-}
-
-/// Whether a C function is called by the fragment itself after a BIF has returned.
-fn follows_bif(frame: &Frame) -> bool {
-    frame.kind == FrameKind::Native && frame.function.starts_with("erts_gc_after_bif_call")
 }

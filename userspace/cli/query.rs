@@ -1,11 +1,36 @@
 //! `query`: SQL over a recording.
 
-use crate::args::QueryArgs;
+use std::io::Write;
 
-pub(crate) fn run(_args: QueryArgs) -> anyhow::Result<()> {
-    unimplemented_until_ready()
+use escope_query::{Sql, named, write_csv, write_json, write_table};
+use escope_recording::Recording;
+
+use crate::args::{QueryArgs, QueryFormat};
+use crate::output;
+
+pub(crate) fn run(args: QueryArgs) -> anyhow::Result<()> {
+    let (Some(path), Some(sql), false) = (&args.recording, &args.sql, args.list) else {
+        return list();
+    };
+    let tables = Sql::open(&Recording::open(path)?)?;
+    for problem in tables.problems() {
+        eprintln!("escope-bpf: warning: {problem}");
+    }
+    let answer = tables.run(sql)?;
+    output::write_to(None, |mut out| {
+        Ok(match args.format {
+            QueryFormat::Table => write_table(&answer, &mut out)?,
+            QueryFormat::Json => write_json(&answer, &mut out)?,
+            QueryFormat::Csv => write_csv(&answer, &mut out)?,
+        })
+    })
 }
 
-fn unimplemented_until_ready() -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+fn list() -> anyhow::Result<()> {
+    output::write_to(None, |out| {
+        for query in named() {
+            writeln!(out, "@{:<20} {}", query.name, query.description)?;
+        }
+        Ok(())
+    })
 }

@@ -8,6 +8,8 @@
 //! bound, every pointer may be wrong, every read may fail. Nothing is ever written to the
 //! target and no lock of it is taken. `unsafe` is confined to `memory`.
 
+#![deny(unsafe_code)]
+
 pub mod code;
 mod error;
 pub mod layout;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use escope_model::Mfa;
 
-use crate::code::{CodeMap, read_list};
+use crate::code::{CodeMap, parse_blob, read_blob, read_list};
 use crate::layout::{Globals, Layout, find_globals, known_releases, table_for};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
-use crate::stack::{CallSite, JitRanges, call_site, called_bif};
+use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
 use crate::target::{Elf, ExecutableMapping, proc_path, read_executable_mappings};
 use crate::term::{AtomTable, PidPrinter, small};
 use crate::{BeamError, stack};
@@ -67,6 +67,8 @@ pub struct Vm<M: Memory = LiveMemory> {
     pub jit_register_file_offset: Option<u64>,
     /// Where JIT code may lie.
     pub jit: JitRanges,
+    /// Where the JIT's helper fragments lie; empty until the code was read.
+    pub fragments: std::ops::Range<u64>,
     /// How sure we are.
     pub certainty: Certainty,
 }
@@ -137,6 +139,7 @@ impl Vm<LiveMemory> {
                 ],
             },
             jit: jit_ranges(&mappings),
+            fragments: 0..0,
             layout,
             globals,
             exe,
@@ -213,7 +216,16 @@ impl<M: Memory> Vm<M> {
     ///
     /// # Errors
     /// When the list cannot be read.
-    pub fn read_code(&self, map: &mut CodeMap) -> Result<usize, BeamError> {
+    pub fn read_code(&mut self, map: &mut CodeMap) -> Result<usize, BeamError> {
+        self.fragments = self.find_fragments().unwrap_or(0..0);
+        self.list_code(map)
+    }
+
+    /// The same without looking for the helper fragments, which never change.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn list_code(&self, map: &mut CodeMap) -> Result<usize, BeamError> {
         const ATTEMPTS: usize = 5;
         for _ in 0..ATTEMPTS {
             let (entries, whole) = read_list(&self.memory, self.globals.jit_descriptor)?;
@@ -225,6 +237,29 @@ impl<M: Memory> Vm<M> {
             }
         }
         Ok(map.len())
+    }
+
+    fn find_fragments(&self) -> Option<std::ops::Range<u64>> {
+        let (entries, _) = read_list(&self.memory, self.globals.jit_descriptor).ok()?;
+        entries
+            .iter()
+            .filter(|entry| entry.global)
+            .find_map(|entry| {
+                let blob = read_blob(&self.memory, entry.blob, entry.blob_bytes).ok()?;
+                let module = parse_blob(&blob).ok()?;
+                let fragments = module.functions.iter().all(|f| f.arity.is_none());
+                fragments.then(|| entry.start..entry.start.saturating_add(u64::from(entry.bytes)))
+            })
+    }
+
+    /// Whether the call that returns to `return_address` called a helper fragment.
+    #[must_use]
+    pub fn calls_fragment(&self, return_address: u64) -> bool {
+        let mut code = [0; 5];
+        let start = return_address.wrapping_sub(5);
+        self.memory.read(start, &mut code).is_ok()
+            && call_target(return_address, &code)
+                .is_some_and(|target| self.fragments.contains(&target))
     }
 
     /// How the call that returns to `return_address` kept the Erlang stack pointer.

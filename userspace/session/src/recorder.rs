@@ -360,7 +360,7 @@ impl Recorder {
         if *self.capture.code_following() != CodeFollowing::Exact {
             let now = monotonic_ns();
             let mut fresh = CodeMap::new();
-            if self.vm().read_code(&mut fresh).is_ok() {
+            if self.vm().list_code(&mut fresh).is_ok() {
                 self.pipeline.symbolizer.code_mut().replace(fresh, now);
             }
         }

@@ -51,7 +51,16 @@ pub const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Edges that only tests may have, besides those above.
-pub const TEST_ARROWS: &[(&str, &[&str])] = &[("escope-bpf", &["xtask"])];
+pub const TEST_ARROWS: &[(&str, &[&str])] = &[(
+    "escope-bpf",
+    &[
+        "xtask",
+        "escope-beam",
+        "escope-capture",
+        "escope-symbolizer",
+        "escope-wire",
+    ],
+)];
 
 /// Crates of others that only some of ours may know. A name ending in `*` is a prefix.
 pub const OWNERS: &[(&str, &[&str])] = &[

@@ -407,7 +407,10 @@ pub(crate) mod tests {
         );
         assert_eq!(name("m", "m::codeHeader"), None);
         assert_eq!(name("m", "m:-f/1-fun-0-/2"), is("-f/1-fun-0-", Some(2)));
-        assert_eq!(name("it's", r"'it\'s':'a\tb\\\'\033'/1"), is("a\tb\\'\u{1b}", Some(1)));
+        assert_eq!(
+            name("it's", r"'it\'s':'a\tb\\\'\033'/1"),
+            is("a\tb\\'\u{1b}", Some(1))
+        );
     }
 
     proptest::proptest! {

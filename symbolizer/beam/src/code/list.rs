@@ -21,6 +21,8 @@ pub struct ListEntry {
     pub start: u64,
     /// Size of the code in bytes.
     pub bytes: u32,
+    /// Whether the module is called `global`, as one of OTP and the JIT's helpers are.
+    pub global: bool,
 }
 
 /// Every module on the list, newest first. OTP 25 leaves entries of purged code on it, so of
@@ -45,8 +47,9 @@ pub fn read_list(
             return Ok((entries, false));
         };
         let (next, blob, blob_bytes) = (entry[0], entry[2], entry[3]);
-        if let Some((start, bytes)) = read_head(memory, blob, blob_bytes) {
+        if let Some((start, bytes, global)) = read_head(memory, blob, blob_bytes) {
             entries.push(ListEntry {
+                global,
                 entry: address,
                 blob,
                 blob_bytes,
@@ -59,14 +62,17 @@ pub fn read_list(
     Ok((entries, false))
 }
 
-/// Where a module's code lies; `None` for the emulator's own entry and for garbage.
-fn read_head(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<(u64, u32)> {
-    if !(32..=BLOB_MAX).contains(&blob_bytes) {
+/// Where a module's code lies and whether it is called `global`; `None` for the emulator's own
+/// entry and for garbage.
+fn read_head(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<(u64, u32, bool)> {
+    if !(34..=BLOB_MAX).contains(&blob_bytes) {
         return None;
     }
-    let head = memory.words(blob, 3).ok()?;
-    let bytes = memory.u32(blob + 20).ok()?;
-    (head[0] as u32 == 1).then_some((head[1], bytes))
+    let mut head = [0; 33];
+    memory.read(blob, &mut head).ok()?;
+    let word = |at: usize| Some(u64::from_le_bytes(*head.get(at..)?.first_chunk::<8>()?));
+    let bytes = (word(16)? >> 32) as u32;
+    (word(0)? as u32 == 1).then_some((word(8)?, bytes, head[26..] == *b"global\0"))
 }
 
 /// The blob's bytes.

@@ -4,6 +4,7 @@
 //! image answers.
 
 mod image;
+#[allow(unsafe_code, reason = "process_vm_readv takes raw pointers")]
 mod live;
 
 pub use image::Image;

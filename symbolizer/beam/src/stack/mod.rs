@@ -9,4 +9,4 @@ mod site;
 
 pub use scan::{JitRanges, StackWalk, scan};
 pub(crate) use site::{BIF_LOOK_BACK, LOOK_BACK};
-pub use site::{CallSite, call_site, called_bif};
+pub use site::{CallSite, call_site, call_target, called_bif};

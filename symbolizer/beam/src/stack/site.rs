@@ -57,9 +57,27 @@ pub fn called_bif(code: &[u8], is_bif: impl Fn(u64) -> bool) -> Option<u64> {
     })
 }
 
+/// Where a `call rel32` goes whose 5 bytes end at a return address.
+#[must_use]
+pub fn call_target(return_address: u64, code: &[u8; 5]) -> Option<u64> {
+    let [0xe8, offset @ ..] = code else {
+        return None;
+    };
+    Some(return_address.wrapping_add_signed(i64::from(i32::from_le_bytes(*offset))))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CallSite, call_site, called_bif};
+    use super::{CallSite, call_site, call_target, called_bif};
+
+    #[test]
+    fn direct_calls_have_a_target() {
+        assert_eq!(
+            call_target(0x1000, &[0xe8, 0xfb, 0xff, 0xff, 0xff]),
+            Some(0xffb)
+        );
+        assert_eq!(call_target(0x1000, &[0xff, 0x15, 0, 0, 0]), None);
+    }
 
     #[test]
     fn the_bif_of_a_call_is_in_the_code_before_it() {

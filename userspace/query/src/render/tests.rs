@@ -17,7 +17,7 @@ const ODD: &str = "SELECT proc, name, proc / 8 AS part FROM processes ORDER BY p
 #[test]
 fn text_is_aligned_and_safe_to_print() {
     assert_eq!(
-        text(&answer(ODD), |table, out| write_table(table, out)),
+        text(&answer(ODD), write_table),
         "proc  name          part\n\
          ----  -----------  -----\n\
          \u{20}  0  my_server        0\n\
@@ -26,7 +26,7 @@ fn text_is_aligned_and_safe_to_print() {
     );
     let odd = answer("SELECT '\u{1b}[31mred' AS \"a\tb\", [1, 2] AS l, 1e-9 AS tiny, 2e20 AS big");
     assert_eq!(
-        text(&odd, |table, out| write_table(table, out)),
+        text(&odd, write_table),
         "a\\tb           l           tiny       big\n\
          -------------  ------  --------  --------\n\
          \\u{1b}[31mred  [1, 2]  1.000e-9  2.000e20\n"
@@ -42,7 +42,7 @@ fn cells_are_cut_only_when_told_and_numbers_never() {
          ---------  -----  -----\n\
          123456789  日本…  short\n"
     );
-    let whole = text(&table, |table, out| write_table(table, out));
+    let whole = text(&table, write_table);
     assert!(whole.contains("日本語です"));
 }
 
@@ -50,12 +50,12 @@ fn cells_are_cut_only_when_told_and_numbers_never() {
 fn json_is_exact() {
     let sql = "SELECT address, CAST(address AS TEXT) AS t FROM frames WHERE address > 0";
     assert_eq!(
-        text(&answer(sql), |table, out| write_json(table, out)),
+        text(&answer(sql), write_json),
         "[\n{\"address\":18446744073709551614,\"t\":\"18446744073709551614\"}\n]\n"
     );
     let sql = "SELECT 9007199254740993 AS odd, -9223372036854775808 AS least, 0.1 + 0.2 AS f, \
                1 / 0 AS inf, frames AS \"a \"\"b\"\"\", NULL AS none FROM stacks WHERE stack = 1";
-    let printed = text(&answer(sql), |table, out| write_json(table, out));
+    let printed = text(&answer(sql), write_json);
     assert_eq!(
         printed,
         "[\n{\"odd\":9007199254740993,\"least\":-9223372036854775808,\
@@ -64,13 +64,13 @@ fn json_is_exact() {
     let read: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(read[0]["odd"].as_i64(), Some(9_007_199_254_740_993));
     let none = answer("SELECT * FROM samples WHERE ts_ns < 0");
-    assert_eq!(text(&none, |table, out| write_json(table, out)), "[\n]\n");
+    assert_eq!(text(&none, write_json), "[\n]\n");
 }
 
 #[test]
 fn csv_quotes_what_must_be() {
     assert_eq!(
-        text(&answer(ODD), |table, out| write_csv(table, out)),
+        text(&answer(ODD), write_csv),
         "proc,name,part\r\n\
          0,my_server,0.0\r\n\
          1,,0.125\r\n\
@@ -79,7 +79,7 @@ fn csv_quotes_what_must_be() {
     let sql = "SELECT '' AS empty, ' a' AS \"x,y\", frames, address FROM stacks \
                CROSS JOIN (SELECT address FROM frames WHERE address > 0) AS f WHERE stack = 2";
     assert_eq!(
-        text(&answer(sql), |table, out| write_csv(table, out)),
+        text(&answer(sql), write_csv),
         "empty,\"x,y\",frames,address\r\n\"\",\" a\",\"[2,0]\",18446744073709551614\r\n"
     );
 }

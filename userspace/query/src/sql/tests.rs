@@ -1,3 +1,5 @@
+mod refusals;
+
 use std::path::PathBuf;
 
 use escope_recording::{Form, Manifest, Recording};
@@ -5,7 +7,6 @@ use polars::prelude::IntoLazy;
 use polars::sql::SQLContext;
 
 use super::{SourceKind, Sql};
-use crate::error::QueryError;
 use crate::example::{self, ODD_NAME};
 use crate::named;
 use crate::table::{Kind, Table};
@@ -26,10 +27,6 @@ fn rows(table: &Table) -> Vec<Vec<Value<'static>>> {
 
 fn answer(sql: &str) -> Vec<Vec<Value<'static>>> {
     rows(&example::finished().open().run(sql).unwrap())
-}
-
-fn refusal(sql: &str) -> String {
-    example::finished().open().run(sql).unwrap_err().to_string()
 }
 
 #[test]
@@ -210,108 +207,6 @@ fn queries_answer_as_the_engine_does_over_data_in_memory() {
 }
 
 #[test]
-#[ignore]
-fn big() {
-    use escope_model::*;
-    use std::time::Instant;
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("big.escope");
-    let mut w =
-        escope_recording::Writer::create(&path, Manifest::default(), Default::default()).unwrap();
-    for n in 0..20_000u32 {
-        w.frame(
-            FrameId(n),
-            &Frame {
-                kind: if n % 3 == 0 {
-                    FrameKind::Native
-                } else {
-                    FrameKind::Erlang
-                },
-                module: (n % 3 > 0).then(|| "lists".into()),
-                arity: (n % 3 > 0).then_some(2),
-                ..Frame::marker(&format!("f{n}"))
-            },
-        );
-    }
-    let mut x = 1u64;
-    let mut rnd = move || {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        x as u32
-    };
-    for n in 0..100_000u32 {
-        let f: Vec<FrameId> = (0..40).map(|_| FrameId(rnd() % 20_000)).collect();
-        w.stack(StackId(n), &f);
-    }
-    for n in 0..50_000u32 {
-        w.process(&ProcessInfo {
-            proc: ProcId(n),
-            pid: format!("<0.{n}.0>"),
-            name: None,
-            label: None,
-            initial_call: Some(Mfa {
-                module: "m".into(),
-                function: "init".into(),
-                arity: 1,
-            }),
-            parent: None,
-        });
-    }
-    for n in 0..3_000_000u32 {
-        w.sample(&Sample {
-            ts_ns: i64::from(n) * 1_200_000,
-            cpu: n % 8,
-            tid: n % 8,
-            scheduler: None,
-            proc: Some(ProcId(rnd() % 50_000)),
-            stack: StackId(rnd() % 100_000),
-            activity: Activity::Jit,
-            weight_ns: 10_000_000,
-            truncated: None,
-        });
-        if n % 100_000 == 0 {
-            w.flush().unwrap();
-        }
-    }
-    let t = Instant::now();
-    w.finish(Manifest::default()).unwrap();
-    println!("finish {:?}", t.elapsed());
-    let sql = Sql::open(&Recording::open(&path).unwrap()).unwrap();
-    for q in [
-        "SELECT COUNT(*) FROM samples",
-        "SELECT COUNT(*), SUM(weight_ns) FROM samples WHERE ts_ns BETWEEN 1000000000000 AND 1060000000000",
-        "SELECT SUM(weight_ns) FROM samples",
-        "@by_activity",
-        "@top_processes",
-        "@top_functions",
-        "@top_functions",
-        "@timeline",
-        "@top_inclusive",
-        "SELECT * FROM cpu ORDER BY ts_ns LIMIT 5",
-    ] {
-        let t = Instant::now();
-        let rows = sql.run(q).unwrap().len();
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let hwm = status
-            .lines()
-            .find(|l| l.starts_with("VmHWM"))
-            .unwrap()
-            .to_owned();
-        println!("{q}: {rows} rows {:?} {hwm}", t.elapsed());
-    }
-    let t = Instant::now();
-    let table = sql.run("SELECT * FROM cpu LIMIT 300000").unwrap();
-    println!("run {:?}", t.elapsed());
-    let t = Instant::now();
-    crate::write_json(&table, &mut std::io::sink()).unwrap();
-    println!("json 300k {:?}", t.elapsed());
-    let t = Instant::now();
-    crate::write_table(&table, &mut std::io::sink()).unwrap();
-    println!("table 300k {:?}", t.elapsed());
-}
-
-#[test]
 fn numbers_do_not_wrap_around() {
     let sql = "SELECT COUNT(*) - 10 AS a, MIN(cpu) - 1 AS b, MIN(cpu - tid) AS c FROM samples";
     assert_eq!(answer(sql), [[int(-4), int(-1), int(-101)]]);
@@ -390,113 +285,4 @@ fn what_an_unfinished_recording_lost_is_told() {
     assert_eq!(left, [[int(0)]]);
     assert_eq!(sql.problems().len(), 1);
     assert_eq!(sql.problems()[0].place, "samples.00000.arrows");
-}
-
-#[test]
-fn what_is_not_there_is_told_with_what_is() {
-    assert_eq!(
-        refusal("SELECT * FROM sample"),
-        "there is no table sample: the tables are code, cpu, frames, losses, named_frames, \
-         named_processes, processes, samples, series, stack_frames, stacks, threads"
-    );
-    assert_eq!(
-        refusal("SELECT s.pids FROM stacks AS s"),
-        "there is no column pids: the columns are stack, frames"
-    );
-    assert_eq!(
-        refusal("SELECT stack FROM stacks WHERE pids = 1"),
-        "there is no column pids: the columns are stack, frames"
-    );
-    assert!(refusal("@tops").starts_with("there is no named query @tops: the names are top_"));
-    for outside in [
-        "read_parquet('/etc/passwd')",
-        "'/tmp/a.parquet'",
-        "read_csv('a')",
-    ] {
-        let message = refusal(&format!("SELECT * FROM {outside}"));
-        assert!(message.starts_with("there is no table "), "{message}");
-    }
-}
-
-#[test]
-fn what_the_engine_lacks_is_told_in_a_sentence() {
-    for (sql, expected) in [
-        (
-            "SELECT nosuch(ts_ns) FROM samples",
-            "unsupported function 'nosuch'",
-        ),
-        (
-            "SELECT ts_ns AS a, cpu AS a FROM samples",
-            "two columns are called a",
-        ),
-        (
-            "SELECT ts_ns FROM samples GROUP BY cpu",
-            "should participate in the GROUP BY",
-        ),
-        (
-            "WITH RECURSIVE a AS (SELECT 1 AS n) SELECT * FROM a",
-            "recursive CTEs are not supported",
-        ),
-        (
-            "SELECT STRUCT(1 AS a) AS s",
-            "expression Struct (in SQL that the engine lacks)",
-        ),
-        (
-            "SELECT proc FROM samples WHERE activity = 5",
-            "cannot compare string",
-        ),
-        (
-            "SELECT cpu FROM samples GROUP BY cpu ORDER BY tid",
-            "column tid cannot be named there",
-        ),
-    ] {
-        let message = refusal(sql);
-        let sentence = message.starts_with("the query cannot be answered: ")
-            && message.ends_with("; docs/query.md says what SQL there is")
-            && !message.contains('\n');
-        assert!(sentence && message.contains(expected), "{message}");
-    }
-    assert!(matches!(
-        example::finished().open().run("DROP TABLE samples"),
-        Err(QueryError::NotSelect { .. })
-    ));
-}
-
-#[test]
-fn a_panic_of_the_engine_is_an_error() {
-    let message = refusal("SELECT CAST(ts_ns AS DATE) AS d FROM samples LIMIT 1");
-    assert_eq!(
-        message,
-        "the SQL engine failed on this query: out-of-range date; please report it, and try to \
-         rephrase it"
-    );
-}
-
-#[test]
-fn damaged_files_concern_only_the_queries_that_need_them() {
-    let place = example::finished();
-    let file = place.path.join("samples.parquet");
-    let bytes = std::fs::read(&file).unwrap();
-    let mut hole = bytes.clone();
-    hole[8..200].fill(0xa5);
-    for damaged in [&bytes[..bytes.len() / 2], b"", &hole[..]] {
-        std::fs::write(&file, damaged).unwrap();
-        let sql = place.open();
-        let message = sql
-            .run("SELECT SUM(ts_ns) AS s FROM cpu")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.starts_with("table samples cannot be read: "),
-            "{message}"
-        );
-        assert_eq!(sql.run("SELECT pid FROM processes").unwrap().len(), 3);
-    }
-    std::fs::remove_file(&file).unwrap();
-    let message = place
-        .open()
-        .run("SELECT * FROM samples")
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("No such file"), "{message}");
 }
