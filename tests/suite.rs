@@ -29,9 +29,12 @@ mod tier2 {
 /// Loads BPF programs: root.
 #[path = "suite"]
 mod tier3 {
+    mod attribution;
     mod bad_output;
+    mod formats;
     mod identity;
     mod kill;
+    mod perf;
     mod reload;
     mod split;
 }

@@ -9,7 +9,7 @@
 use std::fs;
 use std::hint::black_box;
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use escope_beam::memory::{Image, LiveMemory, Memory};
@@ -71,8 +71,7 @@ impl Native {
 /// Program counter, stack pointer and stack of a thread while it waits; it ends afterwards.
 fn parked(number: usize) -> (u64, u64, Vec<u64>) {
     let (tell, told) = channel();
-    let (hold, held) = channel::<()>();
-    thread::spawn(move || descend_0(number * 7 + 1, 2 + number % 8, &tell, &held));
+    let waiting = thread::spawn(move || descend_0(number * 7 + 1, 2 + number % 8, &tell));
     let tid: String = told.recv().expect("the thread's id");
     let path = format!("/proc/{tid}/syscall");
     let (sp, ip) = loop {
@@ -93,7 +92,7 @@ fn parked(number: usize) -> (u64, u64, Vec<u64>) {
         .step_by(64)
         .find_map(|count| memory.words(sp, count).ok())
         .expect("a thread's stack");
-    drop(hold);
+    waiting.thread().unpark();
     (ip, sp, words)
 }
 
@@ -101,12 +100,12 @@ macro_rules! descend {
     ($($name:ident, $words:literal => $next:ident, $other:ident;)*) => {
         $(
             #[inline(never)]
-            fn $name(path: usize, left: usize, tell: &Sender<String>, held: &Receiver<()>) -> usize {
+            fn $name(path: usize, left: usize, tell: &Sender<String>) -> usize {
                 let local = black_box([path; $words]);
                 let below = match (left, path % 2) {
-                    (0, _) => wait(tell, held),
-                    (_, 0) => $next(path / 2, left - 1, tell, held),
-                    _ => $other(path / 2, left - 1, tell, held),
+                    (0, _) => wait(tell),
+                    (_, 0) => $next(path / 2, left - 1, tell),
+                    _ => $other(path / 2, left - 1, tell),
                 };
                 below + black_box(local)[path % $words]
             }
@@ -122,10 +121,11 @@ descend! {
 }
 
 #[inline(never)]
-fn wait(tell: &Sender<String>, held: &Receiver<()>) -> usize {
+fn wait(tell: &Sender<String>) -> usize {
     let link = fs::read_link("/proc/thread-self").expect("a thread's folder");
     tell.send(link.display().to_string()).expect("a listener");
-    usize::from(held.recv().is_ok())
+    thread::park();
+    1
 }
 
 /// Tries out stacks.
@@ -133,6 +133,8 @@ struct Probe {
     symbolizer: Symbolizer<Image>,
     new: NewEntries,
     lengths: Vec<usize>,
+    /// How far rbp is above the stack pointer, which is the same in all threads.
+    bp_above: Option<u64>,
 }
 
 impl Probe {
@@ -141,6 +143,7 @@ impl Probe {
             symbolizer: World::new(1).symbolizer(),
             new: NewEntries::default(),
             lengths: Vec::new(),
+            bp_above: None,
         }
     }
 
@@ -198,17 +201,12 @@ impl Probe {
         words: &[u64],
         mappings: &[ExecutableMapping],
     ) -> Option<NativeStack> {
-        let end = sp + 8 * words.len() as u64;
-        let mut frame_pointers: Vec<u64> = words
-            .iter()
-            .copied()
-            .filter(|word| word % 8 == 0 && (sp..end).contains(word))
-            .collect();
-        // It is saved on the stack, or unused.
-        frame_pointers.extend((0..words.len().min(64)).map(|index| sp + 8 * index as u64));
-        frame_pointers.push(0);
-        frame_pointers.sort_unstable();
-        frame_pointers.dedup();
+        // Somewhere in the stack, or unused.
+        let bytes = 8 * words.len() as u64;
+        let frame_pointers: Vec<u64> = match self.bp_above {
+            Some(above) => vec![sp + above],
+            None => (sp..sp + bytes).step_by(8).collect(),
+        };
         let mut best = None;
         for (index, word) in words.iter().enumerate() {
             let is_code = |m: &ExecutableMapping| (m.start..m.end).contains(word);
@@ -225,7 +223,9 @@ impl Probe {
                 }
             }
         }
-        best.map(|(_, stack)| stack)
+        let (_, stack) = best?;
+        self.bp_above = Some(stack.bp - sp);
+        Some(stack)
     }
 
     /// Program counters of this process's code with which a stack unwinds as it does.

@@ -364,8 +364,8 @@ impl<M: Memory> Symbolizer<M> {
             let role = self.roles.get(frame.index()).copied().unwrap_or_default();
             // The C function of a BIF and the BIF as its caller knows it are one frame; and
             // what runs after a BIF has returned is not in it.
-            let known = role.bif
-                && last.is_some_and(|(last, before)| last == frame || before.follows_bif);
+            let known =
+                role.bif && last.is_some_and(|(last, before)| last == frame || before.follows_bif);
             if !known {
                 frames.push(frame);
                 last = Some((frame, role));
