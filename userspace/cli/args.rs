@@ -136,6 +136,9 @@ pub(crate) struct FlamegraphArgs {
     /// A box per line of source instead of per function
     #[arg(long)]
     pub(crate) lines: bool,
+    /// A box per level of a recursion instead of one for all
+    #[arg(long)]
+    pub(crate) unfold: bool,
     /// Also what is no work: busy wait and idle
     #[arg(long)]
     pub(crate) idle: bool,

@@ -21,6 +21,7 @@ pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
                 lines,
                 reverse: false,
                 labels,
+                fold_recursion: false,
             },
         )
     };

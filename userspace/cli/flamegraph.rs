@@ -19,6 +19,7 @@ pub(crate) fn run(args: FlamegraphArgs) -> anyhow::Result<()> {
             lines: args.lines,
             reverse: args.reverse,
             labels: false,
+            fold_recursion: !args.unfold,
         },
     );
     let options = FlamegraphOptions {

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let labelled = StackOptions {
         lines: true,
         labels: true,
+        fold_recursion: false,
         ..StackOptions::default()
     };
     let options = pprof::PprofOptions {

@@ -24,6 +24,7 @@ mod kit;
 mod labels;
 #[cfg(test)]
 mod oracle;
+mod recursion;
 mod report;
 mod stacks;
 mod tally;

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::frames::{FrameTable, StackFrame};
 use crate::group::{GroupBy, Grouper};
 use crate::labels::{Labeller, Labels};
+use crate::recursion::fold_recursion;
 use crate::tally::{Key, Tally};
 use crate::weight::Weight;
 
@@ -21,6 +22,9 @@ pub struct StackOptions {
     pub reverse: bool,
     /// Keep apart what [`Labels`] tell apart, for formats that can hold labels.
     pub labels: bool,
+    /// Show a recursion once instead of once a level: also one through a few functions, such
+    /// as a list comprehension and the function around it.
+    pub fold_recursion: bool,
 }
 
 /// One distinct stack and its weight.
@@ -174,6 +178,9 @@ impl<'d> Builder<'d> {
             return path;
         }
         self.table.path(stack, &mut self.scratch);
+        if self.options.fold_recursion {
+            fold_recursion(&mut self.scratch);
+        }
         if self.options.reverse {
             self.scratch.reverse();
         }

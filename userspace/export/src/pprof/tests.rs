@@ -22,6 +22,7 @@ fn labelled() -> StackOptions {
     StackOptions {
         lines: true,
         labels: true,
+        fold_recursion: false,
         ..StackOptions::default()
     }
 }
