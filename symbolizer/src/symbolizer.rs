@@ -439,6 +439,7 @@ impl<M: Memory> Symbolizer<M> {
             match joined.truncated {
                 None | Some(Truncation::Unwind) => counts.erlang_complete += 1,
                 Some(Truncation::Gc) => counts.erlang_in_gc += 1,
+                // The last part was copied apart: the first function is there.
                 Some(Truncation::Cap) => counts.erlang_capped += 1,
                 _ => {}
             }

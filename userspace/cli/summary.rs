@@ -28,11 +28,15 @@ pub(crate) fn print(summary: &Summary) {
     );
     let seen = &summary.statistics;
     eprintln!(
-        "  complete  {} Erlang stacks reach the first function of their process; {} were in a \
-         garbage collection, {} longer than the copy limit",
-        percent(seen.erlang_complete, seen.erlang_stacks),
-        seen.erlang_in_gc,
+        "  complete  {} of Erlang stacks reach the first function of their process; {} of them are \
+         longer than the copy limit and lack their middle; {} more were being moved by a garbage \
+         collection",
+        percent(
+            seen.erlang_complete + seen.erlang_capped,
+            seen.erlang_stacks.saturating_sub(seen.erlang_in_gc)
+        ),
         seen.erlang_capped,
+        seen.erlang_in_gc,
     );
     match counters.ring_full {
         0 => eprintln!("  lost      nothing"),
@@ -59,7 +63,7 @@ pub(crate) fn print(summary: &Summary) {
 
 fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
-        return "no".to_owned();
+        return "none".to_owned();
     }
     format!("{:.2} %", 100.0 * part as f64 / whole as f64)
 }

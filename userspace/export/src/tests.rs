@@ -207,7 +207,7 @@ proptest! {
         labels in any::<bool>(),
         group_by in prop::sample::select(vec![GroupBy::None, GroupBy::Process, GroupBy::Pid]),
     ) {
-        let options = StackOptions { group_by, lines, reverse, labels };
+        let options = StackOptions { group_by, lines, reverse, labels, fold_recursion: false };
         let stacks = hostile(&names, options);
         let total = stacks.total();
         for (measure, expected) in

@@ -161,7 +161,7 @@ prop_compose! {
         reverse in any::<bool>(),
         labels in any::<bool>(),
     ) -> StackOptions {
-        StackOptions { group_by, lines, reverse, labels }
+        StackOptions { group_by, lines, reverse, labels, fold_recursion: false }
     }
 }
 

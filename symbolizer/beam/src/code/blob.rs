@@ -298,13 +298,11 @@ fn unquote(atom: &str) -> Cow<'_, str> {
 pub(crate) mod tests {
     use super::{BlobError, function_name, parse_blob};
 
+    type Line<'a> = (u32, u32, &'a str);
+    type Range<'a> = (u32, u32, &'a str, &'a [Line<'a>]);
+
     /// A blob as the VM writes it: `(start, end, name, [(offset, line, file)])`.
-    pub(crate) fn blob(
-        base: u64,
-        size: u32,
-        name: &str,
-        ranges: &[(u32, u32, &str, &[(u32, u32, &str)])],
-    ) -> Vec<u8> {
+    pub(crate) fn blob(base: u64, size: u32, name: &str, ranges: &[Range<'_>]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let text = |bytes: &mut Vec<u8>, text: &str, pad: usize| {
             bytes.extend((text.len() as u16 + 1).to_le_bytes());
