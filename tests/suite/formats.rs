@@ -79,7 +79,7 @@ fn pprof(recording: &str, path: &str, samples: u64) {
     let counted: u64 = body
         .lines()
         .skip(2)
-        .filter_map(|line| line.trim().split_whitespace().next()?.parse::<u64>().ok())
+        .filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok())
         .sum();
     assert_eq!(counted, samples, "{body:.400}");
 }
