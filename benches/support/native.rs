@@ -23,6 +23,7 @@ use super::random::Random;
 
 const THREADS: usize = 16;
 const STACK_WORDS: usize = 512;
+const BP_WORDS: usize = 64;
 const LEAVES: usize = 512;
 /// As deep as C stacks of a VM commonly are.
 const FRAMES: std::ops::RangeInclusive<usize> = 3..=14;
@@ -133,8 +134,6 @@ struct Probe {
     symbolizer: Symbolizer<Image>,
     new: NewEntries,
     lengths: Vec<usize>,
-    /// How far rbp is above the stack pointer, which is the same in all threads.
-    bp_above: Option<u64>,
 }
 
 impl Probe {
@@ -143,7 +142,6 @@ impl Probe {
             symbolizer: World::new(1).symbolizer(),
             new: NewEntries::default(),
             lengths: Vec::new(),
-            bp_above: None,
         }
     }
 
@@ -201,19 +199,14 @@ impl Probe {
         words: &[u64],
         mappings: &[ExecutableMapping],
     ) -> Option<NativeStack> {
-        // Somewhere in the stack, or unused.
-        let bytes = 8 * words.len() as u64;
-        let frame_pointers: Vec<u64> = match self.bp_above {
-            Some(above) => vec![sp + above],
-            None => (sp..sp + bytes).step_by(8).collect(),
-        };
         let mut best = None;
         for (index, word) in words.iter().enumerate() {
             let is_code = |m: &ExecutableMapping| (m.start..m.end).contains(word);
             if !mappings.iter().any(is_code) {
                 continue;
             }
-            for &bp in &frame_pointers {
+            // rbp, which the kernel does not tell, points into one of the last frames.
+            for bp in (sp..).step_by(8).take(BP_WORDS) {
                 let mut words = words[..=index].to_vec();
                 words[index] = fragment_return(0);
                 let stack = NativeStack { sp, bp, words };
@@ -223,9 +216,7 @@ impl Probe {
                 }
             }
         }
-        let (_, stack) = best?;
-        self.bp_above = Some(stack.bp - sp);
-        Some(stack)
+        best.map(|(_, stack)| stack)
     }
 
     /// Program counters of this process's code with which a stack unwinds as it does.

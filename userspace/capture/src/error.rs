@@ -8,8 +8,8 @@ use std::io;
 pub enum CaptureError {
     /// Not allowed to load BPF programs.
     #[error(
-        "not allowed to load BPF programs: run with sudo, or give the capabilities CAP_BPF, \
-         CAP_PERFMON and CAP_SYS_PTRACE"
+        "not allowed to load BPF programs and to sample: run with sudo, or give the capabilities \
+         CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE"
     )]
     NotPermitted,
     /// The kernel has no type information.
@@ -26,14 +26,14 @@ pub enum CaptureError {
     Load(String),
     /// No timer could be opened.
     #[error(
-        "cannot open a sampling timer on CPU {cpu} ({source}): allow it with \
-         `sysctl kernel.perf_event_paranoid=1` or run with sudo"
+        "cannot open a sampling timer on CPU {cpu} ({reason}): try --clock cpu-clock, and look \
+         whether the kernel has perf events"
     )]
     Timer {
         /// Which CPU.
         cpu: u32,
         /// What the kernel said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The kernel would not take that many samples.
     #[error(

@@ -63,8 +63,11 @@ pub(crate) fn open(
         let events = cpus
             .iter()
             .map(|&cpu| {
-                let event = open_one(clock, frequency_hz, cpu)
-                    .map_err(|source| CaptureError::Timer { cpu, source })?;
+                let event =
+                    open_one(clock, frequency_hz, cpu).map_err(|reason| match reason.kind() {
+                        io::ErrorKind::PermissionDenied => CaptureError::NotPermitted,
+                        _ => CaptureError::Timer { cpu, reason },
+                    })?;
                 Ok((cpu, event))
             })
             .collect::<Result<Vec<_>, CaptureError>>()?;
