@@ -23,8 +23,15 @@ pub(crate) fn print(summary: &Summary) {
     let (frames, stacks, processes) = summary.distinct;
     eprintln!(
         "  captured  {} samples of {} attempts; {processes} processes, {stacks} stacks, {frames} \
-         frames",
-        counters.recorded, counters.attempts
+         frames{}",
+        counters.recorded,
+        counters.attempts,
+        summary.first_sample.map_or_else(String::new, |first| {
+            format!(
+                "; the first {} after the start",
+                time::show(first.as_nanos() as u64)
+            )
+        }),
     );
     let seen = &summary.statistics;
     eprintln!(

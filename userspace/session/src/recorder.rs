@@ -134,7 +134,7 @@ pub struct Summary {
     pub statistics: Statistics,
     /// Distinct frames, stacks, processes.
     pub distinct: (usize, usize, usize),
-    /// From the start to the first sample.
+    /// From the call of [`Recorder::start`] to the first sample.
     pub first_sample: Option<Duration>,
     /// What the recorder used from the start of the recording on.
     pub cost: Cost,
@@ -153,6 +153,7 @@ pub struct Recorder {
     target: Option<OwnedFd>,
     started: Instant,
     origin_ns: u64,
+    started_ns: u64,
     cost_before: Cost,
     counters: Counters,
     counted_ns: u64,
@@ -166,6 +167,7 @@ impl Recorder {
     pub fn start(pid: u32, options: RecordOptions) -> Result<Recorder, SessionError> {
         let cost_before = Cost::now();
         let started = Instant::now();
+        let started_ns = monotonic_ns();
         let vm = Vm::attach(pid)?;
         let sampling = Sampling {
             frequency_hz: options.frequency_hz,
@@ -199,6 +201,7 @@ impl Recorder {
             target,
             started,
             origin_ns,
+            started_ns,
             cost_before,
             counters: Counters::default(),
             counted_ns: origin_ns,
@@ -290,7 +293,7 @@ impl Recorder {
             CodeFollowing::Polling(why) => Some(why.clone()),
         };
         let clock = self.capture.clock();
-        let first_sample = self.pipeline.first_sample_ns().map(Duration::from_nanos);
+        let first_sample = self.first_sample_ns().map(Duration::from_nanos);
         let cost_before = self.cost_before;
         drop(self.capture);
         let finished = self.pipeline.into_writer().finish(manifest)?;
@@ -419,9 +422,16 @@ impl Recorder {
             ("unnamed_erlang_frames", seen.unnamed_erlang_frames),
             ("program_busy_ns", counters.busy_ns),
             ("ring_bytes", counters.bytes),
+            ("first_sample_after_ns", self.first_sample_ns().unwrap_or(0)),
         ] {
             totals.counters.insert(name.to_owned(), value);
         }
+    }
+
+    /// From the call of `start` to the first sample.
+    fn first_sample_ns(&self) -> Option<u64> {
+        let since_origin = self.pipeline.first_sample_ns()?;
+        Some(since_origin + self.origin_ns.saturating_sub(self.started_ns))
     }
 
     fn now(&self) -> i64 {
