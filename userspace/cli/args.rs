@@ -8,10 +8,10 @@ use clap_complete::Shell;
 
 use crate::time;
 
-/// Out-of-process profiler for the Erlang VM.
+/// Out-of-process CPU profiler for the Erlang VM
 ///
-/// Records a running, unmodified BEAM from outside and shows which process, function and
-/// state cost the time.
+/// Records a running, unmodified BEAM from outside and shows which process and which function
+/// cost the time.
 #[derive(Debug, Parser)]
 #[command(name = "escope-bpf", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -50,7 +50,8 @@ pub(crate) struct RecordArgs {
     #[arg(short = 'F', long, default_value_t = 99,
           value_parser = clap::value_parser!(u32).range(1..=50_000), allow_hyphen_values = true)]
     pub(crate) frequency: u32,
-    /// Where to; NODE-TIME.escope in the current directory when not given
+    /// Where to; NODE-TIME.escope, or beam-PID-TIME.escope for a VM without a node name, in the
+    /// current directory when not given
     #[arg(short, long)]
     pub(crate) output: Option<PathBuf>,
     /// Which clock to sample by
@@ -84,7 +85,7 @@ pub(crate) enum ClockArg {
 /// What to leave out.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct FilterArgs {
-    /// Only this process: registered name, label, pid `<0.N.S>` or initial call
+    /// Only this process: registered name, pid `<0.N.S>` or initial call
     #[arg(long, value_name = "NAME|PID|MFA")]
     pub(crate) process: Option<String>,
     /// Only stacks with a function of this module

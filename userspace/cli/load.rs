@@ -49,6 +49,14 @@ impl Loaded {
         for problem in rows.problems() {
             eprintln!("escope-bpf: warning: {problem}");
         }
+        if tally.total(&dictionary).samples == 0
+            && (args.process.is_some() || args.module.is_some())
+        {
+            return Err(Failure::failed(
+                "no sample passes this filter: `report` without it lists the processes and modules",
+            )
+            .into());
+        }
         let end = manifest.ended.as_ref().map_or(last_ns, |ended| ended.at_ns);
         let from = filter.since_ns.unwrap_or(0).clamp(0, end);
         let until = filter.until_ns.unwrap_or(end).clamp(from, end);

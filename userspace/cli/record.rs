@@ -8,7 +8,7 @@ use anyhow::Context;
 use escope_recording::Clocks;
 use escope_session::{
     ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop,
-    TargetChoice, choose,
+    TargetChoice, Vm, choose,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -28,7 +28,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     let (pid, launched) = target(&args)?;
     let output = match &args.output {
         Some(output) => output.clone(),
-        None => default_output(pid, args.name.as_deref())?,
+        None => default_output(pid)?,
     };
     let mut recorder = Recorder::start(pid, options(&args, output))?;
     let bar = progress_bar(&args, &recorder);
@@ -43,7 +43,13 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     };
     if let Some(mut launched) = launched {
         // Reaped if it has ended; else it runs on without us.
-        let _ = launched.child.try_wait();
+        if matches!(launched.child.try_wait(), Ok(None)) && !args.quiet {
+            eprintln!(
+                "{} runs on as pid {}",
+                args.command.join(" "),
+                launched.child.id()
+            );
+        }
     }
     let (summary, error) = outcome?;
     if !args.quiet {
@@ -83,7 +89,7 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
 }
 
 /// `rabbit@host-20260131T120000.escope` here.
-fn default_output(pid: u32, name: Option<&str>) -> anyhow::Result<PathBuf> {
+fn default_output(pid: u32) -> anyhow::Result<PathBuf> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Failure::failed("the clock is set before 1970: give a path with -o"))?;
@@ -93,7 +99,8 @@ fn default_output(pid: u32, name: Option<&str>) -> anyhow::Result<PathBuf> {
         .take(19)
         .filter(|c| !matches!(c, '-' | ':'))
         .collect();
-    let who: String = match name {
+    let node = Vm::attach(pid)?.node;
+    let who: String = match node.filter(|name| name != "nonode@nohost") {
         Some(name) => name
             .chars()
             .map(|c| {

@@ -45,12 +45,18 @@ pub(crate) fn print(summary: &Summary) {
         seen.erlang_capped,
         seen.erlang_in_gc,
     );
-    match counters.ring_full {
-        0 => eprintln!("  lost      nothing"),
-        lost => eprintln!(
-            "  lost      {lost} samples ({}): lower -F, or give the recorder more CPU time",
-            percent(lost, counters.attempts)
-        ),
+    if summary.losses.is_empty() {
+        eprintln!("  lost      nothing");
+    }
+    for loss in &summary.losses {
+        eprintln!(
+            "  lost      {} ({} of attempts) {}: {}; {}",
+            loss.count,
+            percent(loss.count, counters.attempts),
+            loss.place,
+            loss.meaning,
+            loss.remedy
+        );
     }
     eprintln!(
         "  spent     {} CPU and at most {} of memory in the recorder ({:.2} % of one CPU); {} in \

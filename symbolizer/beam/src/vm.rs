@@ -7,7 +7,7 @@ use std::sync::Arc;
 use escope_model::Mfa;
 
 use crate::code::{CodeMap, parse_blob, read_blob, read_list};
-use crate::layout::{Globals, Layout, find_globals, known_releases, table_for};
+use crate::layout::{Globals, Layout, Status, find_globals, known_releases, table_for};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
@@ -132,7 +132,10 @@ impl Vm<LiveMemory> {
                 .and_then(|symbol| elf.file_offset(symbol.address)),
             build_id: elf.build_id().map(str::to_owned),
             certainty: Certainty {
-                level: "verified",
+                level: match layout.status {
+                    Status::Verified => "verified",
+                    Status::Unverified => "unverified",
+                },
                 notes: vec![
                     format!("symbols: exported by {}", exe.display()),
                     format!("layout: table of OTP {}", layout.otp),

@@ -20,8 +20,8 @@ pub enum CaptureError {
     NoBtf,
     /// The kernel refused the programs.
     #[error(
-        "the kernel refused the BPF programs ({0}): Linux 5.17 or later is needed, \
-         `escope-bpf doctor` shows what is missing"
+        "the kernel refused the BPF programs ({0}): Linux 5.17 or later is needed, with BTF and \
+         perf events"
     )]
     Load(String),
     /// No timer could be opened.

@@ -35,7 +35,7 @@ pub enum SessionError {
     #[error("several BEAMs run on this host, choose one with --pid or --name: {0}")]
     SeveralBeams(String),
     /// None has this name.
-    #[error("no BEAM on this host has the node name {name}: {found}")]
+    #[error("no BEAM on this host has the node name {name}; running: {found}")]
     NoSuchNode {
         /// The name asked for.
         name: String,

@@ -34,7 +34,7 @@ pub fn choose(choice: &TargetChoice) -> Result<u32, SessionError> {
                 [] => Err(SessionError::NoSuchNode {
                     name: name.clone(),
                     found: if beams.is_empty() {
-                        "no BEAM runs here".to_owned()
+                        "none".to_owned()
                     } else {
                         list(&beams)
                     },

@@ -142,6 +142,8 @@ pub struct Summary {
     pub bytes: u64,
     /// How code loading was followed, when not exactly.
     pub code_note: Option<String>,
+    /// What was lost, a row per kind.
+    pub losses: Vec<escope_model::Loss>,
 }
 
 /// A recording under way.
@@ -279,6 +281,7 @@ impl Recorder {
         let mut manifest = self.manifest.clone();
         self.fill_totals(&mut manifest, &counters, &statistics);
         let note = note.or_else(|| drained.err().map(|error| error.to_string()));
+        let losses = manifest.losses.clone();
         manifest.ended = Some(Ended {
             how: ended,
             at_ns: duration_ns as i64,
@@ -311,6 +314,7 @@ impl Recorder {
             cost,
             bytes: finished.bytes,
             code_note,
+            losses,
         })
     }
 

@@ -252,6 +252,34 @@ pub struct KernelSupport {
     pub multi_uprobes: bool,
 }
 
+/// A config like a real one: the verifier takes limits of zero for dead code, and what is
+/// left is another program.
+fn plausible() -> Config {
+    Config {
+        tgid: u32::MAX,
+        process_bytes: 776,
+        erlang_bytes: 64 * 1024,
+        native_bytes: 64 * 1024,
+        jit_descriptor: 1,
+        atom_proc_lib: 1,
+        atom_initial_call: 1,
+        process_htop_at: 80,
+        process_stop_at: 88,
+        process_heap_at: 128,
+        process_hend_at: 136,
+        process_reg_at: 48,
+        process_initial_at: 448,
+        process_dictionary_at: 416,
+        process_current_at: 472,
+        process_scheduler_at: 760,
+        process_state_at: 640,
+        process_state_gc: 1 << 17,
+        dictionary_size_at: 8,
+        dictionary_data_at: 24,
+        ..Config::default()
+    }
+}
+
 /// Loads the programs, opens the timers and removes both again.
 ///
 /// # Errors
@@ -262,7 +290,7 @@ pub fn probe_kernel() -> Result<KernelSupport, CaptureError> {
         return Err(CaptureError::NoBtf);
     }
     let (clock, _events) = ticks::open(ClockChoice::Auto, 1, &cpus::online_cpus()?)?;
-    let config = Config::default();
+    let config = plausible();
     let multi_uprobes = match load(&config, RING_BYTES, true) {
         Ok(_) => true,
         Err(error @ CaptureError::NotPermitted) => return Err(error),
