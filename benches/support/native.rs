@@ -117,7 +117,7 @@ macro_rules! descend {
 descend! {
     descend_0, 3 => descend_1, descend_2;
     descend_1, 9 => descend_2, descend_3;
-    descend_2, 1 => descend_3, descend_0;
+    descend_2, 2 => descend_3, descend_0;
     descend_3, 17 => descend_0, descend_1;
 }
 

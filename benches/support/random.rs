@@ -18,13 +18,13 @@ impl Random {
 
     /// Below `limit`, each number as likely as the next.
     pub(super) fn below(&mut self, limit: usize) -> usize {
-        (self.next() * limit as u64 >> 32) as usize
+        ((self.next() * limit as u64) >> 32) as usize
     }
 
     /// Below `limit`, small numbers more often: half of all are in the lowest quarter.
     pub(super) fn skewed(&mut self, limit: usize) -> usize {
         let x = self.next();
-        ((x * x >> 32) * limit as u64 >> 32) as usize
+        ((((x * x) >> 32) * limit as u64) >> 32) as usize
     }
 
     pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {

@@ -164,10 +164,10 @@ impl Maker {
         head.process = process_address(process);
         head.process_bytes = self.layout.size;
         // Some are registered, most are of a behaviour.
-        if process % 4 == 0 {
+        if process.is_multiple_of(4) {
             head.registered_name = atom(process);
         }
-        if process % 3 != 0 {
+        if !process.is_multiple_of(3) {
             head.initial_call = [atom(process + 1), atom(process + 2), 1 << 4 | 0xf];
         }
         head.erlang_address = heap_end(process) - 8 * stack.words.len() as u64;

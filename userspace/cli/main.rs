@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
+#[cfg(not(feature = "query"))]
 use failure::Failure;
 
 fn main() -> ExitCode {

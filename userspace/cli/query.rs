@@ -1,7 +1,5 @@
 //! `query`: SQL over a recording.
 
-use std::io::Write;
-
 use escope_query::{Sql, named, write_csv, write_json, write_table};
 use escope_recording::Recording;
 
