@@ -78,6 +78,8 @@ pub(crate) enum Calls {
     Bif,
     /// A BIF, named by the code before the return address on the Erlang stack.
     LightBif,
+    /// The scheduler: the process is coming or going, and resumes at `Process.i`.
+    Schedule,
     /// Something else.
     Other,
 }
@@ -87,6 +89,7 @@ pub(crate) fn calls(fragment: &str) -> Calls {
     match fragment {
         "call_light_bif_shared" => Calls::LightBif,
         "call_bif_shared" => Calls::Bif,
+        "process_main" => Calls::Schedule,
         _ if fragment.starts_with("call_nif") => Calls::Nif,
         _ => Calls::Other,
     }

@@ -27,7 +27,7 @@ impl<M: Memory> Sources<'_, M> {
             Kind::Kernel => self.kernel_frame(address),
             Kind::NativeLeaf => self.native_frame(address),
             Kind::NativeReturn => self.native_frame(address.wrapping_sub(1)),
-            Kind::JitLeaf => self.jit_frame(address, at_ns),
+            Kind::JitLeaf | Kind::Resume => self.jit_frame(address, at_ns),
             Kind::JitReturn => self.jit_frame(address.wrapping_sub(1), at_ns),
             Kind::Gap => Frame::marker("stack longer than the copy limit: frames missing here"),
             Kind::Collecting => Frame::marker("stack in motion: garbage collection"),

@@ -42,9 +42,11 @@ pub(crate) enum Kind {
     BifFunction = 10,
     /// The stack cannot be walked because a garbage collection is moving it.
     Collecting = 11,
+    /// Where a process resumes.
+    Resume = 12,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 13] = [
     Kind::Kernel,
     Kind::NativeLeaf,
     Kind::NativeReturn,
@@ -57,6 +59,7 @@ const KINDS: [Kind; 12] = [
     Kind::Bif,
     Kind::BifFunction,
     Kind::Collecting,
+    Kind::Resume,
 ];
 
 /// One entry of a joined stack in 64 bits.
@@ -157,6 +160,9 @@ impl Stitcher {
             return joined;
         }
         let block = ProcessBlock::new(raw.process, &vm.layout);
+        if calls == Calls::Schedule && vm.jit.contains(block.i()) {
+            self.steps.push(Step::new(Kind::Resume, block.i()));
+        }
         let top = match &scheduler {
             Some(_) if raw.flags.has(SampleFlags::ON_ERLANG_STACK) => raw.erlang.address,
             Some(scheduler) => self.stack_top(vm, &block, scheduler.jit_return, call_bp),

@@ -111,7 +111,7 @@ pub struct Symbolizer<M: Memory> {
     stacks: FxHashMap<Box<[Step]>, Known>,
     stacks_words: usize,
     leaves: FxHashMap<Step, FrameId>,
-    fragments: FxHashMap<u64, Calls>,
+    fragments: FxHashMap<Step, Calls>,
     epoch: u32,
     frames: Vec<FrameId>,
 }
@@ -298,25 +298,40 @@ impl<M: Memory> Symbolizer<M> {
         let Some(scheduler) = raw.scheduler else {
             return Calls::Other;
         };
-        if scheduler.process == 0 || self.vm.jit.contains(raw.regs.ip) {
+        if scheduler.process == 0 {
             return Calls::Other;
+        }
+        let in_jit = self.vm.jit.contains(raw.regs.ip);
+        if in_jit {
+            // Only one fragment matters while it runs itself.
+            let here = Step::new(Kind::JitLeaf, raw.regs.ip);
+            return match self.vm.fragments.contains(&raw.regs.ip) {
+                true if self.fragment(here, raw.monotonic_ns) == Calls::Schedule => Calls::Schedule,
+                _ => Calls::Other,
+            };
         }
         if scheduler.kind != 0 {
             let collecting = ProcessBlock::new(raw.process, &self.vm.layout)
                 .state()
                 .collecting();
-            return if collecting { Calls::Other } else { Calls::Nif };
-        }
-        if let Some(known) = self.fragments.get(&scheduler.jit_return) {
-            return *known;
+            let named = !collecting && self.vm.mfa(raw.current_call).is_some();
+            return if named { Calls::Nif } else { Calls::Other };
         }
         let step = Step::new(Kind::JitReturn, scheduler.jit_return);
-        let frame = self.sources().frame(step, raw.monotonic_ns, None);
+        self.fragment(step, raw.monotonic_ns)
+    }
+
+    /// What the fragment at a step calls.
+    fn fragment(&mut self, step: Step, at_ns: u64) -> Calls {
+        if let Some(known) = self.fragments.get(&step) {
+            return *known;
+        }
+        let frame = self.sources().frame(step, at_ns, None);
         let calls = match frame.kind {
             FrameKind::Helper => calls(&frame.function),
             _ => Calls::Other,
         };
-        self.fragments.insert(scheduler.jit_return, calls);
+        self.fragments.insert(step, calls);
         calls
     }
 

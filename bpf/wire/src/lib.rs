@@ -1,6 +1,6 @@
 //! The bytes that the kernel half writes and the user half reads.
 //!
-//! Each record is defined once, here, by [`wire_struct!`]: the macro makes the Rust
+//! Each record is defined once, here, by the macro `wire_struct`, which makes the Rust
 //! struct and the C text of the same struct, and asserts that neither has padding.
 //! The BPF programs include the text of [`c_header`], which their build script
 //! writes, so the two halves cannot disagree.
