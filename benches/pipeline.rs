@@ -7,8 +7,10 @@
 //!
 //! - `decode`: bytes to events.
 //! - `depth`, `modules`: decode, unwind C stacks, scan Erlang stacks, join and name them, find
-//!   the process; growth over the depth of stacks and over how much code is loaded.
-//! - `first_seen`: the same with a symbolizer that has seen nothing yet.
+//!   the process; growth over the depth of stacks and over how much code is loaded. The same
+//!   stream again and again: every stack was seen, and is known if the cache still has it.
+//! - `first_seen`: the same with a symbolizer that has seen nothing yet, over how many samples
+//!   there are: what it reads once (kernel symbols, DWARF, names of code) and each new stack.
 //! - `write`: the same as `depth`, and the rows to disk.
 
 #![forbid(unsafe_code)]
@@ -109,21 +111,27 @@ fn modules(criterion: &mut Criterion<CpuTime>) {
 }
 
 fn first_seen(criterion: &mut Criterion<CpuTime>) {
-    let mut group = criterion.benchmark_group("first_seen");
-    group.throughput(Throughput::Elements(SAMPLES as u64));
-    group.sample_size(10);
     let world = World::new(MODULES);
-    let stream = Stream::new(&world, shape(DEPTH));
-    group.bench_function(BenchmarkId::from_parameter(DEPTH), |bench| {
-        bench.iter_batched(
-            || world.symbolizer(),
-            |mut symbolizer| {
-                name(&mut symbolizer, &stream);
-                symbolizer
-            },
-            BatchSize::PerIteration,
-        );
-    });
+    let mut group = criterion.benchmark_group("first_seen");
+    group.sample_size(10);
+    for samples in [SAMPLES, 5 * SAMPLES] {
+        let shape = Shape {
+            depth: DEPTH,
+            samples,
+        };
+        let stream = Stream::new(&world, shape);
+        group.throughput(Throughput::Elements(samples as u64));
+        group.bench_function(BenchmarkId::from_parameter(samples), |bench| {
+            bench.iter_batched(
+                || world.symbolizer(),
+                |mut symbolizer| {
+                    name(&mut symbolizer, &stream);
+                    symbolizer
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.finish();
 }
 

@@ -1,9 +1,9 @@
 //! Numbers for frames and stacks, and what is new since last asked.
 
-use std::rc::Rc;
-
 use escope_model::{Frame, FrameId, ProcessInfo, StackId};
 use rustc_hash::FxHashMap;
+
+use crate::fingerprint::Fingerprints;
 
 /// What has come into being since the last call of
 /// [`Symbolizer::take_new`](crate::Symbolizer::take_new). Ids follow on from the last ones.
@@ -12,7 +12,7 @@ pub struct NewEntries {
     /// Frames with their ids, ascending.
     pub frames: Vec<(FrameId, Frame)>,
     /// Stacks with their ids, ascending; their frames came before them or are here.
-    pub stacks: Vec<(StackId, Rc<[FrameId]>)>,
+    pub stacks: Vec<(StackId, Box<[FrameId]>)>,
     /// Processes that are new or of which more is known.
     pub processes: Vec<ProcessInfo>,
 }
@@ -21,9 +21,11 @@ pub struct NewEntries {
 #[derive(Default)]
 pub(crate) struct Interner {
     frames: FxHashMap<Frame, FrameId>,
-    stacks: FxHashMap<Rc<[FrameId]>, StackId>,
+    stacks: FxHashMap<u128, StackId>,
+    fingerprints: Fingerprints,
+    ids: Vec<u32>,
     new_frames: Vec<(FrameId, Frame)>,
-    new_stacks: Vec<(StackId, Rc<[FrameId]>)>,
+    new_stacks: Vec<(StackId, Box<[FrameId]>)>,
 }
 
 impl Interner {
@@ -38,13 +40,15 @@ impl Interner {
     }
 
     pub(crate) fn stack(&mut self, frames: &[FrameId]) -> StackId {
-        if let Some(id) = self.stacks.get(frames) {
+        self.ids.clear();
+        self.ids.extend(frames.iter().map(|frame| frame.0));
+        let print = self.fingerprints.of(&self.ids);
+        if let Some(id) = self.stacks.get(&print) {
             return *id;
         }
         let id = StackId(self.stacks.len() as u32);
-        let frames: Rc<[FrameId]> = frames.into();
-        self.new_stacks.push((id, frames.clone()));
-        self.stacks.insert(frames, id);
+        self.new_stacks.push((id, frames.into()));
+        self.stacks.insert(print, id);
         id
     }
 

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod fingerprint;
 mod identity;
 mod intern;
 mod kernel;

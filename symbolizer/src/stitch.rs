@@ -13,6 +13,7 @@ use escope_beam::stack::{CallSite, scan};
 use escope_beam::{ProcessBlock, Vm};
 use escope_model::{RawSample, SampleFlags, StackCopy, Truncation};
 use rustc_hash::FxHashMap;
+use zerocopy::{Immutable, IntoBytes};
 
 use crate::activity::Calls;
 use crate::native::{NativeMap, Unwound};
@@ -63,7 +64,8 @@ const KINDS: [Kind; 13] = [
 ];
 
 /// One entry of a joined stack in 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoBytes, Immutable)]
+#[repr(transparent)]
 pub(crate) struct Step(u64);
 
 const ADDRESS_BITS: u32 = 56;

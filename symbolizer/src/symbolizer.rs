@@ -10,6 +10,7 @@ use escope_model::{
 use rustc_hash::FxHashMap;
 
 use crate::activity::{Calls, Evidence, calls, classify, collects_garbage};
+use crate::fingerprint::Fingerprints;
 use crate::identity::Processes;
 use crate::intern::{Interner, NewEntries};
 use crate::kernel::KernelNames;
@@ -17,8 +18,8 @@ use crate::native::NativeMap;
 use crate::resolve::Sources;
 use crate::stitch::{Joined, Kind, Step, Stitcher};
 
-/// Words that the cache of joined stacks may hold: 16 MB. Beyond, it starts afresh.
-const CACHE_WORDS_MAX: usize = 2 << 20;
+/// Joined stacks that the cache may hold, some 50 bytes each. Beyond, it starts afresh.
+const STACKS_MAX: usize = 1 << 18;
 /// Leaf addresses that the cache may hold.
 const LEAVES_MAX: usize = 1 << 18;
 
@@ -108,8 +109,8 @@ pub struct Symbolizer<M: Memory> {
     roles: Vec<Role>,
     processes: Processes,
     statistics: Statistics,
-    stacks: FxHashMap<Box<[Step]>, Known>,
-    stacks_words: usize,
+    stacks: FxHashMap<u128, Known>,
+    fingerprints: Fingerprints,
     leaves: FxHashMap<Step, FrameId>,
     fragments: FxHashMap<Step, Calls>,
     epoch: u32,
@@ -132,7 +133,7 @@ impl<M: Memory> Symbolizer<M> {
             processes: Processes::default(),
             statistics: Statistics::default(),
             stacks: FxHashMap::default(),
-            stacks_words: 0,
+            fingerprints: Fingerprints::default(),
             leaves: FxHashMap::default(),
             fragments: FxHashMap::default(),
             epoch: 0,
@@ -168,7 +169,7 @@ impl<M: Memory> Symbolizer<M> {
     pub fn update_mappings(&mut self, mappings: Vec<ExecutableMapping>) {
         self.native.update(mappings, &self.vm.memory);
         self.leaves.clear();
-        self.clear_stacks();
+        self.stacks.clear();
     }
 
     /// Whether an address is native or JIT code that is known: if not, the target has mapped
@@ -280,16 +281,11 @@ impl<M: Memory> Symbolizer<M> {
     fn follow_code(&mut self) {
         if self.epoch != self.code.epoch() {
             self.epoch = self.code.epoch();
-            self.clear_stacks();
+            self.stacks.clear();
             self.leaves.clear();
             self.fragments.clear();
             self.stitcher.forget_sites();
         }
-    }
-
-    fn clear_stacks(&mut self) {
-        self.stacks.clear();
-        self.stacks_words = 0;
     }
 
     /// What JIT code called, for a thread in C code: by the fragment that it will return to.
@@ -358,15 +354,16 @@ impl<M: Memory> Symbolizer<M> {
                 *step = Step::new(Kind::Frame, u64::from(frame.0));
             }
         }
-        let known = match self.stacks.get(steps.as_slice()) {
+        let print = self.fingerprints.of(&steps);
+        let known = match self.stacks.get(&print) {
             Some(known) if cached => *known,
-            _ => self.resolve_steps(&steps, at_ns, cached),
+            _ => self.resolve_steps(&steps, print, at_ns, cached),
         };
         self.stitcher.steps = steps;
         known
     }
 
-    fn resolve_steps(&mut self, steps: &[Step], at_ns: u64, cached: bool) -> Known {
+    fn resolve_steps(&mut self, steps: &[Step], print: u128, at_ns: u64, cached: bool) -> Known {
         let mut frames = std::mem::take(&mut self.frames);
         frames.clear();
         let mut last: Option<(FrameId, Role)> = None;
@@ -395,11 +392,10 @@ impl<M: Memory> Symbolizer<M> {
         };
         self.frames = frames;
         if cached {
-            if self.stacks_words + steps.len() > CACHE_WORDS_MAX {
-                self.clear_stacks();
+            if self.stacks.len() >= STACKS_MAX {
+                self.stacks.clear();
             }
-            self.stacks_words += steps.len();
-            self.stacks.insert(steps.into(), known);
+            self.stacks.insert(print, known);
         }
         known
     }
