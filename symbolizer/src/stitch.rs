@@ -162,12 +162,17 @@ impl Stitcher {
             return joined;
         }
         let block = ProcessBlock::new(raw.process, &vm.layout);
-        if calls == Calls::Schedule && vm.jit.contains(block.i()) {
-            self.steps.push(Step::new(Kind::Resume, block.i()));
+        if calls == Calls::Schedule {
+            self.resume(vm, raw, &block);
         }
         let top = match &scheduler {
             Some(_) if raw.flags.has(SampleFlags::ON_ERLANG_STACK) => raw.erlang.address,
-            Some(scheduler) => self.stack_top(vm, &block, scheduler.jit_return, call_bp),
+            Some(scheduler) => self
+                .stack_top(vm, &block, scheduler.jit_return, call_bp)
+                .unwrap_or_else(|| {
+                    joined.truncated = Some(Truncation::Unwind);
+                    block.stop()
+                }),
             None => block.stop(),
         };
         let first = self.erlang(vm, raw, &block, top, &mut joined);
@@ -182,6 +187,20 @@ impl Stitcher {
             }
         }
         joined
+    }
+
+    /// Where a process that comes or goes resumes. One that goes brings the address in rdx, and
+    /// `Process.i` is still the last one's until it is stored there (`emit_process_main` in
+    /// `process_main.cpp`); after that rdx holds a number of reductions.
+    fn resume<M: Memory>(&mut self, vm: &Vm<M>, raw: &RawSample<'_>, block: &ProcessBlock<'_>) {
+        let in_fragment = vm.fragments.contains(&raw.regs.ip);
+        let resume = match raw.regs.dx {
+            brought if in_fragment && vm.jit.contains(brought) => brought,
+            _ => block.i(),
+        };
+        if vm.jit.contains(resume) {
+            self.steps.push(Step::new(Kind::Resume, resume));
+        }
     }
 
     /// The C stack; returns rbp at the call from JIT code where that was reached.
@@ -234,27 +253,27 @@ impl Stitcher {
         }
     }
 
-    /// Where the Erlang stack begins for a thread in C code.
+    /// Where the Erlang stack begins for a thread in C code; `None` where only rbp knew.
     fn stack_top<M: Memory>(
         &mut self,
         vm: &Vm<M>,
         block: &ProcessBlock<'_>,
         jit_return: u64,
         call_bp: Option<u64>,
-    ) -> u64 {
-        let stop = block.stop();
+    ) -> Option<u64> {
         // With frame pointers every call stores it.
-        let Some(bp) = call_bp.filter(|_| !vm.frame_pointers) else {
-            return stop;
-        };
+        if vm.frame_pointers {
+            return Some(block.stop());
+        }
         let site = *self
             .sites
             .entry(jit_return)
             .or_insert_with(|| vm.call_site(jit_return));
-        let plausible = bp % 8 == 0 && (block.heap()..=block.hend()).contains(&bp);
         match site {
-            CallSite::FramePointer if plausible => bp,
-            _ => stop,
+            CallSite::Stored => Some(block.stop()),
+            CallSite::FramePointer => {
+                call_bp.filter(|bp| bp % 8 == 0 && (block.heap()..=block.hend()).contains(bp))
+            }
         }
     }
 

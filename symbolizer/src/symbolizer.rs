@@ -152,17 +152,23 @@ impl<M: Memory> Symbolizer<M> {
         &mut self.vm
     }
 
-    /// The Erlang code.
-    pub fn code_mut(&mut self) -> &mut CodeMap {
-        &mut self.code
-    }
-
     /// Reads the VM's list of code; what is known already stays.
     ///
     /// # Errors
     /// When the list cannot be read.
     pub fn read_code(&mut self) -> Result<usize, BeamError> {
         self.vm.read_code(&mut self.code)
+    }
+
+    /// Reads the list anew, because changes of code after `since_ns` were not all seen. Between
+    /// then and `now_ns`, code that changed has no name. Returns how many pieces did.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn read_code_anew(&mut self, since_ns: u64, now_ns: u64) -> Result<usize, BeamError> {
+        let mut fresh = CodeMap::new();
+        self.vm.list_code(&mut fresh)?;
+        Ok(self.code.replace(fresh, since_ns, now_ns))
     }
 
     /// Takes over what native code is mapped.
@@ -228,6 +234,7 @@ impl<M: Memory> Symbolizer<M> {
                 event.code_start,
                 event.code_bytes,
                 event.monotonic_ns,
+                (event.blob, event.blob_bytes),
                 module,
             );
         } else {

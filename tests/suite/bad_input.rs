@@ -207,6 +207,6 @@ fn whole(folder: &Folder) -> String {
         at_ns: 1000,
         note: None,
     });
-    writer.finish(manifest).unwrap();
+    writer.finish(&mut manifest).unwrap();
     path
 }

@@ -113,4 +113,4 @@ fn loaded() -> BTreeSet<String> {
 }
 
 /// The names of our programs in `bpf/programs`.
-const OURS: [&str; 3] = ["tick", "code_multi", "code_single"];
+const OURS: [&str; 2] = ["tick", "code_loaded"];

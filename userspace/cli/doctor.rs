@@ -79,15 +79,7 @@ fn host() -> Vec<Finding> {
         Finding::bad(CaptureError::NoBtf.to_string())
     });
     findings.push(match probe_kernel() {
-        Ok(kernel) => Finding::good(format!(
-            "BPF programs load and attach; samples by {}; code loading followed {}",
-            kernel.clock,
-            if kernel.multi_uprobes {
-                "exactly (uprobe.multi)"
-            } else {
-                "exactly (one probe at a time: this kernel is older than 6.6)"
-            }
-        )),
+        Ok(kernel) => Finding::good(format!("BPF programs load; samples by {}", kernel.clock)),
         Err(error) => Finding::bad(error.to_string()),
     });
     if read("/proc/kallsyms").is_ok_and(|text| {

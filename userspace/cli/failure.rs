@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use escope_session::{Refusal, SessionError};
 
@@ -53,7 +54,8 @@ fn code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.code;
     }
-    match error.downcast_ref::<SessionError>() {
+    let shared = error.downcast_ref::<Arc<SessionError>>().map(Arc::as_ref);
+    match error.downcast_ref::<SessionError>().or(shared) {
         Some(error) if error.refusal() == Refusal::Target => 3,
         _ => 1,
     }

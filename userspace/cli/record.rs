@@ -2,10 +2,11 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use escope_recording::Clocks;
+use escope_recording::{Clocks, Writer};
 use escope_session::{
     ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop,
     TargetChoice, Vm, choose,
@@ -25,21 +26,36 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
             .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
             .context("cannot handle signals")?;
     }
-    let (pid, launched) = target(&args)?;
+    if let Some(output) = &args.output {
+        // Before anything is started.
+        Writer::check_free(output).map_err(SessionError::from)?;
+    }
+    let (vm, launched) = target(&args, &stop)?;
     let output = match &args.output {
         Some(output) => output.clone(),
-        None => default_output(pid)?,
+        None => default_output(&vm)?,
     };
-    let mut recorder = Recorder::start(pid, options(&args, output))?;
+    let started = Recorder::start(vm, options(&args, output));
+    let mut recorder = match started {
+        Ok(recorder) => recorder,
+        Err(error) => {
+            if let Some(launched) = launched {
+                launched.end();
+            }
+            return Err(error.into());
+        }
+    };
     let bar = progress_bar(&args, &recorder);
     let ran = recorder.run(&stop, |progress| show(&bar, progress));
     bar.finish_and_clear();
-    let outcome = match ran {
-        Ok(ended) => recorder.finish(ended, None).map(|summary| (summary, None)),
+    let (summary, mut problem) = match ran {
+        Ok(ended) => (recorder.finish(ended, None), None),
         // A full disk, mostly: what is there is closed as well as it can be.
-        Err(error) => recorder
-            .finish(EndedHow::Failed, Some(error.to_string()))
-            .map(|summary| (summary, Some(error))),
+        Err(error) => {
+            let error = Arc::new(error);
+            let note = Some(error.to_string());
+            (recorder.finish(EndedHow::Failed, note), Some(error))
+        }
     };
     if let Some(mut launched) = launched {
         // Reaped if it has ended; else it runs on without us.
@@ -51,27 +67,24 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
             );
         }
     }
-    let (summary, error) = outcome?;
     if !args.quiet {
         summary::print(&summary);
     }
-    match error {
-        None => Ok(()),
-        Some(error) => Err(error.into()),
-    }
+    problem = problem.or(summary.problem);
+    problem.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn target(args: &RecordArgs) -> Result<(u32, Option<Launched>), SessionError> {
+fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), SessionError> {
     if !args.command.is_empty() {
-        let launched = Launched::start(&args.command)?;
-        return Ok((launched.pid, Some(launched)));
+        let (launched, vm) = Launched::start(&args.command, stop)?;
+        return Ok((vm, Some(launched)));
     }
     let choice = match (args.pid, &args.name) {
         (Some(pid), _) => TargetChoice::Pid(pid),
         (None, Some(name)) => TargetChoice::Node(name.clone()),
         (None, None) => TargetChoice::Only,
     };
-    Ok((choose(&choice)?, None))
+    Ok((Vm::attach(choose(&choice)?)?, None))
 }
 
 fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
@@ -89,7 +102,7 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
 }
 
 /// `rabbit@host-20260131T120000.escope` here.
-fn default_output(pid: u32) -> anyhow::Result<PathBuf> {
+fn default_output(vm: &Vm) -> anyhow::Result<PathBuf> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Failure::failed("the clock is set before 1970: give a path with -o"))?;
@@ -99,8 +112,8 @@ fn default_output(pid: u32) -> anyhow::Result<PathBuf> {
         .take(19)
         .filter(|c| !matches!(c, '-' | ':'))
         .collect();
-    let node = Vm::attach(pid)?.node;
-    let who: String = match node.filter(|name| name != "nonode@nohost") {
+    let node = vm.node.as_deref().filter(|name| *name != "nonode@nohost");
+    let who: String = match node {
         Some(name) => name
             .chars()
             .map(|c| {
@@ -111,7 +124,7 @@ fn default_output(pid: u32) -> anyhow::Result<PathBuf> {
                 }
             })
             .collect(),
-        None => format!("beam-{pid}"),
+        None => format!("beam-{}", vm.pid),
     };
     Ok(PathBuf::from(format!("{who}-{stamp}.escope")))
 }

@@ -4,6 +4,9 @@ use escope_session::{EndedHow, Summary};
 
 use crate::time;
 
+/// So much CPU time cannot fall between the ticks.
+const UNSEEN_NS: u64 = 1_000_000_000;
+
 /// To stderr: what was captured, lost and spent.
 pub(crate) fn print(summary: &Summary) {
     let seconds = summary.duration.as_secs_f64().max(1e-9);
@@ -49,14 +52,32 @@ pub(crate) fn print(summary: &Summary) {
         eprintln!("  lost      nothing");
     }
     for loss in &summary.losses {
+        let (of_whole, what) = match loss.place.as_str() {
+            "code_ring_full" | "code_unseen" => (counters.code_attempts, "code registrations"),
+            _ => (counters.attempts, "attempts"),
+        };
         eprintln!(
-            "  lost      {} ({} of attempts) {}: {}; {}",
+            "  lost      {} ({} of {what}) {}: {}; {}",
             loss.count,
-            percent(loss.count, counters.attempts),
+            percent(loss.count, of_whole),
             loss.place,
             loss.meaning,
             loss.remedy
         );
+    }
+    if let Some(used_ns) = summary.target_cpu_ns {
+        eprintln!(
+            "  checked   by the kernel's accounts the VM used {} of CPU; samples stand for {}, {}",
+            time::show(used_ns),
+            time::show(summary.sampled_cpu_ns),
+            percent(summary.sampled_cpu_ns, used_ns)
+        );
+        if counters.attempts == 0 && used_ns > UNSEEN_NS {
+            eprintln!(
+                "  note      no tick found the VM although it ran: please report this with the \
+                 output of escope-bpf doctor"
+            );
+        }
     }
     eprintln!(
         "  spent     {} CPU and at most {} of memory in the recorder ({:.2} % of one CPU); {} in \

@@ -226,6 +226,13 @@ fn tail(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
             bytes(manifest.recorder.peak_rss_bytes),
         )?;
     }
+    if let Some(reason) = manifest.options.code_following.strip_prefix("polled: ") {
+        writeln!(
+            out,
+            "  code loading was followed by reading the VM's list again and again ({reason}): code \
+             replaced in between may have no name"
+        )?;
+    }
     for loss in &manifest.losses {
         writeln!(
             out,

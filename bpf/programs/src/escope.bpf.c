@@ -11,6 +11,10 @@
 /* Filled in before the programs are loaded; the verifier sees constants. */
 const volatile struct config config = {};
 
+/* Code registrations that did not fit the ring, where user space can see it without a
+ * system call before it names a sample. */
+u64 code_lost = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -52,6 +56,45 @@ struct {
 #define FIELD(draft, offset)                                                         \
 	(*(u64 *)((draft)->body + ((offset) <= PROCESS_BYTES - 8 ? (offset) : 0)))
 
+/* MAX_PID_NS_LEVEL in include/linux/pid_namespace.h. */
+#define PID_LEVELS 32
+
+/* The number that a thread has in the namespace we were told: a thread has one in its own
+ * PID namespace and in each that it is nested in. 0 when it is not in there. Inlined: the
+ * verifier fails on a function that only dead code calls. */
+static __always_inline u32 pid_in_namespace(struct pid *pid)
+{
+	u32 level = BPF_CORE_READ(pid, level);
+
+	for (u32 at = 0; at < PID_LEVELS; at++) {
+		struct upid *number = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      at * bpf_core_type_size(struct upid);
+
+		if (at > level)
+			break;
+		if (BPF_CORE_READ(number, ns, ns.inum) == config.pid_namespace)
+			return BPF_CORE_READ(number, nr);
+	}
+	return 0;
+}
+
+/* The thread on this CPU, as thread group and thread id; 0 when it is not the target's. */
+static __always_inline u64 target_thread(void)
+{
+	struct task_struct *task;
+	u64 id = bpf_get_current_pid_tgid();
+
+	if (!config.pid_namespace)
+		return id >> 32 == config.tgid ? id : 0;
+	/* Idle, and threads of the kernel. */
+	if (!(id >> 32))
+		return 0;
+	task = (void *)bpf_get_current_task();
+	if (pid_in_namespace(BPF_CORE_READ(task, group_leader, thread_pid)) != config.tgid)
+		return 0;
+	return (u64)config.tgid << 32 | pid_in_namespace(BPF_CORE_READ(task, thread_pid));
+}
+
 static __always_inline void read_registers(struct sample_head *head)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -64,6 +107,7 @@ static __always_inline void read_registers(struct sample_head *head)
 	head->sp = copy.sp;
 	head->bp = copy.bp;
 	head->bx = copy.bx;
+	head->dx = copy.dx;
 	head->r12 = copy.r12;
 	head->r13 = copy.r13;
 	head->r14 = copy.r14;
@@ -288,6 +332,10 @@ struct real_process {
 	u64 found;
 };
 
+/* How many words of a C stack are looked at: the real process lies within the topmost frames,
+ * and this runs with interrupts off. */
+#define LOOKS_MAX 2048
+
 /* ERTS_INVALID_PID: all ones above the tag, in every release. */
 #define INVALID_PID(term) ((u32)(term) == 0xfffffff3u)
 
@@ -319,7 +367,9 @@ static __always_inline u64 real_process(struct draft *draft, u32 native_bytes)
 		.scheduler = draft->head.scheduler_data,
 	};
 
-	bpf_loop(native_bytes >> 3, real_process_word, &real, 0);
+	u32 words = native_bytes >> 3;
+
+	bpf_loop(words < LOOKS_MAX ? words : LOOKS_MAX, real_process_word, &real, 0);
 	return real.found;
 }
 
@@ -442,13 +492,13 @@ static __always_inline u32 read_kernel(struct bpf_perf_event_data *tick, struct 
 SEC("perf_event")
 int tick(struct bpf_perf_event_data *tick)
 {
-	u64 id = bpf_get_current_pid_tgid();
+	u64 id = target_thread();
 	u32 zero = 0, cpu = bpf_get_smp_processor_id(), at = PROCESS_BYTES;
 	struct counters *count;
 	struct draft *draft;
 	u64 bytes;
 
-	if (id >> 32 != config.tgid)
+	if (!id)
 		return 0;
 	count = bpf_map_lookup_elem(&counters, &zero);
 	draft = bpf_map_lookup_elem(&drafts, &cpu);
@@ -474,6 +524,8 @@ int tick(struct bpf_perf_event_data *tick)
 		head->process_bytes = 0;
 		if (head->process)
 			read_process(draft, count);
+		else
+			count->process_unreadable++;
 	}
 	at = PROCESS_BYTES + head->native_bytes;
 	at = read_kernel(tick, draft, at);
@@ -485,7 +537,8 @@ int tick(struct bpf_perf_event_data *tick)
 	OPAQUE(bytes);
 	if (bytes > sizeof *draft)
 		return 0;
-	if (bpf_ringbuf_output(&ring, draft, bytes, BPF_RB_NO_WAKEUP)) {
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + bytes > config.sample_ring_bytes ||
+	    bpf_ringbuf_output(&ring, draft, bytes, BPF_RB_NO_WAKEUP)) {
 		count->ring_full++;
 		return 0;
 	}
@@ -496,8 +549,10 @@ int tick(struct bpf_perf_event_data *tick)
 }
 
 /* The VM calls __jit_debug_register_code after it has filled in the descriptor and before
- * the code can run, holding a lock of its own: what is read here is consistent. */
-static __always_inline int code_registered(void)
+ * the code can run, holding a lock of its own: what is read here is consistent. Not an
+ * uprobe.multi: with a pid that fires for one thread only before Linux 6.10. */
+SEC("uprobe")
+int code_loaded(void *ctx)
 {
 	u32 zero = 0;
 	struct counters *count = bpf_map_lookup_elem(&counters, &zero);
@@ -510,7 +565,8 @@ static __always_inline int code_registered(void)
 	struct { u64 next, previous, blob, bytes; } entry = {};
 	struct { u64 kind, base; u32 ranges, bytes; } module = {};
 
-	if (!count)
+	/* Another process may run the same file: the probe is in the file. */
+	if (!count || !target_thread())
 		return 0;
 	count->code_attempts++;
 	READ(descriptor, config.jit_descriptor);
@@ -524,22 +580,11 @@ static __always_inline int code_registered(void)
 			record.code_bytes = module.bytes;
 		}
 	}
-	if (bpf_ringbuf_output(&ring, &record, sizeof record, BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&ring, &record, sizeof record, BPF_RB_NO_WAKEUP)) {
 		count->code_ring_full++;
+		__sync_fetch_and_add(&code_lost, 1);
+	}
 	return 0;
-}
-
-SEC("uprobe.multi")
-int code_multi(void *ctx)
-{
-	return code_registered();
-}
-
-/* For kernels before 6.6, which have no uprobe.multi. */
-SEC("uprobe")
-int code_single(void *ctx)
-{
-	return code_registered();
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! | SampleHead | process | native | kernel | erlang | erlang_bottom |
-//!   256 bytes    PROCESS_BYTES, then as long as the head says, each a multiple of 8
+//!   264 bytes    PROCESS_BYTES, then as long as the head says, each a multiple of 8
 //! ```
 
 #![no_std]

@@ -75,6 +75,8 @@ wire_struct! {
         bp: u64 = "u64 bp",
         /// rbx.
         bx: u64 = "u64 bx",
+        /// rdx.
+        dx: u64 = "u64 dx",
         /// r12.
         r12: u64 = "u64 r12",
         /// r13.
@@ -200,6 +202,11 @@ wire_struct! {
     Config as "config" {
         /// The target, as a thread group id.
         tgid: u32 = "u32 tgid",
+        /// The PID namespace that `tgid` and every `tid` are of, by its inode; 0 for the
+        /// host's.
+        pid_namespace: u32 = "u32 pid_namespace",
+        /// How much of the ring samples may fill: the rest is for code registrations.
+        sample_ring_bytes: u32 = "u32 sample_ring_bytes",
         /// How much of the `Process` struct to copy.
         process_bytes: u32 = "u32 process_bytes",
         /// Limit of the Erlang stack copy.

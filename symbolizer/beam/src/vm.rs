@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use escope_model::Mfa;
 
-use crate::code::{CodeMap, parse_blob, read_blob, read_list};
+use crate::code::{CodeMap, ListEntry, parse_blob, read_blob, read_list};
 use crate::layout::{Globals, Layout, Status, find_globals, known_releases, table_for};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
@@ -220,30 +220,33 @@ impl<M: Memory> Vm<M> {
     /// # Errors
     /// When the list cannot be read.
     pub fn read_code(&mut self, map: &mut CodeMap) -> Result<usize, BeamError> {
-        self.fragments = self.find_fragments().unwrap_or(0..0);
-        self.list_code(map)
+        let entries = self.list_code(map)?;
+        self.fragments = self.find_fragments(&entries).unwrap_or(0..0);
+        Ok(map.len())
     }
 
-    /// The same without looking for the helper fragments, which never change.
+    /// The same without looking for the helper fragments, which never change; returns the
+    /// entries read.
     ///
     /// # Errors
     /// When the list cannot be read.
-    pub fn list_code(&self, map: &mut CodeMap) -> Result<usize, BeamError> {
+    pub fn list_code(&self, map: &mut CodeMap) -> Result<Vec<ListEntry>, BeamError> {
         const ATTEMPTS: usize = 5;
+        let mut all = Vec::new();
         for _ in 0..ATTEMPTS {
             let (entries, whole) = read_list(&self.memory, self.globals.jit_descriptor)?;
             for entry in &entries {
                 map.add_existing(entry.start, entry.bytes, (entry.blob, entry.blob_bytes));
             }
+            all = entries;
             if whole {
                 break;
             }
         }
-        Ok(map.len())
+        Ok(all)
     }
 
-    fn find_fragments(&self) -> Option<std::ops::Range<u64>> {
-        let (entries, _) = read_list(&self.memory, self.globals.jit_descriptor).ok()?;
+    fn find_fragments(&self, entries: &[ListEntry]) -> Option<std::ops::Range<u64>> {
         entries
             .iter()
             .filter(|entry| entry.global)

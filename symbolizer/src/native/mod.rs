@@ -4,7 +4,9 @@ mod dwarf;
 mod object;
 mod unwind;
 
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use escope_beam::ExecutableMapping;
@@ -91,20 +93,11 @@ impl NativeMap {
             if memory.read(mapping.start, &mut bytes).is_ok() {
                 opened = NativeObject::from_bytes(&bytes);
             }
-        } else if path.starts_with('/') {
-            // What is mapped, whatever became of its name; needs a capability that a
-            // container may lack, then the name in the target's own root.
-            let candidates = [
-                mapping.open_path(self.pid),
-                PathBuf::from(format!("/proc/{}/root{path}", self.pid)),
-            ];
-            for candidate in candidates {
-                if let Some(object) = NativeObject::open(&candidate) {
-                    opened = Some(object);
-                    file = Some(candidate);
-                    break;
-                }
-            }
+        } else if path.starts_with('/')
+            && let Some((found, path)) = open_mapped(&mapping, path, self.pid, memory)
+        {
+            opened = NativeObject::read(found);
+            file = Some(path);
         }
         let bias = opened.as_ref().map_or(0, |object| {
             let address = object.address_of(mapping.file_offset).unwrap_or(0);
@@ -176,5 +169,94 @@ impl NativeMap {
     /// The unwinder of this code.
     pub(crate) fn unwinder(&mut self) -> &mut NativeUnwinder {
         &mut self.unwinder
+    }
+}
+
+/// How much of a mapping is compared with a file that may be the mapped one.
+const COMPARED_BYTES: u64 = 64 << 10;
+
+/// Breakpoints that somebody has put there may differ.
+const PROBED_BYTES: usize = 64;
+
+/// The mapped file, whatever became of its name. That needs a capability that a container may
+/// lack; then the name in the target's own root, if the same file is still there: names of
+/// another version would be wrong ones.
+fn open_mapped(
+    mapping: &ExecutableMapping,
+    path: &str,
+    pid: u32,
+    memory: &impl Memory,
+) -> Option<(File, PathBuf)> {
+    let mapped = mapping.open_path(pid);
+    if let Some(file) = open_regular(&mapped) {
+        return Some((file, mapped));
+    }
+    let named = PathBuf::from(format!("/proc/{pid}/root{path}"));
+    let file = open_regular(&named)?;
+    let same = mapping.is_same_file(&file.metadata().ok()?) || has_mapped(&file, mapping, memory);
+    same.then_some((file, named))
+}
+
+/// Never waits, as opening a pipe would.
+fn open_regular(path: &Path) -> Option<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .ok()?;
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+/// Whether a file has the bytes that are mapped: code is mapped read-only, as it is.
+fn has_mapped(file: &File, mapping: &ExecutableMapping, memory: &impl Memory) -> bool {
+    let bytes = (mapping.end - mapping.start).min(COMPARED_BYTES) as usize;
+    let (mut here, mut there) = (vec![0; bytes], vec![0; bytes]);
+    memory.read(mapping.start, &mut there).is_ok()
+        && file.read_exact_at(&mut here, mapping.file_offset).is_ok()
+        && here.iter().zip(&there).filter(|(a, b)| a != b).count() <= PROBED_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use escope_beam::ExecutableMapping;
+    use escope_beam::memory::LiveMemory;
+    use escope_beam::read_executable_mappings;
+
+    use super::{has_mapped, open_mapped, open_regular};
+
+    fn own_code() -> (ExecutableMapping, LiveMemory) {
+        let pid = std::process::id();
+        let name = std::env::current_exe().expect("a path");
+        let mappings = read_executable_mappings(pid).expect("own mappings");
+        let own = mappings
+            .into_iter()
+            .find(|mapping| name.to_str() == Some(&mapping.path));
+        (own.expect("own code"), LiveMemory::new(pid))
+    }
+
+    #[test]
+    fn a_file_is_the_mapped_one_by_identity_or_content() {
+        let (mapping, memory) = own_code();
+        let file = File::open(&mapping.path).expect("it runs");
+        let metadata = file.metadata().expect("open");
+        assert!(mapping.is_same_file(&metadata));
+        assert!(has_mapped(&file, &mapping, &memory));
+        let (_, path) = open_mapped(&mapping, &mapping.path, std::process::id(), &memory)
+            .expect("the mapped file");
+        assert!(path.starts_with("/proc"));
+
+        let other = File::open("/proc/self/maps").expect("any other file");
+        assert!(!mapping.is_same_file(&other.metadata().expect("open")));
+        assert!(!has_mapped(&other, &mapping, &memory));
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        assert!(open_regular(std::path::Path::new("/dev/zero")).is_none());
+        assert!(open_regular(&std::env::temp_dir()).is_none());
+        let name = std::env::current_exe().expect("a path");
+        assert!(open_regular(&name).is_some() && fs::metadata(name).is_ok());
     }
 }

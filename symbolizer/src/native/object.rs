@@ -5,7 +5,6 @@
 //! bounds in `.eh_frame`, say that it covers the address.
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
@@ -40,7 +39,7 @@ pub(super) struct Section {
 
 impl Section {
     pub(super) fn range(&self) -> std::ops::Range<u64> {
-        self.start..self.start + self.bytes.len() as u64
+        self.start..self.start.saturating_add(self.bytes.len() as u64)
     }
 }
 
@@ -67,9 +66,8 @@ pub(super) struct NativeObject {
 impl NativeObject {
     /// Reads a file; `None` when it is not one we can use.
     #[must_use]
-    pub(super) fn open(path: &Path) -> Option<NativeObject> {
-        let cache = ReadCache::new(File::open(path).ok()?);
-        NativeObject::parse(&cache).ok()
+    pub(super) fn read(file: File) -> Option<NativeObject> {
+        NativeObject::parse(&ReadCache::new(file)).ok()
     }
 
     /// Reads an image, such as the vdso's.
@@ -96,7 +94,8 @@ impl NativeObject {
             .collect();
         let section = |name: &str| -> Option<Section> {
             let section = file.section_by_name(name)?;
-            let bytes = section.uncompressed_data().ok()?;
+            // Never compressed: it is mapped as it is.
+            let bytes = section.data().ok()?;
             Some(Section {
                 start: section.address(),
                 bytes: bytes.into(),
@@ -155,7 +154,7 @@ impl NativeObject {
     pub(super) fn address_of(&self, file_offset: u64) -> Option<u64> {
         self.segments.iter().find_map(|(offset, bytes, address)| {
             let into = file_offset.checked_sub(*offset)?;
-            (into < *bytes).then(|| address + into)
+            (into < *bytes).then(|| address.wrapping_add(into))
         })
     }
 
@@ -243,7 +242,8 @@ mod tests {
     #[test]
     fn this_program_has_symbols_and_bounds() {
         let path = std::env::current_exe().expect("a path");
-        let object = NativeObject::open(&path).expect("an ELF file");
+        let file = std::fs::File::open(path).expect("it runs");
+        let object = NativeObject::read(file).expect("an ELF file");
         assert!(!object.bounds.is_empty() && !object.symbols.is_empty());
         let symbol = &object.symbols[object.symbols.len() / 2];
         assert!(matches!(

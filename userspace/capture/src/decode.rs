@@ -85,6 +85,7 @@ fn sample(bytes: &[u8]) -> Result<RawSample<'_>, DecodeError> {
             sp: head.sp,
             bp: head.bp,
             bx: head.bx,
+            dx: head.dx,
             r12: head.r12,
             r13: head.r13,
             r14: head.r14,

@@ -18,6 +18,12 @@ pub enum CaptureError {
          CONFIG_DEBUG_INFO_BTF is needed, as every current distribution ships"
     )]
     NoBtf,
+    /// `/proc` is of another PID namespace.
+    #[error(
+        "/proc shows another PID namespace than the one this runs in: mount /proc anew \
+         (`mount -t proc proc /proc`), or enter the other one with `nsenter -t PID -p`"
+    )]
+    ForeignProc,
     /// The kernel refused the programs.
     #[error(
         "the kernel refused the BPF programs ({0}): Linux 5.17 or later is needed, with BTF and \

@@ -14,6 +14,11 @@ pub enum RawEvent<'a> {
     Sample(RawSample<'a>),
     /// The VM registered JIT code with its debugger interface.
     CodeRegistered(CodeRegistered),
+    /// Registrations were lost: what was known of the target's code may no longer hold.
+    CodeLost {
+        /// They all happened after this, on `CLOCK_MONOTONIC`.
+        since_ns: u64,
+    },
 }
 
 impl RawEvent<'_> {
@@ -23,6 +28,7 @@ impl RawEvent<'_> {
         match self {
             RawEvent::Sample(sample) => sample.monotonic_ns,
             RawEvent::CodeRegistered(code) => code.monotonic_ns,
+            RawEvent::CodeLost { since_ns } => *since_ns,
         }
     }
 }
@@ -57,6 +63,8 @@ pub struct UserRegs {
     pub bp: u64,
     /// rbx: in JIT code the x register array.
     pub bx: u64,
+    /// rdx: in JIT code the third argument of a helper fragment.
+    pub dx: u64,
     /// r12.
     pub r12: u64,
     /// r13: in JIT code the running process.

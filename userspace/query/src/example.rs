@@ -30,7 +30,7 @@ impl Place {
 /// One that ended, with the samples of [`samples`].
 pub(crate) fn finished() -> Place {
     let (place, writer) = growing(&samples());
-    writer.finish(manifest()).unwrap();
+    writer.finish(&mut manifest()).unwrap();
     place
 }
 

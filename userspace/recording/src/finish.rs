@@ -13,11 +13,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use escope_model::Loss;
+
 use crate::compact::compact;
 use crate::disk::Disk;
 use crate::error::RecordingError;
 use crate::manifest::{self, FORMAT_VERSION, Form, Manifest, TableFile};
 use crate::packed::packed_path;
+use crate::reserve;
 use crate::source::Source;
 use crate::stream;
 use crate::tables::Table;
@@ -36,31 +39,36 @@ pub struct Finished {
 
 impl Writer {
     /// Ends the recording: sorts it into Parquet files and replaces the manifest by
-    /// `manifest`, whose format version, form and tables are set here.
+    /// `manifest`, whose format version, form and tables are set here. Samples that could not
+    /// be written are taken out of its totals and added to its losses.
     ///
     /// # Errors
     /// If the last rows cannot be flushed, or, as [`RecordingError::NotCompacted`], if
     /// the disk has no room for the other form. The streams stay in place then, and the
     /// recording opens.
-    pub fn finish(mut self, mut manifest: Manifest) -> Result<Finished, RecordingError> {
+    pub fn finish(mut self, manifest: &mut Manifest) -> Result<Finished, RecordingError> {
         let flushed = self.flush();
+        let unwritten = self.samples.buffered() as u64;
         let (disk, path) = self.close();
         let disk = &*disk;
         manifest.format_version = FORMAT_VERSION;
         manifest.form = Form::Streams;
         manifest.tables.clear();
         if let Err(e) = flushed {
+            reserve::release(disk, &path);
+            lose(manifest, unwritten);
             // Best effort: how it ended is worth knowing, but the rows matter more.
-            let _ = manifest::save(disk, &path, &manifest);
+            let _ = manifest::save(disk, &path, manifest);
             return Err(e);
         }
         let source = Source {
             folder: path.clone(),
-            manifest,
+            manifest: manifest.clone(),
         };
         match replace_streams(disk, &source) {
             Ok(tables) => {
                 remove_streams(disk, &path);
+                reserve::release(disk, &path);
                 Ok(Finished {
                     bytes: tables.values().map(|table| table.bytes).sum(),
                     path,
@@ -68,6 +76,7 @@ impl Writer {
                 })
             }
             Err(e) => {
+                reserve::release(disk, &path);
                 // Best effort, as above.
                 let _ = manifest::save(disk, &path, &source.manifest);
                 Err(RecordingError::NotCompacted {
@@ -75,6 +84,21 @@ impl Writer {
                 })
             }
         }
+    }
+}
+
+/// Samples that the disk would not take.
+fn lose(manifest: &mut Manifest, unwritten: u64) {
+    manifest.totals.samples = manifest.totals.samples.saturating_sub(unwritten);
+    if unwritten > 0 {
+        manifest.losses.push(Loss {
+            from_ns: 0,
+            to_ns: manifest.ended.as_ref().map_or(0, |ended| ended.at_ns),
+            place: "unwritten".to_owned(),
+            count: unwritten,
+            meaning: "samples were captured but could not be written".to_owned(),
+            remedy: "free some space, or record to another disk".to_owned(),
+        });
     }
 }
 

@@ -25,6 +25,7 @@ mod merge;
 mod packed;
 mod range;
 mod recording;
+mod reserve;
 mod source;
 mod stream;
 mod tables;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::tables::Table;
 
 pub use clock::Clocks;
-pub(crate) use file::{load, save};
+pub(crate) use file::{load, remove, save};
 
 /// The version of the format that this crate writes.
 pub const FORMAT_VERSION: FormatVersion = FormatVersion { major: 1, minor: 0 };
@@ -157,6 +157,9 @@ pub struct Options {
     pub stack_cap_bytes: u32,
     /// How long to record; none is until interrupted.
     pub duration_ns: Option<i64>,
+    /// How loading of code was followed: `exact`, by each announcement of the VM, or
+    /// `polled: ` and why.
+    pub code_following: String,
 }
 
 /// How the VM's data structures were found.

@@ -9,6 +9,7 @@ use escope_model::{Frame, FrameId, Loss, ProcessInfo, Sample, StackId, ThreadInf
 use crate::disk::{Disk, RealDisk};
 use crate::error::RecordingError;
 use crate::manifest::{self, FORMAT_VERSION, Form, Manifest};
+use crate::reserve;
 use crate::stream::{Rotation, StreamWriter};
 use crate::tables::{CodeEvent, FrameRow, SeriesPoint, StackRow};
 
@@ -134,8 +135,40 @@ impl Writer {
             losses: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
-        writer.save_manifest(manifest)?;
+        let begun = reserve::take(&*writer.disk, path)
+            .map_err(|e| RecordingError::io("write to", path, e))
+            .and_then(|()| writer.save_manifest(manifest));
+        if let Err(error) = begun {
+            // Nothing was recorded: nothing stays.
+            manifest::remove(&*writer.disk, path);
+            reserve::release(&*writer.disk, path);
+            let _ = writer.disk.remove_dir(path);
+            return Err(error);
+        }
         Ok(writer)
+    }
+
+    /// Whether a recording can be created here, without creating anything.
+    ///
+    /// # Errors
+    /// If the path is taken or its parent is missing.
+    pub fn check_free(path: &Path) -> Result<(), RecordingError> {
+        if path.symlink_metadata().is_ok() {
+            return Err(RecordingError::Exists {
+                path: path.to_owned(),
+            });
+        }
+        let parent = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => path,
+        };
+        match parent.is_dir() {
+            true => Ok(()),
+            false => Err(RecordingError::ParentMissing {
+                path: path.to_owned(),
+            }),
+        }
     }
 
     /// Replaces the manifest of a recording that goes on, so that its totals are there

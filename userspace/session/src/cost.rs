@@ -38,6 +38,21 @@ fn nanoseconds(clock: ClockId) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// CPU time that a process has used, with all threads it ever had, by the kernel's accounts:
+/// fields 14 and 15 of proc_pid_stat(5), which are exact to a tick of 10 ms.
+pub(crate) fn target_cpu_ns(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it is in parentheses and may hold anything.
+    let (_, after) = stat.rsplit_once(')')?;
+    let ticks: u64 = after
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map_while(|field| field.parse::<u64>().ok())
+        .sum();
+    Some(ticks * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
+}
+
 fn peak_rss_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

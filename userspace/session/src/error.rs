@@ -43,12 +43,27 @@ pub enum SessionError {
         found: String,
     },
     /// A command could not be started.
-    #[error("cannot start {}: {source}", command.display())]
+    #[error("cannot start {}: {reason}; is it on the PATH?", command.display())]
     Launch {
         /// The command.
         command: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
+    },
+    /// A command that was started ended before it was a BEAM.
+    #[error("{} ended ({status}) before a BEAM appeared among its processes: does it start one in \
+             the background? Then start it first and use --pid", command.display())]
+    LaunchedEnded {
+        /// The command.
+        command: PathBuf,
+        /// How it ended.
+        status: std::process::ExitStatus,
+    },
+    /// The user stopped us while we waited for a command's BEAM.
+    #[error("stopped before {} had started a BEAM: nothing was recorded", command.display())]
+    Stopped {
+        /// The command.
+        command: PathBuf,
     },
     /// A command that was started never became a BEAM.
     #[error("{} started, but no BEAM appeared among its processes within {seconds} s: is it a \
@@ -71,7 +86,11 @@ impl SessionError {
             | SessionError::SeveralBeams(_)
             | SessionError::NoSuchNode { .. }
             | SessionError::Capture(
-                CaptureError::NotPermitted | CaptureError::NoBtf | CaptureError::Load(_),
+                CaptureError::NotPermitted
+                | CaptureError::NoBtf
+                | CaptureError::ForeignProc
+                | CaptureError::Timer { .. }
+                | CaptureError::Load(_),
             ) => Refusal::Target,
             _ => Refusal::Other,
         }

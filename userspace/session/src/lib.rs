@@ -15,6 +15,8 @@ mod find;
 mod launch;
 mod losses;
 mod manifest;
+mod options;
+mod outcome;
 mod pipeline;
 mod recorder;
 mod setup;
@@ -28,4 +30,6 @@ pub use escope_capture::{
 pub use escope_recording::EndedHow;
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
-pub use recorder::{Progress, RecordOptions, Recorder, Stop, Summary};
+pub use options::RecordOptions;
+pub use outcome::{Progress, Stop, Summary};
+pub use recorder::Recorder;

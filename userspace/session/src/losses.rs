@@ -21,7 +21,8 @@ const KINDS: &[Kind] = &[
     Kind {
         count: |counters| counters.code_ring_full,
         place: "code_ring_full",
-        meaning: "code was loaded and the recorder was not told in time: frames of it may be unnamed",
+        meaning: "code was loaded and the recorder was not told in time; frames of code that changed \
+                  have no name until it had read the VM's list anew",
         remedy: "lower -F, or give the recorder more CPU time",
     },
     Kind {
@@ -66,6 +67,20 @@ pub(crate) fn between(before: &Counters, after: &Counters, from_ns: i64, to_ns: 
             })
         })
         .collect()
+}
+
+/// Code that came or went unseen, found by reading the VM's list again.
+pub(crate) fn code_unseen(count: u64, from_ns: i64, to_ns: i64) -> Option<Loss> {
+    (count > 0).then(|| Loss {
+        from_ns,
+        to_ns,
+        place: "code_unseen".to_owned(),
+        count,
+        meaning: "pieces of code came or went unannounced; samples of them in this time may have \
+                  frames without a name"
+            .to_owned(),
+        remedy: "see options.code_following in the manifest, or lower -F".to_owned(),
+    })
 }
 
 #[cfg(test)]

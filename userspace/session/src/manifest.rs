@@ -5,7 +5,7 @@ use std::fs;
 use escope_beam::Vm;
 use escope_recording::{Clocks, Host, Layout, Manifest, Options, Target};
 
-use crate::recorder::RecordOptions;
+use crate::options::RecordOptions;
 
 pub(crate) fn manifest(vm: &Vm, options: &RecordOptions, clocks: Clocks) -> Manifest {
     Manifest {

@@ -9,6 +9,8 @@ use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
 
+use crate::cost::monotonic_ns;
+
 /// The target's mappings are read again at most this often.
 const REFRESH_NS: u64 = 20_000_000;
 
@@ -22,6 +24,8 @@ pub(crate) struct Pipeline {
     refreshed_ns: u64,
     samples: u64,
     first_sample_ns: Option<u64>,
+    code_unseen: u64,
+    sampled_ns: u64,
 }
 
 impl Pipeline {
@@ -39,6 +43,8 @@ impl Pipeline {
             refreshed_ns: 0,
             samples: 0,
             first_sample_ns: None,
+            code_unseen: 0,
+            sampled_ns: 0,
         }
     }
 
@@ -62,8 +68,36 @@ impl Pipeline {
     pub(crate) fn handle(&mut self, event: RawEvent<'_>) {
         match event {
             RawEvent::Sample(sample) => self.sample(&sample),
+            // Announced, but it could not be read what.
+            RawEvent::CodeRegistered(code) if code.action == 1 && code.code_start == 0 => {
+                self.read_code_anew(code.monotonic_ns);
+            }
             RawEvent::CodeRegistered(code) => self.code(&code),
+            RawEvent::CodeLost { since_ns } => {
+                self.read_code_anew(since_ns);
+            }
         }
+    }
+
+    /// Code may have changed since a time without our having seen it. Returns until when it
+    /// is known now.
+    pub(crate) fn read_code_anew(&mut self, since_ns: u64) -> u64 {
+        let now_ns = monotonic_ns();
+        // A target that is gone runs no other code.
+        if let Ok(changed) = self.symbolizer.read_code_anew(since_ns, now_ns) {
+            self.code_unseen += changed as u64;
+        }
+        now_ns
+    }
+
+    /// How many pieces of code came or went unseen since the last call.
+    pub(crate) fn take_code_unseen(&mut self) -> u64 {
+        mem::take(&mut self.code_unseen)
+    }
+
+    /// CPU time that the samples stand for.
+    pub(crate) fn sampled_ns(&self) -> u64 {
+        self.sampled_ns
     }
 
     fn sample(&mut self, raw: &RawSample<'_>) {
@@ -75,6 +109,7 @@ impl Pipeline {
         }
         let sample = self.symbolizer.sample(raw, self.origin_ns);
         self.samples += 1;
+        self.sampled_ns += raw.weight_ns;
         self.first_sample_ns
             .get_or_insert(raw.monotonic_ns.saturating_sub(self.origin_ns));
         self.write_new();

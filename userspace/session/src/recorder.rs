@@ -1,150 +1,32 @@
 //! The recorder: start, run, finish.
 
-use std::path::PathBuf;
+use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use escope_beam::Vm;
-use escope_beam::code::CodeMap;
-use escope_capture::{Capture, Clock, ClockChoice, CodeFollowing};
-use escope_recording::{
-    Clocks, Ended, EndedHow, Manifest, RecordingError, SeriesPoint, Writer, WriterOptions,
-};
-use escope_symbolizer::{Statistics, Symbolizer};
+use escope_capture::{Capture, Clock, CodeFollowing};
+use escope_model::Loss;
+use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
+use escope_symbolizer::Symbolizer;
 use escope_wire::Counters;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::cost::{monotonic_ns, realtime_ns};
+use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
 use crate::manifest::manifest;
+use crate::options::RecordOptions;
+use crate::outcome::{Progress, Stop, Summary};
 use crate::pipeline::Pipeline;
 use crate::setup::{Sampling, capture_options, slot};
 use crate::{Cost, SessionError, losses};
 
 /// How often what was captured is made safe on disk.
 const FLUSH: Duration = Duration::from_secs(1);
-
-/// What to record.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RecordOptions {
-    /// Where to; must not exist.
-    pub output: PathBuf,
-    /// Samples a second on each CPU.
-    pub frequency_hz: u32,
-    /// For how long; until told otherwise when `None`.
-    pub duration: Option<Duration>,
-    /// Which clock to sample by.
-    pub clock: ClockChoice,
-    /// How much of an Erlang stack to copy.
-    pub erlang_stack_bytes: u32,
-    /// How much of a C stack to copy.
-    pub native_stack_bytes: u32,
-    /// Size of the ring between kernel and recorder; `None` chooses by frequency.
-    pub ring_bytes: Option<u32>,
-}
-
-impl RecordOptions {
-    /// 99 Hz until told otherwise, 64 KiB of each stack.
-    #[must_use]
-    pub fn new(output: PathBuf) -> RecordOptions {
-        RecordOptions {
-            output,
-            frequency_hz: 99,
-            duration: None,
-            clock: ClockChoice::Auto,
-            erlang_stack_bytes: 64 * 1024,
-            native_stack_bytes: 64 * 1024,
-            ring_bytes: None,
-        }
-    }
-
-    fn ring_bytes(&self) -> u32 {
-        // A sample is about 4 KB and at most some 100 KB; the ring is for the whole host.
-        self.ring_bytes.unwrap_or(match self.frequency_hz {
-            0..=199 => 4 << 20,
-            200..=1999 => 16 << 20,
-            _ => 64 << 20,
-        })
-    }
-
-    fn drain_every(&self) -> Duration {
-        Duration::from_millis(match self.frequency_hz {
-            0..=199 => 50,
-            200..=1999 => 20,
-            _ => 10,
-        })
-    }
-}
-
-/// Tells a running recorder to stop; shared with signal handlers.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Stops the recorder at its next look.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// The flag itself, for a signal handler.
-    #[must_use]
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// How it goes, about ten times a second.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Since the start.
-    pub elapsed: Duration,
-    /// Samples so far.
-    pub samples: u64,
-    /// Samples lost so far.
-    pub lost: u64,
-    /// What the recorder has used since the start.
-    pub cpu_ns: u64,
-    /// What is on disk.
-    pub bytes_written: u64,
-}
-
-/// What came of it.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    /// The recording.
-    pub path: PathBuf,
-    /// How it ended.
-    pub ended: EndedHow,
-    /// Why, where that needs saying.
-    pub note: Option<String>,
-    /// How long it lasted.
-    pub duration: Duration,
-    /// Which clock samples were taken by.
-    pub clock: Clock,
-    /// Kernel half's counters.
-    pub counters: Counters,
-    /// What the symbolizer saw.
-    pub statistics: Statistics,
-    /// Distinct frames, stacks, processes.
-    pub distinct: (usize, usize, usize),
-    /// From the call of [`Recorder::start`] to the first sample.
-    pub first_sample: Option<Duration>,
-    /// What the recorder used from the start of the recording on.
-    pub cost: Cost,
-    /// Size of the finished recording.
-    pub bytes: u64,
-    /// How code loading was followed, when not exactly.
-    pub code_note: Option<String>,
-    /// What was lost, a row per kind.
-    pub losses: Vec<escope_model::Loss>,
-}
+/// How many events are handled before the clock and the signals are looked at again: a
+/// recorder that is slower than its target must still end when it is told to.
+const DRAIN_MAX: usize = 4096;
 
 /// A recording under way.
 pub struct Recorder {
@@ -159,18 +41,22 @@ pub struct Recorder {
     cost_before: Cost,
     counters: Counters,
     counted_ns: u64,
+    /// Code changes up to here were seen, where they are not announced.
+    code_listed_ns: u64,
+    /// The target's CPU time when the timers were started, and as last read.
+    target_cpu: Option<(u64, u64)>,
 }
 
 impl Recorder {
-    /// Attaches to a BEAM and starts capturing.
+    /// Starts capturing a VM.
     ///
     /// # Errors
     /// When the target, the kernel or the disk refuses; nothing is left behind.
-    pub fn start(pid: u32, options: RecordOptions) -> Result<Recorder, SessionError> {
+    pub fn start(vm: Vm, options: RecordOptions) -> Result<Recorder, SessionError> {
         let cost_before = Cost::now();
         let started = Instant::now();
         let started_ns = monotonic_ns();
-        let vm = Vm::attach(pid)?;
+        let pid = vm.pid;
         let sampling = Sampling {
             frequency_hz: options.frequency_hz,
             clock: options.clock,
@@ -188,10 +74,12 @@ impl Recorder {
         let mut symbolizer = Symbolizer::new(vm);
         let mut capture = Capture::load(&capture_options)?;
         // After the probe is in place and before the first sample: nothing falls between.
+        let code_listed_ns = monotonic_ns();
         symbolizer.read_code()?;
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
         let mut pipeline = Pipeline::new(symbolizer, writer, origin_ns);
+        let target_cpu = target_cpu_ns(pid).map(|used| (used, used));
         capture.start_ticks()?;
         pipeline.update_mappings();
         pipeline.read_threads();
@@ -207,8 +95,12 @@ impl Recorder {
             cost_before,
             counters: Counters::default(),
             counted_ns: origin_ns,
+            code_listed_ns,
+            target_cpu,
         };
         recorder.manifest.options.clock = recorder.capture.clock().as_str().to_owned();
+        recorder.manifest.options.code_following = recorder.code_following();
+        recorder.save_manifest()?;
         recorder.flush()?;
         Ok(recorder)
     }
@@ -237,9 +129,10 @@ impl Recorder {
         let every = self.options.drain_every();
         let mut flushed = Instant::now();
         let mut told = Instant::now();
+        let mut behind = false;
         loop {
-            let target_ended = self.wait(every);
-            self.drain()?;
+            let target_ended = self.wait(if behind { Duration::ZERO } else { every });
+            behind = self.drain()? == DRAIN_MAX;
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 self.flush()?;
@@ -262,60 +155,54 @@ impl Recorder {
         }
     }
 
-    /// Stops capturing and completes the recording.
-    ///
-    /// # Errors
-    /// When it cannot be completed; what was captured stays and opens.
-    pub fn finish(
-        mut self,
-        ended: EndedHow,
-        note: Option<String>,
-    ) -> Result<Summary, SessionError> {
+    /// Stops capturing and completes the recording. Whatever goes wrong, what was written
+    /// before opens, and the summary tells what it is.
+    #[must_use]
+    pub fn finish(mut self, ended: EndedHow, note: Option<String>) -> Summary {
+        self.read_target_cpu();
         self.capture.stop();
-        let drained = self.drain();
+        let drained = self.drain_all();
         self.write_losses();
         let duration_ns = monotonic_ns().saturating_sub(self.origin_ns);
-        let counters = self.counters;
-        let statistics = self.pipeline.symbolizer.statistics();
-        let distinct = self.pipeline.symbolizer.counts();
-        let mut manifest = self.manifest.clone();
-        self.fill_totals(&mut manifest, &counters, &statistics);
+        self.fill_totals();
         let note = note.or_else(|| drained.err().map(|error| error.to_string()));
-        let losses = manifest.losses.clone();
+        let cost = self.cost();
+        let mut manifest = mem::take(&mut self.manifest);
         manifest.ended = Some(Ended {
             how: ended,
             at_ns: duration_ns as i64,
             note: note.clone(),
         });
-        let cost = self.cost();
         manifest.recorder.cpu_ns = cost.cpu_ns;
         manifest.recorder.peak_rss_bytes = cost.peak_rss_bytes;
         manifest.recorder.bytes_written = self.pipeline.writer().bytes_written();
-        let code_note = match self.capture.code_following() {
-            CodeFollowing::Exact => None,
-            CodeFollowing::Polling(why) => Some(why.clone()),
-        };
-        let clock = self.capture.clock();
-        let first_sample = self.first_sample_ns().map(Duration::from_nanos);
-        let cost_before = self.cost_before;
-        drop(self.capture);
-        let finished = self.pipeline.into_writer().finish(manifest)?;
-        let cost = since(cost_before);
-        Ok(Summary {
-            path: finished.path,
+        let mut summary = Summary {
+            path: self.pipeline.writer().path().to_owned(),
             ended,
             note,
             duration: Duration::from_nanos(duration_ns),
-            clock,
-            counters,
-            statistics,
-            distinct,
-            first_sample,
+            clock: self.capture.clock(),
+            counters: self.counters,
+            statistics: self.pipeline.symbolizer.statistics(),
+            distinct: self.pipeline.symbolizer.counts(),
+            first_sample: self.first_sample_ns().map(Duration::from_nanos),
             cost,
-            bytes: finished.bytes,
-            code_note,
-            losses,
-        })
+            bytes: manifest.recorder.bytes_written,
+            code_note: self.code_note(),
+            losses: manifest.losses.clone(),
+            target_cpu_ns: self.target_cpu.map(|(from, to)| to.saturating_sub(from)),
+            sampled_cpu_ns: self.pipeline.sampled_ns(),
+            problem: None,
+        };
+        drop(self.capture);
+        let finished = self.pipeline.into_writer().finish(&mut manifest);
+        summary.losses = manifest.losses;
+        match finished {
+            Ok(finished) => summary.bytes = finished.bytes,
+            Err(error) => summary.problem = Some(Arc::new(error.into())),
+        }
+        summary.cost = since(self.cost_before);
+        summary
     }
 
     /// Waits for the next drain; true when the target has ended meanwhile.
@@ -333,14 +220,26 @@ impl Recorder {
         matches!(poll(&mut events, Some(&timeout)), Ok(ready) if ready > 0)
     }
 
-    fn drain(&mut self) -> Result<(), SessionError> {
+    fn drain(&mut self) -> Result<usize, SessionError> {
         let pipeline = &mut self.pipeline;
-        self.capture.drain(&mut |event| pipeline.handle(event))?;
+        if *self.capture.code_following() != CodeFollowing::Exact {
+            // Before the samples are named: what changed since the last look is not known.
+            self.code_listed_ns = pipeline.read_code_anew(self.code_listed_ns);
+        }
+        Ok(self
+            .capture
+            .drain(DRAIN_MAX, &mut |event| pipeline.handle(event))?)
+    }
+
+    /// What is left when nothing is added any more.
+    fn drain_all(&mut self) -> Result<(), SessionError> {
+        while self.drain()? > 0 {}
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), SessionError> {
         self.write_losses();
+        self.read_target_cpu();
         let now = self.now();
         let cost = self.cost();
         let writer = self.pipeline.writer();
@@ -355,22 +254,40 @@ impl Recorder {
         point("recorder_cpu_ns", cost.cpu_ns as f64);
         point("recorder_peak_rss_bytes", cost.peak_rss_bytes as f64);
         point("program_busy_ns", self.counters.busy_ns as f64);
-        match writer.flush() {
-            Ok(()) => Ok(()),
-            Err(error @ RecordingError::DiskFull { .. }) => Err(error.into()),
-            Err(error) => Err(error.into()),
+        writer.flush()?;
+        // What is known when the recorder is killed.
+        self.fill_totals();
+        self.save_manifest()
+    }
+
+    fn save_manifest(&mut self) -> Result<(), SessionError> {
+        let manifest = self.manifest.clone();
+        Ok(self.pipeline.writer().save_manifest(manifest)?)
+    }
+
+    fn code_note(&self) -> Option<String> {
+        match self.capture.code_following() {
+            CodeFollowing::Exact => None,
+            CodeFollowing::Polling(why) => Some(why.clone()),
+        }
+    }
+
+    /// As the manifest has it.
+    fn code_following(&self) -> String {
+        self.code_note()
+            .map_or_else(|| "exact".to_owned(), |why| format!("polled: {why}"))
+    }
+
+    /// A target that is gone keeps what was read last.
+    fn read_target_cpu(&mut self) {
+        let pid = self.vm().pid;
+        if let (Some((_, last)), Some(used)) = (&mut self.target_cpu, target_cpu_ns(pid)) {
+            *last = used;
         }
     }
 
     /// What may have changed in the target without an event.
     fn follow(&mut self) -> Result<(), SessionError> {
-        if *self.capture.code_following() != CodeFollowing::Exact {
-            let now = monotonic_ns();
-            let mut fresh = CodeMap::new();
-            if self.vm().list_code(&mut fresh).is_ok() {
-                self.pipeline.symbolizer.code_mut().replace(fresh, now);
-            }
-        }
         // Schedulers of a VM that was still starting.
         if self.pipeline.symbolizer.statistics().on_scheduler == 0
             && let Ok(schedulers) = self.vm().schedulers()
@@ -395,6 +312,13 @@ impl Recorder {
             since_origin(self.counted_ns),
             since_origin(now_ns),
         );
+        let mut losses = losses;
+        let unseen = self.pipeline.take_code_unseen();
+        losses.extend(losses::code_unseen(
+            unseen,
+            since_origin(self.counted_ns),
+            since_origin(now_ns),
+        ));
         for loss in &losses {
             self.pipeline.writer().loss(loss);
         }
@@ -403,9 +327,14 @@ impl Recorder {
         self.counted_ns = now_ns;
     }
 
-    fn fill_totals(&self, manifest: &mut Manifest, counters: &Counters, seen: &Statistics) {
+    fn fill_totals(&mut self) {
         let (frames, stacks, processes) = self.pipeline.symbolizer.counts();
-        let totals = &mut manifest.totals;
+        let (counters, seen) = (self.counters, self.pipeline.symbolizer.statistics());
+        let first_sample_ns = self.first_sample_ns().unwrap_or(0);
+        let target_cpu_ns = self
+            .target_cpu
+            .map_or(0, |(from, to)| to.saturating_sub(from));
+        let totals = &mut self.manifest.totals;
         totals.attempts = counters.attempts;
         totals.recorded = counters.recorded;
         totals.lost = counters.ring_full;
@@ -426,7 +355,9 @@ impl Recorder {
             ("unnamed_erlang_frames", seen.unnamed_erlang_frames),
             ("program_busy_ns", counters.busy_ns),
             ("ring_bytes", counters.bytes),
-            ("first_sample_after_ns", self.first_sample_ns().unwrap_or(0)),
+            ("first_sample_after_ns", first_sample_ns),
+            ("sampled_cpu_ns", self.pipeline.sampled_ns()),
+            ("target_cpu_ns", target_cpu_ns),
         ] {
             totals.counters.insert(name.to_owned(), value);
         }
@@ -466,7 +397,7 @@ fn since(before: Cost) -> Cost {
 }
 
 /// One row per kind, over the whole recording.
-fn merge(total: &mut Vec<escope_model::Loss>, losses: Vec<escope_model::Loss>) {
+fn merge(total: &mut Vec<Loss>, losses: Vec<Loss>) {
     for loss in losses {
         match total.iter_mut().find(|known| known.place == loss.place) {
             Some(known) => {

@@ -23,7 +23,10 @@ pub(crate) fn capture_options(vm: &Vm, sampling: Sampling) -> Result<CaptureOpti
         process_bytes: layout.process.size,
         erlang_bytes: sampling.erlang_bytes,
         native_bytes: sampling.native_bytes,
+        // These three are filled in where the programs are loaded.
         weight_ns: 0,
+        pid_namespace: 0,
+        sample_ring_bytes: 0,
         jit_descriptor: vm.globals.jit_descriptor,
         // All ones is no term: where an atom does not exist nothing can equal it.
         atom_proc_lib: atoms[0].unwrap_or(u64::MAX),

@@ -28,7 +28,7 @@ struct Piece {
     end: u64,
     from_ns: u64,
     until_ns: u64,
-    /// Address and size of the blob it was listed with; zeros where it was announced.
+    /// Address and size of the blob that describes it.
     blob: (u64, u64),
     names: Names,
 }
@@ -56,6 +56,8 @@ pub struct CodeMap {
     live: BTreeMap<u64, Piece>,
     history: Vec<Piece>,
     changed_ns: u64,
+    /// Announcements from before this are in the list that was read then.
+    listed_ns: u64,
     epoch: u32,
 }
 
@@ -94,17 +96,21 @@ impl CodeMap {
     pub fn add_existing(&mut self, start: u64, bytes: u32, blob: (u64, u64)) {
         let end = start.saturating_add(u64::from(bytes));
         if start < end && self.overlapping(start, end).next().is_none() {
-            self.insert(start, end, 0, Names::Pending(blob.0, blob.1));
-            if let Some(piece) = self.live.get_mut(&start) {
-                piece.blob = blob;
-            }
+            self.insert(start, end, 0, blob, Names::Pending(blob.0, blob.1));
         }
     }
 
-    /// Adds code that was registered at a time, with its names.
-    pub fn register(&mut self, start: u64, bytes: u32, at_ns: u64, module: Option<ModuleCode>) {
+    /// Adds code that was registered at a time, with its blob and what was read from that.
+    pub fn register(
+        &mut self,
+        start: u64,
+        bytes: u32,
+        at_ns: u64,
+        blob: (u64, u64),
+        module: Option<ModuleCode>,
+    ) {
         let end = start.saturating_add(u64::from(bytes));
-        if start >= end {
+        if start >= end || at_ns <= self.listed_ns {
             return;
         }
         let ended: Vec<u64> = self.overlapping(start, end).collect();
@@ -112,13 +118,14 @@ impl CodeMap {
             self.retire(key, at_ns);
         }
         let names = module.map_or(Names::Lost, |module| Names::Known(Arc::new(module)));
-        self.insert(start, end, at_ns, names);
+        self.insert(start, end, at_ns, blob, names);
         self.changed_ns = self.changed_ns.max(at_ns);
     }
 
-    /// Takes over a list that was read anew, where changes cannot be followed one by one: what
-    /// is no longer there ends, what is new begins, both now.
-    pub fn replace(&mut self, fresh: CodeMap, at_ns: u64) {
+    /// Takes over a list that was read anew at `at_ns`, where changes since `since_ns` were not
+    /// followed one by one: what is no longer there ended at some time in between, what is new
+    /// began then. In between such an address has no name. Returns how many pieces changed.
+    pub fn replace(&mut self, fresh: CodeMap, since_ns: u64, at_ns: u64) -> usize {
         let same = |known: &Piece, new: &Piece| known.end == new.end && known.blob == new.blob;
         let gone: Vec<u64> = self
             .live
@@ -126,29 +133,33 @@ impl CodeMap {
             .filter(|(key, known)| !fresh.live.get(key).is_some_and(|new| same(known, new)))
             .map(|(&key, _)| key)
             .collect();
+        let mut changed = gone.len();
         for key in gone {
-            self.retire(key, at_ns);
+            self.retire(key, since_ns);
             self.changed_ns = self.changed_ns.max(at_ns);
         }
         for (key, piece) in fresh.live {
             if !self.live.contains_key(&key) {
+                changed += 1;
                 self.epoch += 1;
                 self.changed_ns = self.changed_ns.max(at_ns);
                 let from_ns = at_ns;
                 self.live.insert(key, Piece { from_ns, ..piece });
             }
         }
+        self.listed_ns = self.listed_ns.max(at_ns);
+        changed
     }
 
     /// Code that is gone.
     pub fn unregister(&mut self, start: u64, at_ns: u64) {
-        if self.live.contains_key(&start) {
+        if at_ns > self.listed_ns && self.live.contains_key(&start) {
             self.retire(start, at_ns);
             self.changed_ns = self.changed_ns.max(at_ns);
         }
     }
 
-    fn insert(&mut self, start: u64, end: u64, from_ns: u64, names: Names) {
+    fn insert(&mut self, start: u64, end: u64, from_ns: u64, blob: (u64, u64), names: Names) {
         self.epoch += 1;
         self.live.insert(
             start,
@@ -157,7 +168,7 @@ impl CodeMap {
                 end,
                 from_ns,
                 until_ns: u64::MAX,
-                blob: (0, 0),
+                blob,
                 names,
             },
         );
@@ -252,8 +263,8 @@ mod tests {
     #[test]
     fn an_address_is_named_by_the_code_of_its_time() {
         let mut map = CodeMap::new();
-        map.register(0x1000, 0x100, 10, Some(module("v1", 0x1000, 0x100)));
-        map.register(0x1000, 0x80, 20, Some(module("v2", 0x1000, 0x80)));
+        map.register(0x1000, 0x100, 10, (9, 9), Some(module("v1", 0x1000, 0x100)));
+        map.register(0x1000, 0x80, 20, (9, 9), Some(module("v2", 0x1000, 0x80)));
         assert_eq!(name(&mut map, 0x1010, 15).as_deref(), Some("v1"));
         assert_eq!(name(&mut map, 0x1010, 20).as_deref(), Some("v2"));
         assert_eq!(name(&mut map, 0x10f0, 15).as_deref(), Some("v1"));
@@ -264,8 +275,20 @@ mod tests {
     #[test]
     fn code_that_overlaps_from_below_is_superseded() {
         let mut map = CodeMap::new();
-        map.register(0x1000, 0x100, 10, Some(module("old", 0x1000, 0x100)));
-        map.register(0x1080, 0x100, 20, Some(module("new", 0x1080, 0x100)));
+        map.register(
+            0x1000,
+            0x100,
+            10,
+            (9, 9),
+            Some(module("old", 0x1000, 0x100)),
+        );
+        map.register(
+            0x1080,
+            0x100,
+            20,
+            (9, 9),
+            Some(module("new", 0x1080, 0x100)),
+        );
         assert_eq!(name(&mut map, 0x1010, 25), None);
         assert_eq!(name(&mut map, 0x1010, 19).as_deref(), Some("old"));
         assert_eq!(name(&mut map, 0x1090, 25).as_deref(), Some("new"));
@@ -307,17 +330,36 @@ mod tests {
         };
         let mut map = listed(&[(0x1000, 1), (0x2000, 2)]);
         let epoch = map.epoch();
-        map.replace(listed(&[(0x1000, 1), (0x2000, 2)]), 50);
-        assert_eq!(map.epoch(), epoch);
-        map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 60);
+        let unchanged = map.replace(listed(&[(0x1000, 1), (0x2000, 2)]), 40, 50);
+        assert_eq!((unchanged, map.epoch()), (0, epoch));
+        assert!(map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 50, 60) > 0);
         assert!(map.epoch() > epoch && map.changed_ns() == 60);
         let read = |blob, _| Some(module(&format!("blob{blob}"), 0x2000, 0x100));
         let at = |map: &mut CodeMap, ns| {
             map.locate(0x2010, ns, read)
                 .map(|l| l.module.name.to_string())
         };
-        assert_eq!(at(&mut map, 55).as_deref(), Some("blob2"));
+        assert_eq!(at(&mut map, 45).as_deref(), Some("blob2"));
+        // It changed at some time in between.
+        assert_eq!(at(&mut map, 55), None);
         assert_eq!(at(&mut map, 65).as_deref(), Some("blob3"));
+        // Announced before the list was read: what followed it may have been lost.
+        map.register(
+            0x2000,
+            0x100,
+            58,
+            (9, 9),
+            Some(module("late", 0x2000, 0x100)),
+        );
+        assert_eq!(at(&mut map, 65).as_deref(), Some("blob3"));
+        map.register(
+            0x2000,
+            0x100,
+            70,
+            (9, 9),
+            Some(module("next", 0x2000, 0x100)),
+        );
+        assert_eq!(at(&mut map, 71).as_deref(), Some("next"));
     }
 
     #[test]
@@ -325,7 +367,7 @@ mod tests {
         let mut map = CodeMap::new();
         for second in 0..100u64 {
             let at = second * 1_000_000_000;
-            map.register(0x1000, 0x100, at, Some(module("m", 0x1000, 0x100)));
+            map.register(0x1000, 0x100, at, (9, 9), Some(module("m", 0x1000, 0x100)));
         }
         assert!(map.history.len() <= 31);
     }

@@ -94,7 +94,7 @@ impl Elf {
     pub fn file_offset(&self, address: u64) -> Option<u64> {
         self.segments.iter().find_map(|segment| {
             let offset = address.checked_sub(segment.address)?;
-            (offset < segment.file_bytes).then(|| segment.file_offset + offset)
+            (offset < segment.file_bytes).then(|| segment.file_offset.wrapping_add(offset))
         })
     }
 
@@ -103,7 +103,7 @@ impl Elf {
     pub fn address_of(&self, file_offset: u64) -> Option<u64> {
         self.segments.iter().find_map(|segment| {
             let offset = file_offset.checked_sub(segment.file_offset)?;
-            (offset < segment.file_bytes).then(|| segment.address + offset)
+            (offset < segment.file_bytes).then(|| segment.address.wrapping_add(offset))
         })
     }
 

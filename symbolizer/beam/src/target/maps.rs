@@ -1,7 +1,8 @@
 //! Which files a process has mapped where: `proc_pid_maps(5)`.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::proc_path;
@@ -16,6 +17,8 @@ pub struct ExecutableMapping {
     pub end: u64,
     /// Where in the file it begins.
     pub file_offset: u64,
+    /// Device of the file, major and minor.
+    pub device: (u32, u32),
     /// Inode; 0 for anonymous memory.
     pub inode: u64,
     /// The file's name as the target sees it, `[vdso]`, or empty.
@@ -35,6 +38,17 @@ impl ExecutableMapping {
     #[must_use]
     pub fn open_path(&self, pid: u32) -> PathBuf {
         proc_path(pid, &format!("map_files/{:x}-{:x}", self.start, self.end))
+    }
+}
+
+impl ExecutableMapping {
+    /// Whether an open file is the one that is mapped. `false` may also mean that the file
+    /// system gives one file several identities, as btrfs and overlayfs do.
+    #[must_use]
+    pub fn is_same_file(&self, file: &Metadata) -> bool {
+        let device = file.dev();
+        file.ino() == self.inode
+            && self.device == (rustix::fs::major(device), rustix::fs::minor(device))
     }
 }
 
@@ -60,12 +74,16 @@ fn parse_line(line: &str) -> Option<ExecutableMapping> {
         return None;
     }
     let file_offset = u64::from_str_radix(fields.next()?, 16).ok()?;
-    let _device = fields.next()?;
+    let (major, minor) = fields.next()?.split_once(':')?;
     let inode = fields.next()?.parse().ok()?;
     Some(ExecutableMapping {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         file_offset,
+        device: (
+            u32::from_str_radix(major, 16).ok()?,
+            u32::from_str_radix(minor, 16).ok()?,
+        ),
         inode,
         path: fields.next().unwrap_or("").trim_start().to_owned(),
     })

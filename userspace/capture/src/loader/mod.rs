@@ -1,23 +1,26 @@
 //! The programs in the kernel, through libbpf.
 
+mod namespace;
+mod open;
 mod ring;
 mod skeleton;
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use escope_model::RawEvent;
 use escope_wire::{Config, Counters, SchedulerKey, SchedulerSlot};
-use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts, UprobeOpts};
+use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeOpts};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::ticks::{self, Clock, ClockChoice};
 use crate::{CaptureError, cpus};
+pub use open::{KernelSupport, probe_kernel};
+
+use open::load;
 use ring::Ring;
-use skeleton::{EscopeSkel, EscopeSkelBuilder};
+use skeleton::EscopeSkel;
 
 /// Where the VM announces JIT code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,10 @@ pub struct Capture {
     skeleton: EscopeSkel<'static>,
     clock: Clock,
     code_following: CodeFollowing,
+    /// Lost code registrations that the sink was told of.
+    code_lost: u64,
+    /// The time of the last record before which none was lost.
+    whole_until_ns: u64,
 }
 
 impl Capture {
@@ -84,14 +91,8 @@ impl Capture {
             config.weight_ns = 1_000_000_000 / u64::from(options.frequency_hz.max(1));
         }
 
-        let multi = load(&config, options.ring_bytes, true);
-        let (skeleton, has_multi) = match multi {
-            Ok(skeleton) => (skeleton, true),
-            Err(error @ CaptureError::NotPermitted) => return Err(error),
-            // Kernels before 6.6 do not know uprobe.multi; if that was not the reason, the
-            // second attempt fails as well and says why.
-            Err(_) => (load(&config, options.ring_bytes, false)?, false),
-        };
+        config.pid_namespace = namespace::own()?;
+        let skeleton = load(config, options.ring_bytes)?;
         let mut capture = Capture {
             events,
             links: Vec::new(),
@@ -99,11 +100,13 @@ impl Capture {
             skeleton,
             clock,
             code_following: CodeFollowing::Exact,
+            code_lost: 0,
+            whole_until_ns: 0,
         };
         for (key, slot) in &options.schedulers {
             capture.set_scheduler(key, slot)?;
         }
-        capture.code_following = capture.follow_code(options, has_multi);
+        capture.code_following = capture.follow_code(options);
         Ok(capture)
     }
 
@@ -162,25 +165,39 @@ impl Capture {
         }
     }
 
-    /// Hands over every event since the last call, in the ring's order.
+    /// Hands over at most `limit` events in the ring's order; returns how many there were. A
+    /// loss of code registrations is handed over before the first sample that it may concern.
     ///
     /// # Errors
     /// When a record cannot be read, which would be a defect of ours.
-    pub fn drain(&mut self, sink: &mut dyn FnMut(RawEvent<'_>)) -> Result<(), CaptureError> {
+    pub fn drain(
+        &mut self,
+        limit: usize,
+        sink: &mut dyn FnMut(RawEvent<'_>),
+    ) -> Result<usize, CaptureError> {
+        let Capture {
+            ring,
+            skeleton,
+            code_lost,
+            whole_until_ns,
+            ..
+        } = self;
         let mut bad = None;
-        self.ring.consume(&mut |bytes| match crate::decode(bytes) {
-            Ok(event) => sink(event),
+        let consumed = ring.consume(limit, &mut |bytes| match crate::decode(bytes) {
+            Ok(event) => {
+                let lost = skeleton::code_lost(skeleton);
+                if lost != *code_lost {
+                    *code_lost = lost;
+                    sink(RawEvent::CodeLost {
+                        since_ns: *whole_until_ns,
+                    });
+                }
+                *whole_until_ns = event.monotonic_ns();
+                sink(event);
+            }
             Err(error) => bad = Some(error),
         })?;
-        bad.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    /// Hands over the bytes of every record since the last call.
-    ///
-    /// # Errors
-    /// When the ring cannot be read.
-    pub fn drain_bytes(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<(), CaptureError> {
-        self.ring.consume(sink)
+        bad.map_or(Ok(consumed), |error| Err(error.into()))
     }
 
     /// What the kernel half has counted so far, over all CPUs.
@@ -205,34 +222,16 @@ impl Capture {
         Ok(sum)
     }
 
-    fn follow_code(&mut self, options: &CaptureOptions, has_multi: bool) -> CodeFollowing {
+    fn follow_code(&mut self, options: &CaptureOptions) -> CodeFollowing {
         let Some(probe) = &options.code_probe else {
             return CodeFollowing::Polling("the VM's registration function was not found".into());
         };
-        let pid = options.config.tgid as i32;
-        let offset = probe.file_offset as usize;
-        let link = if has_multi {
-            self.skeleton
-                .progs
-                .code_multi
-                .attach_uprobe_multi_with_opts(
-                    pid,
-                    &probe.binary,
-                    "",
-                    UprobeMultiOpts {
-                        offsets: vec![offset],
-                        ..UprobeMultiOpts::default()
-                    },
-                )
-        } else {
-            let opts = UprobeOpts::default();
-            self.skeleton.progs.code_single.attach_uprobe_with_opts(
-                pid,
-                &probe.binary,
-                offset,
-                opts,
-            )
-        };
+        let link = self.skeleton.progs.code_loaded.attach_uprobe_with_opts(
+            options.config.tgid as i32,
+            &probe.binary,
+            probe.file_offset as usize,
+            UprobeOpts::default(),
+        );
         match link {
             Ok(link) => {
                 self.links.push(link);
@@ -241,97 +240,6 @@ impl Capture {
             Err(error) => CodeFollowing::Polling(format!("no probe could be placed: {error}")),
         }
     }
-}
-
-/// What this kernel can do for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KernelSupport {
-    /// Which clock samples would be taken by.
-    pub clock: &'static str,
-    /// Whether many probes can be attached at once.
-    pub multi_uprobes: bool,
-}
-
-/// A config like a real one: the verifier takes limits of zero for dead code, and what is
-/// left is another program.
-fn plausible() -> Config {
-    Config {
-        tgid: u32::MAX,
-        process_bytes: 776,
-        erlang_bytes: 64 * 1024,
-        native_bytes: 64 * 1024,
-        jit_descriptor: 1,
-        atom_proc_lib: 1,
-        atom_initial_call: 1,
-        process_htop_at: 80,
-        process_stop_at: 88,
-        process_heap_at: 128,
-        process_hend_at: 136,
-        process_reg_at: 48,
-        process_initial_at: 448,
-        process_dictionary_at: 416,
-        process_current_at: 472,
-        process_scheduler_at: 760,
-        process_state_at: 640,
-        process_state_gc: 1 << 17,
-        dictionary_size_at: 8,
-        dictionary_data_at: 24,
-        ..Config::default()
-    }
-}
-
-/// Loads the programs, opens the timers and removes both again.
-///
-/// # Errors
-/// What [`Capture::load`] would fail with.
-pub fn probe_kernel() -> Result<KernelSupport, CaptureError> {
-    const RING_BYTES: u32 = 4096;
-    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-        return Err(CaptureError::NoBtf);
-    }
-    let (clock, _events) = ticks::open(ClockChoice::Auto, 1, &cpus::online_cpus()?)?;
-    let config = plausible();
-    let multi_uprobes = match load(&config, RING_BYTES, true) {
-        Ok(_) => true,
-        Err(error @ CaptureError::NotPermitted) => return Err(error),
-        Err(_) => load(&config, RING_BYTES, false).map(|_| false)?,
-    };
-    Ok(KernelSupport {
-        clock: clock.as_str(),
-        multi_uprobes,
-    })
-}
-
-fn load(
-    config: &Config,
-    ring_bytes: u32,
-    multi: bool,
-) -> Result<EscopeSkel<'static>, CaptureError> {
-    // libbpf would write the verifier's log to stderr, thousands of lines.
-    libbpf_rs::set_print(None);
-    // The skeleton borrows the object for its whole life; one small object per capture is
-    // leaked rather than tied into a self-referential struct.
-    let object = Box::leak(Box::new(MaybeUninit::uninit()));
-    let mut open = EscopeSkelBuilder::default()
-        .open(object)
-        .map_err(|error| failed("opening the BPF object", &error))?;
-    open.progs.code_multi.set_autoload(multi);
-    open.progs.code_single.set_autoload(!multi);
-    let ring_bytes = ring_bytes.max(4096).next_power_of_two();
-    open.maps
-        .ring
-        .set_max_entries(ring_bytes)
-        .and_then(|()| {
-            open.maps
-                .drafts
-                .set_max_entries(cpus::cpu_limit().unwrap_or(1))
-        })
-        .map_err(|error| failed("sizing the BPF maps", &error))?;
-    skeleton::set_config(&mut open, config);
-    open.load().map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => CaptureError::NotPermitted,
-        _ => CaptureError::Load(error.to_string()),
-    })
 }
 
 fn failed(what: &'static str, error: &libbpf_rs::Error) -> CaptureError {

@@ -39,16 +39,23 @@ impl Ring {
         Ok(Ring { buffer, sink })
     }
 
-    /// Calls `sink` with each record that is ready.
-    pub(super) fn consume(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<(), CaptureError> {
+    /// Calls `sink` with each record that is ready, at most `limit`; returns how many. The
+    /// kernel may add records as fast as they are taken.
+    pub(super) fn consume(
+        &mut self,
+        limit: usize,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, CaptureError> {
         let sink: *mut (dyn FnMut(&[u8]) + '_) = sink;
         // SAFETY: only the lifetime changes, and the guard below ends the loan.
         let sink: Sink = unsafe { std::mem::transmute(sink) };
         self.sink.set(Some(sink));
         let _guard = Loan(&self.sink);
-        self.buffer
-            .consume()
-            .map_err(|error| failed("reading the ring", &error))
+        let consumed = self.buffer.consume_raw_n(limit);
+        usize::try_from(consumed).map_err(|_| CaptureError::Bpf {
+            what: "reading the ring",
+            message: std::io::Error::from_raw_os_error(-consumed).to_string(),
+        })
     }
 }
 

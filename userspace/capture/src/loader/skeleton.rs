@@ -13,6 +13,8 @@ mod generated {
     include!(env!("ESCOPE_SKELETON"));
 }
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use escope_wire::Config;
 pub(super) use generated::{EscopeSkel, EscopeSkelBuilder, OpenEscopeSkel};
 use zerocopy::IntoBytes;
@@ -28,4 +30,15 @@ pub(super) fn set_config(open: &mut OpenEscopeSkel<'_>, config: &Config) {
         // asserted above, without padding; `rodata` is ours alone until the load.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
     }
+}
+
+/// How many code registrations did not fit the ring.
+pub(super) fn code_lost(skeleton: &mut EscopeSkel<'_>) -> u64 {
+    let Some(bss) = skeleton.maps.bss_data.as_deref_mut() else {
+        return 0;
+    };
+    // SAFETY: aligned, mapped for as long as the skeleton lives, and written by the kernel
+    // with atomic instructions only.
+    let counter = unsafe { AtomicU64::from_ptr(&raw mut bss.code_lost) };
+    counter.load(Ordering::Relaxed)
 }

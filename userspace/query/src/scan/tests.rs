@@ -34,7 +34,7 @@ fn long() -> (tempfile::TempDir, Recording) {
             writer.flush().unwrap();
         }
     }
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     let recording = Recording::open(&path).unwrap();
     (dir, recording)
 }

@@ -266,7 +266,7 @@ fn an_unfinished_recording_answers_from_a_copy_that_goes_away() {
     assert!(!copy.exists());
 
     let growing = Recording::open(&place.path).unwrap();
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     assert_eq!(growing.manifest().form, Form::Streams);
     let sql = Sql::open(&growing).unwrap();
     assert!(sql._scratch.is_none(), "it ended before the copy was made");

@@ -22,7 +22,9 @@ fn writer(path: &Path) -> Writer {
 
 fn finished() -> Place {
     let place = place();
-    writer(&place.path).finish(example::ended(100)).unwrap();
+    writer(&place.path)
+        .finish(&mut example::ended(100))
+        .unwrap();
     place
 }
 

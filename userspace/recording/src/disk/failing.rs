@@ -111,7 +111,17 @@ impl Disk for FailingDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.step()?;
-        RealDisk.remove(path)
+        let bytes = path.metadata().map_or(0, |file| file.len());
+        RealDisk.remove(path)?;
+        if self.bytes.load(Ordering::Relaxed) != u64::MAX {
+            self.free(bytes);
+        }
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        RealDisk.remove_dir(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

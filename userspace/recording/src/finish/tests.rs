@@ -4,7 +4,10 @@ use crate::error::RecordingError;
 use crate::example::{self, place};
 use crate::manifest::{Form, Manifest};
 use crate::recording::Recording;
+use crate::reserve;
 use crate::writer::{Writer, WriterOptions};
+
+const RESERVE: u64 = reserve::BYTES as u64;
 
 /// Three segments of samples.
 fn options() -> WriterOptions {
@@ -28,7 +31,7 @@ fn dying_at_any_step_loses_and_doubles_nothing() {
         let flushed = record_and_finish(&place.path, &FailingDisk::dies_after(steps));
         let Ok(recording) = Recording::open(&place.path) else {
             assert!(
-                steps < 6,
+                steps < 9,
                 "died after {steps} steps, which is no more than creation"
             );
             continue;
@@ -70,7 +73,7 @@ fn record_and_finish(path: &std::path::Path, disk: &FailingDisk) -> Result<u32, 
             writer.flush().map_err(|_| n - 19)?;
         }
     }
-    writer.finish(example::ended(60)).map_err(|_| 60_u32)?;
+    writer.finish(&mut example::ended(60)).map_err(|_| 60_u32)?;
     Ok(60)
 }
 
@@ -87,12 +90,12 @@ fn a_disk_that_fills_up_while_finishing_keeps_the_streams() {
     };
     for room in [0, 100, 1000, 3000, 6000] {
         let place = place();
-        let disk = FailingDisk::fills_after(streams + 4000 + room);
+        let disk = FailingDisk::fills_after(streams + RESERVE + 4000 + room);
         let mut writer =
             Writer::create_on(Box::new(disk), &place.path, Manifest::default(), options()).unwrap();
         example::write_dictionary(&mut writer);
         example::write_samples(&mut writer, 0, 60);
-        let error = writer.finish(example::ended(60)).unwrap_err();
+        let error = writer.finish(&mut example::ended(60)).unwrap_err();
         assert!(
             matches!(&error, RecordingError::NotCompacted { source }
                 if matches!(**source, RecordingError::DiskFull { .. })),
@@ -106,5 +109,37 @@ fn a_disk_that_fills_up_while_finishing_keeps_the_streams() {
             name.to_string_lossy().contains("parquet")
         });
         assert_eq!(parquet.count(), 0);
+    }
+}
+
+#[test]
+fn a_full_disk_still_says_what_it_did_not_take() {
+    for room in [300, 2000, 5000] {
+        let place = place();
+        let disk = Box::new(FailingDisk::fills_after(RESERVE + 2000 + room));
+        let mut writer =
+            Writer::create_on(disk, &place.path, Manifest::default(), options()).unwrap();
+        example::write_dictionary(&mut writer);
+        let mut manifest = example::ended(200);
+        for n in 0..200 {
+            writer.sample(&example::sample(n));
+            if n % 20 == 19 && writer.flush().is_err() {
+                break;
+            }
+        }
+        let taken = example::read_samples(&place.path).len() as u64;
+        let buffered = writer.samples.buffered() as u64;
+        assert!(buffered > 0);
+        manifest.totals.samples = taken + buffered;
+        let error = writer.finish(&mut manifest).unwrap_err();
+        assert!(matches!(error, RecordingError::DiskFull { .. }), "{error}");
+
+        let recording = Recording::open(&place.path).unwrap();
+        let told = recording.manifest();
+        assert!(told.ended.is_some(), "the last manifest found no room");
+        assert_eq!(told.totals.samples, taken);
+        let loss = told.losses.last().unwrap();
+        assert_eq!((loss.place.as_str(), loss.count), ("unwritten", buffered));
+        assert!(!place.path.join("reserve").exists());
     }
 }

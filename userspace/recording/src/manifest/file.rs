@@ -102,3 +102,10 @@ pub(crate) fn save(
             io(e)
         })
 }
+
+/// Removes the manifest of a recording that could not be begun.
+pub(crate) fn remove(disk: &dyn Disk, recording: &Path) {
+    for name in [NAME, NEW_NAME] {
+        let _ = disk.remove(&recording.join(name));
+    }
+}

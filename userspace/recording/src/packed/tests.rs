@@ -18,7 +18,7 @@ fn samples_file() -> Vec<u8> {
     for n in 0..500 {
         writer.sample(&example::sample(n));
     }
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     fs::read(packed_path(&place.path, Table::Samples)).unwrap()
 }
 
@@ -102,7 +102,7 @@ fn bytes_of_a_sample() {
         }
         let stream = writer.bytes_written();
         let recorded = started.elapsed();
-        let finished = writer.finish(Manifest::default()).unwrap();
+        let finished = writer.finish(&mut Manifest::default()).unwrap();
         let compacted = started.elapsed() - recorded;
         let reading = std::time::Instant::now();
         assert_eq!(example::read_samples(&place.path).len(), count as usize);

@@ -46,7 +46,7 @@ fn both_forms_give_back_what_was_written() {
     assert_eq!(growing.manifest().form, Form::Streams);
     check_contents(&growing, 300);
 
-    let finished = writer.finish(example::ended(300)).unwrap();
+    let finished = writer.finish(&mut example::ended(300)).unwrap();
     assert_eq!(finished.tables["samples"].rows, 300);
     let recording = Recording::open(&place.path).unwrap();
     assert_eq!(recording.manifest().form, Form::Parquet);
@@ -74,7 +74,7 @@ fn an_empty_recording_reads_in_both_forms() {
         Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
     writer.flush().unwrap();
     assert_eq!(example::read_samples(&place.path), []);
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     assert_eq!(example::read_samples(&place.path), []);
     let (dictionary, problems) = Recording::open(&place.path).unwrap().dictionary().unwrap();
     assert_eq!((dictionary, problems), (Dictionary::default(), vec![]));
@@ -99,7 +99,7 @@ fn a_time_range_gives_exactly_its_samples() {
         rows.map(Result::unwrap).collect()
     };
     assert_eq!(read(), wanted);
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     assert_eq!(read(), wanted);
 }
 

@@ -70,7 +70,7 @@ fn a_new_segment_starts_when_one_is_long_enough() {
     assert_eq!(found.len(), 5);
     assert!(found[4].ends_with("samples.00004.arrows"));
     assert_eq!(example::read_samples(&place.path), example::expected(100));
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     assert_eq!(example::read_samples(&place.path), example::expected(100));
 }
 

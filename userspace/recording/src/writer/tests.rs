@@ -6,6 +6,7 @@ use crate::error::RecordingError;
 use crate::example::{self, place};
 use crate::manifest::Manifest;
 use crate::recording::Recording;
+use crate::reserve;
 
 fn create(path: &std::path::Path) -> Result<Writer, RecordingError> {
     Writer::create(path, Manifest::default(), WriterOptions::default())
@@ -40,7 +41,7 @@ fn a_recording_is_private() {
         }
     };
     check();
-    writer.finish(Manifest::default()).unwrap();
+    writer.finish(&mut Manifest::default()).unwrap();
     check();
 }
 
@@ -48,7 +49,7 @@ fn a_recording_is_private() {
 fn a_full_disk_is_an_error_that_a_later_flush_survives() {
     for room in [300, 2000, 5000, 9000, 12_000] {
         let place = place();
-        let disk = FailingDisk::fills_after(2000 + room);
+        let disk = FailingDisk::fills_after(reserve::BYTES as u64 + 2000 + room);
         let mut writer = Writer::create_on(
             Box::new(disk.clone()),
             &place.path,
@@ -73,7 +74,7 @@ fn a_full_disk_is_an_error_that_a_later_flush_survives() {
         disk.free(1 << 20);
         writer.flush().unwrap();
         assert_eq!(example::read_samples(&place.path), example::expected(200));
-        writer.finish(Manifest::default()).unwrap();
+        writer.finish(&mut Manifest::default()).unwrap();
         assert_eq!(example::read_samples(&place.path), example::expected(200));
         let (_, problems) = Recording::open(&place.path).unwrap().dictionary().unwrap();
         assert_eq!(problems, []);

@@ -1,0 +1,30 @@
+//! Which PID namespace our numbers are of: pid_namespaces(7).
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process;
+
+use crate::CaptureError;
+
+/// The inode of the host's namespace: `PROC_PID_INIT_INO` in the kernel's `proc_ns.h`.
+const HOST: u32 = 0xeffffffc;
+
+/// The inode of our own namespace; 0 for the host's, where the kernel half need not look.
+///
+/// # Errors
+/// When `/proc` shows another namespace than ours: its numbers would be of other processes.
+pub(super) fn own() -> Result<u32, CaptureError> {
+    let myself = fs::read_link("/proc/self")
+        .ok()
+        .and_then(|link| link.to_str()?.parse::<u32>().ok());
+    if myself != Some(process::id()) {
+        return Err(CaptureError::ForeignProc);
+    }
+    let inode = fs::metadata("/proc/self/ns/pid")
+        .map_err(|_| CaptureError::ForeignProc)?
+        .ino();
+    Ok(match u32::try_from(inode) {
+        Ok(HOST) | Err(_) => 0,
+        Ok(inode) => inode,
+    })
+}

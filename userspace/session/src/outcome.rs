@@ -1,0 +1,87 @@
+//! How a recording goes, and what came of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use escope_capture::Clock;
+use escope_model::Loss;
+use escope_recording::EndedHow;
+use escope_symbolizer::Statistics;
+use escope_wire::Counters;
+
+use crate::{Cost, SessionError};
+
+/// Tells a running recorder to stop; shared with signal handlers.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Stops the recorder at its next look.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself, for a signal handler.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How it goes, about ten times a second.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Since the start.
+    pub elapsed: Duration,
+    /// Samples so far.
+    pub samples: u64,
+    /// Samples lost so far.
+    pub lost: u64,
+    /// What the recorder has used since the start.
+    pub cpu_ns: u64,
+    /// What is on disk.
+    pub bytes_written: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The recording.
+    pub path: PathBuf,
+    /// How it ended.
+    pub ended: EndedHow,
+    /// Why, where that needs saying.
+    pub note: Option<String>,
+    /// How long it lasted.
+    pub duration: Duration,
+    /// Which clock samples were taken by.
+    pub clock: Clock,
+    /// Kernel half's counters.
+    pub counters: Counters,
+    /// What the symbolizer saw.
+    pub statistics: Statistics,
+    /// Distinct frames, stacks, processes.
+    pub distinct: (usize, usize, usize),
+    /// From the call of [`Recorder::start`] to the first sample.
+    pub first_sample: Option<Duration>,
+    /// What the recorder used from the start of the recording on.
+    pub cost: Cost,
+    /// Size of the finished recording.
+    pub bytes: u64,
+    /// How code loading was followed, when not exactly.
+    pub code_note: Option<String>,
+    /// What was lost, a row per kind.
+    pub losses: Vec<Loss>,
+    /// CPU time that the target used meanwhile, by the kernel's own accounts.
+    pub target_cpu_ns: Option<u64>,
+    /// CPU time that the samples stand for.
+    pub sampled_cpu_ns: u64,
+    /// Why the recording could not be completed; what was written before opens.
+    pub problem: Option<Arc<SessionError>>,
+}
