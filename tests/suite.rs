@@ -35,6 +35,7 @@ mod tier3 {
     mod formats;
     mod identity;
     mod kill;
+    mod namespace;
     mod perf;
     mod reload;
     mod split;

@@ -1,7 +1,8 @@
 %% Code that is loaded, run, deleted and purged again and again, so that one address has many names.
 %% Generation G is module gen_a, gen_b, gen_c or gen_d in turn with the hot function vGGGG_spin. All of them
 %% have the same code size, so the VM's allocator hands the same addresses out again. The process
-%% reload_spinner stays the same throughout. SLICE_MS=30 is how long each generation runs.
+%% reload_spinner stays the same throughout. SLICE_MS=30 is how long each generation runs. With STORM=1 another
+%% process loads a small module as often as it can.
 %%
 %% After `stop` one line per generation:
 %%   version=17 module=gen_b function=v0017_spin from_ns=N to_ns=N
@@ -19,9 +20,12 @@ main() -> workload:run(?MODULE).
 prepare() ->
     Binaries = list_to_tuple([compile_version(V) || V <- lists:seq(0, ?VERSIONS - 1)]),
     Slice = workload:env_int("SLICE_MS", 30),
-    {[{versions, ?VERSIONS}, {slice_ms, Slice}], {Binaries, Slice * 1000000}}.
+    {ok, storm, Storm} = workload:compile_text("-module(storm).\n-export([f/0]).\nf() -> ok.\n"),
+    Storms = [Storm || workload:env_int("STORM", 0) > 0],
+    {[{versions, ?VERSIONS}, {slice_ms, Slice}], {Binaries, Slice * 1000000, Storms}}.
 
-start({Binaries, SliceNs}) ->
+start({Binaries, SliceNs, Storms}) ->
+    _ = [spawn_link(fun() -> storm(Storm) end) || Storm <- Storms],
     Spinner = spawn_link(fun spinner/0),
     register(reload_spinner, Spinner),
     Loader = spawn_link(fun() -> loader(Binaries, SliceNs, Spinner, 0, []) end),
@@ -60,6 +64,11 @@ spinner() ->
             From ! {spun, Start, End},
             spinner()
     end.
+
+storm(Binary) ->
+    {module, storm} = code:load_binary(storm, "storm.erl", Binary),
+    _ = code:purge(storm),
+    storm(Binary).
 
 module_of(V) -> element(1 + V rem tuple_size(?MODULES), ?MODULES).
 

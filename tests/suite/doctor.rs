@@ -9,7 +9,7 @@ fn a_good_host_and_a_good_vm_are_found_so() {
     let pid = vm.pid().to_string();
     let output = escope(&["doctor", "-p", &pid]).success();
     for line in [
-        "BPF programs load and attach",
+        "BPF programs load; samples by",
         "kernel type information (BTF)",
         "layout: table of OTP",
         "checked: the first atom",

@@ -2,11 +2,13 @@
 //! module lies at the same address a moment later.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use escope_model::{Activity, Dictionary, Sample};
 use escope_recording::Recording;
 
-use crate::support::{Facts, Workload, recorded, temp_dir};
+use crate::support::{Facts, Workload, recorded, start, temp_dir};
 
 #[test]
 fn a_reused_address_has_the_name_of_its_time() {
@@ -19,7 +21,67 @@ fn a_reused_address_has_the_name_of_its_time() {
     assert!(vm.quit().success());
     assert!(done.number("generations") > 50, "{done:?}");
 
+    let (right, unnamed) = compare(&path, &versions);
+    assert!(right > 1000, "only {right} samples");
+    assert!(
+        unnamed * 100 < right,
+        "{unnamed} without a name, {right} with"
+    );
+}
+
+/// A recorder that is stopped misses announcements: more code than the ring has room for.
+#[test]
+fn code_that_was_missed_has_no_name_rather_than_a_wrong_one() {
+    live!();
+    let folder = temp_dir();
+    let mut vm = Workload::start(
+        "reload",
+        &["+S", "2:2"],
+        &[("STORM", "1"), ("SLICE_MS", "700")],
+    );
+    vm.go();
+    let (pid, path) = (vm.pid().to_string(), folder.path("test.escope"));
+    let mut recorder = start(&[
+        "record",
+        "-p",
+        &pid,
+        "-d",
+        "14s",
+        "-F",
+        "999",
+        "--ring-kib",
+        "256",
+        "-o",
+        &path,
+    ]);
+    recorder.wait_for("recording", Duration::from_secs(60));
+    sleep(Duration::from_secs(3));
+    recorder.signal("STOP");
+    // Time for a few thousand loads.
+    sleep(Duration::from_secs(5));
+    recorder.signal("CONT");
+    recorder.finish(Duration::from_secs(60)).success();
+    let (versions, _) = vm.stop();
+    assert!(vm.quit().success());
+
     let recording = Recording::open(Path::new(&path)).unwrap();
+    let lost = |place: &str| {
+        let losses = recording.manifest().losses.iter();
+        losses
+            .filter(|loss| loss.place == place)
+            .map(|loss| loss.count)
+            .sum::<u64>()
+    };
+    assert!(lost("code_ring_full") > 0, "no announcement was lost");
+    assert!(lost("ring_full") > 0, "no sample was lost");
+    let (right, _) = compare(&path, &versions);
+    assert!(right > 1000, "only {right} samples");
+}
+
+/// Compares the names with the truth: how many are right, and how many whole stacks have none.
+#[track_caller]
+fn compare(path: &str, versions: &[Facts]) -> (u32, u32) {
+    let recording = Recording::open(Path::new(path)).unwrap();
     let start_ns = recording.manifest().clocks.start_monotonic_ns as i64;
     let (dictionary, problems) = recording.dictionary().unwrap();
     assert_eq!(problems, []);
@@ -27,7 +89,7 @@ fn a_reused_address_has_the_name_of_its_time() {
     for sample in recording.samples().unwrap() {
         let sample = sample.unwrap();
         let at_ns = start_ns + sample.ts_ns;
-        let Some(truth) = version_at(&versions, at_ns) else {
+        let Some(truth) = version_at(versions, at_ns) else {
             continue;
         };
         if !is_spinner(&sample, &dictionary) {
@@ -53,11 +115,7 @@ fn a_reused_address_has_the_name_of_its_time() {
         "{} wrong, {right} right: {wrong:#?}",
         wrong.len(),
     );
-    assert!(right > 1000, "only {right} samples");
-    assert!(
-        unnamed * 100 < right,
-        "{unnamed} without a name, {right} with"
-    );
+    (right, unnamed)
 }
 
 /// The version that the spinner was in, if it was in any.

@@ -86,8 +86,14 @@ pub(crate) fn recorded(vm: &Workload, seconds: u64, frequency: u32, folder: &Fol
 
 /// Starts `escope-bpf`.
 pub(crate) fn start(args: &[&str]) -> Running {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_escope-bpf"))
-        .args(args)
+    start_under(&[], args)
+}
+
+/// Starts `escope-bpf` by a command that runs the command behind its own arguments.
+pub(crate) fn start_under(wrapper: &[&str], args: &[&str]) -> Running {
+    let whole = [wrapper, &[env!("CARGO_BIN_EXE_escope-bpf")], args].concat();
+    let mut child = Command::new(whole[0])
+        .args(&whole[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -137,6 +143,14 @@ impl Running {
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.unwrap().success());
     }
 
     /// What it has said on stderr.

@@ -8,7 +8,7 @@ mod folder;
 mod listen;
 mod workload;
 
-pub(crate) use escope::{Output, escope, recorded, start};
+pub(crate) use escope::{Output, escope, recorded, start, start_under};
 pub(crate) use folder::{Folder, temp_dir};
 pub(crate) use live::enter;
 pub(crate) use workload::{Facts, Workload};

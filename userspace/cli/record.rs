@@ -9,7 +9,7 @@ use anyhow::Context;
 use escope_recording::{Clocks, Writer};
 use escope_session::{
     ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop,
-    TargetChoice, Vm, choose,
+    TargetChoice, Vm, check_proc, choose,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -26,6 +26,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
             .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
             .context("cannot handle signals")?;
     }
+    check_proc().map_err(SessionError::from)?;
     if let Some(output) = &args.output {
         // Before anything is started.
         Writer::check_free(output).map_err(SessionError::from)?;

@@ -16,5 +16,7 @@ mod ticks;
 pub use cpus::online_cpus;
 pub use decode::{DecodeError, decode};
 pub use error::CaptureError;
-pub use loader::{Capture, CaptureOptions, CodeFollowing, CodeProbe, KernelSupport, probe_kernel};
+pub use loader::{
+    Capture, CaptureOptions, CodeFollowing, CodeProbe, KernelSupport, check_proc, probe_kernel,
+};
 pub use ticks::{Clock, ClockChoice};

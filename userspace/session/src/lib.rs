@@ -25,7 +25,7 @@ pub use cost::Cost;
 pub use error::{Refusal, SessionError};
 pub use escope_beam::{Beam, BeamError, Vm, find_beams, read_threads};
 pub use escope_capture::{
-    CaptureError, Clock, ClockChoice, KernelSupport, online_cpus, probe_kernel,
+    CaptureError, Clock, ClockChoice, KernelSupport, check_proc, online_cpus, probe_kernel,
 };
 pub use escope_recording::EndedHow;
 pub use find::{TargetChoice, choose};

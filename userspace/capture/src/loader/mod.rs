@@ -16,6 +16,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::ticks::{self, Clock, ClockChoice};
 use crate::{CaptureError, cpus};
+pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
 
 use open::load;

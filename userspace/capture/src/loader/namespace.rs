@@ -9,6 +9,14 @@ use crate::CaptureError;
 /// The inode of the host's namespace: `PROC_PID_INIT_INO` in the kernel's `proc_ns.h`.
 const HOST: u32 = 0xeffffffc;
 
+/// Whether the numbers in `/proc` are those that the kernel half sees.
+///
+/// # Errors
+/// When `/proc` shows another PID namespace than ours.
+pub fn check_proc() -> Result<(), CaptureError> {
+    own().map(drop)
+}
+
 /// The inode of our own namespace; 0 for the host's, where the kernel half need not look.
 ///
 /// # Errors

@@ -1,0 +1,76 @@
+//! PID namespaces: a VM in one of its own, and a recorder in one of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use escope_model::Activity;
+use escope_recording::Recording;
+
+use crate::support::{escope, start_under, temp_dir};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A VM that is busy for a while and then ends.
+const BUSY: [&str; 4] = [
+    "erl",
+    "-noinput",
+    "-eval",
+    "F = fun F() -> lists:sum(lists:seq(1, 1000)), F() end, spawn(F), timer:sleep(6000), halt().",
+];
+
+/// A namespace in which `/proc` is its own.
+const ENTER: [&str; 5] = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+
+/// At least half of what one busy process gives in two seconds.
+#[track_caller]
+fn is_busy(path: &str) {
+    let recording = Recording::open(Path::new(path)).unwrap();
+    let (dictionary, _) = recording.dictionary().unwrap();
+    let samples: Vec<_> = recording.samples().unwrap().map(Result::unwrap).collect();
+    let of_lists = samples.iter().filter(|sample| {
+        sample.activity == Activity::Jit
+            && dictionary
+                .stack(sample.stack)
+                .iter()
+                .any(|&id| dictionary.frame(id).unwrap().module.as_deref() == Some("lists"))
+    });
+    let (found, all) = (of_lists.count(), samples.len());
+    assert!(found > 200, "{found} of {all} samples run lists");
+}
+
+#[test]
+fn a_vm_in_a_namespace_of_its_own() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let options = ["record", "-d", "2s", "-F", "499", "-o", &path, "--"];
+    escope(&[&options[..], &ENTER, &BUSY].concat()).success();
+    is_busy(&path);
+}
+
+#[test]
+fn a_recorder_in_a_namespace_of_its_own() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let options = ["record", "-d", "2s", "-F", "499", "-o", &path, "--"];
+    let recorder = start_under(&ENTER, &[&options[..], &BUSY].concat());
+    recorder.finish(PATIENCE).success();
+    is_busy(&path);
+}
+
+#[test]
+fn a_proc_of_another_namespace_is_refused() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let options = ["record", "-d", "2s", "-o", &path, "--"];
+    let recorder = start_under(
+        &["unshare", "--pid", "--fork"],
+        &[&options[..], &BUSY].concat(),
+    );
+    let output = recorder.finish(PATIENCE);
+    assert_eq!(output.code, Some(3), "{output:#?}");
+    assert!(output.stderr.contains("/proc"), "{output:#?}");
+    assert!(folder.listing().is_empty());
+}
