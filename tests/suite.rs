@@ -35,8 +35,10 @@ mod tier3 {
     mod formats;
     mod identity;
     mod kill;
+    mod launch;
     mod namespace;
     mod perf;
+    mod rabbitmq;
     mod reload;
     mod split;
 }

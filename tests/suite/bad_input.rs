@@ -28,7 +28,10 @@ fn a_process_that_does_not_exist() {
 
 #[test]
 fn a_process_that_is_no_beam() {
-    record(&["-p", &std::process::id().to_string(), "-d", "1s"]).refused(3);
+    let myself = std::process::id().to_string();
+    record(&["-p", &myself, "-d", "1s"]).refused(3);
+    // The same where the recording's name is still to be found.
+    escope(&["record", "-p", &myself, "-d", "1s"]).refused(3);
 
     // Waits for a line that never comes, and ends with us.
     let mut cat = Command::new("cat");

@@ -6,11 +6,13 @@ mod live;
 mod escope;
 mod folder;
 mod listen;
+mod rabbitmq;
 mod workload;
 
 pub(crate) use escope::{Output, escope, recorded, start, start_under};
 pub(crate) use folder::{Folder, temp_dir};
 pub(crate) use live::enter;
+pub(crate) use rabbitmq::RabbitMq;
 pub(crate) use workload::{Facts, Workload};
 
 /// Now on `CLOCK_MONOTONIC`, the clock of workloads and recordings.
