@@ -109,10 +109,15 @@ impl Drop for RabbitMq {
         }
         let _ = self.node.kill();
         let _ = self.node.wait();
-        let _ = Command::new("epmd")
-            .args(["-port", &self.epmd_port, "-kill"])
-            .stdout(Stdio::null())
-            .status();
+        // It refuses until it has noticed that the node is gone.
+        for _ in 0..50 {
+            let kill = ["-port", &self.epmd_port, "-kill"];
+            let answer = Command::new("epmd").args(kill).output();
+            if answer.is_ok_and(|answer| !answer.stdout.starts_with(b"Killing not allowed")) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

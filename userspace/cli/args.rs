@@ -62,7 +62,7 @@ pub(crate) struct RecordArgs {
     pub(crate) stack_kib: u32,
     /// Size of the ring between the kernel and the recorder, in KiB; chosen by frequency
     /// when not given
-    #[arg(long, value_parser = clap::value_parser!(u32).range(4..=1_048_576))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
     pub(crate) ring_kib: Option<u32>,
     /// No progress and no summary
     #[arg(short, long)]
@@ -76,7 +76,7 @@ pub(crate) struct RecordArgs {
 pub(crate) enum ClockArg {
     /// The PMU's where there is one, else the kernel's
     Auto,
-    /// The kernel's cpu-clock: each sample stands for an exact span of CPU time
+    /// The kernel's cpu-clock: each sample stands for a fixed span of CPU time
     CpuClock,
     /// The PMU's cycle counter
     Cycles,

@@ -88,8 +88,8 @@ fn host() -> Vec<Finding> {
             .is_some_and(|line| line.starts_with("0000000000000000 "))
     }) {
         findings.push(Finding::bad(
-            "kernel functions will have no names: run with sudo, or set \
-             `sysctl kernel.kptr_restrict=0`",
+            "kernel functions will have no names: run with sudo, or give CAP_SYSLOG and set \
+             `sysctl kernel.kptr_restrict=1`",
         ));
     }
     findings

@@ -16,11 +16,12 @@ pub(crate) fn run(args: QueryArgs) -> anyhow::Result<()> {
     }
     let answer = tables.run(sql)?;
     output::write_to(None, |mut out| {
-        Ok(match args.format {
+        match args.format {
             QueryFormat::Table => write_table(&answer, &mut out)?,
             QueryFormat::Json => write_json(&answer, &mut out)?,
             QueryFormat::Csv => write_csv(&answer, &mut out)?,
-        })
+        }
+        Ok(())
     })
 }
 

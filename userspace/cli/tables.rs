@@ -17,84 +17,73 @@ pub(crate) fn write(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     head(report, manifest, out)?;
-    section(
-        out,
-        "process",
-        &report.groups,
-        &["CPU", "of work", "GC", "pids"],
-        |row| {
-            (
-                row.name.clone(),
-                vec![
-                    time::show(row.cpu_ns),
-                    percent(row.work_share),
-                    time::show(row.gc_ns),
-                    row.processes.to_string(),
-                ],
-            )
-        },
-    )?;
-    let columns = ["self", "of work", "in C", "GC", "total"];
-    section(
-        out,
-        "function (what it calls in C included)",
-        &report.functions,
-        &columns,
-        |row| {
-            let place = match (&row.file, row.line) {
-                (Some(file), Some(line)) => format!("{}  {file}:{line}", row.name),
-                _ => row.name.clone(),
-            };
-            (
-                place,
-                vec![
-                    time::show(row.erlang_self_ns),
-                    percent(row.erlang_self_share),
-                    time::show(row.native_ns + row.kernel_ns),
-                    time::show(row.gc_ns),
-                    percent(row.total_share),
-                ],
-            )
-        },
-    )?;
-    section(
-        out,
-        "module",
-        &report.modules,
-        &["self", "of work", "total"],
-        |row| {
-            (
-                row.module.clone(),
-                vec![
-                    time::show(row.erlang_self_ns),
-                    percent(row.erlang_self_share),
-                    percent(row.total_share),
-                ],
-            )
-        },
-    )?;
-    section(
-        out,
-        "C and kernel function",
-        &report.native,
-        &["self", "of work", "total"],
-        |row| {
-            let name = match &row.object {
-                Some(object) => format!("{}  [{object}]", row.name),
-                None => row.name.clone(),
-            };
-            (
-                name,
-                vec![
-                    time::show(row.self_ns),
-                    percent(row.self_share),
-                    percent(row.total_share),
-                ],
-            )
-        },
-    )?;
+    processes(report, out)?;
+    functions(report, out)?;
+    modules(report, out)?;
+    native(report, out)?;
     whole(report, out)?;
     tail(manifest, out)
+}
+
+fn processes(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let columns = ["CPU", "of work", "GC", "pids"];
+    section(out, "process", &report.groups, &columns, |row| {
+        let cells = vec![
+            time::show(row.cpu_ns),
+            percent(row.work_share),
+            time::show(row.gc_ns),
+            row.processes.to_string(),
+        ];
+        (row.name.clone(), cells)
+    })
+}
+
+fn functions(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let title = "function (what it calls in C included)";
+    let columns = ["self", "of work", "in C", "GC", "total"];
+    section(out, title, &report.functions, &columns, |row| {
+        let place = match (&row.file, row.line) {
+            (Some(file), Some(line)) => format!("{}  {file}:{line}", row.name),
+            _ => row.name.clone(),
+        };
+        let cells = vec![
+            time::show(row.erlang_self_ns),
+            percent(row.erlang_self_share),
+            time::show(row.native_ns + row.kernel_ns),
+            time::show(row.gc_ns),
+            percent(row.total_share),
+        ];
+        (place, cells)
+    })
+}
+
+fn modules(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let columns = ["self", "of work", "total"];
+    section(out, "module", &report.modules, &columns, |row| {
+        let cells = vec![
+            time::show(row.erlang_self_ns),
+            percent(row.erlang_self_share),
+            percent(row.total_share),
+        ];
+        (row.module.clone(), cells)
+    })
+}
+
+fn native(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let title = "C, kernel and JIT helper function";
+    let columns = ["self", "of work", "total"];
+    section(out, title, &report.native, &columns, |row| {
+        let name = match &row.object {
+            Some(object) => format!("{}  [{object}]", row.name),
+            None => row.name.clone(),
+        };
+        let cells = vec![
+            time::show(row.self_ns),
+            percent(row.self_share),
+            percent(row.total_share),
+        ];
+        (name, cells)
+    })
 }
 
 fn head(report: &Report, manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -149,12 +138,11 @@ fn line(out: &mut dyn Write, name: &str, cells: Vec<String>) -> anyhow::Result<(
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect();
     let width = name.chars().count();
-    write!(
-        out,
-        "{name}{:pad$}",
-        "",
-        pad = NAME_WIDTH.saturating_sub(width)
-    )?;
+    match NAME_WIDTH.checked_sub(width) {
+        Some(pad) => write!(out, "{name}{:pad$}", "")?,
+        // On a line of its own, so that the columns stay where they are.
+        None => write!(out, "{name}\n{:NAME_WIDTH$}", "")?,
+    }
     for cell in cells {
         write!(out, " {cell:>10}")?;
     }

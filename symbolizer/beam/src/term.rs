@@ -32,7 +32,7 @@ pub(crate) fn small(term: u64) -> Option<i64> {
 pub struct AtomTable {
     table: u64,
     layout: AtomLayout,
-    names: RefCell<FxHashMap<u64, Option<Arc<str>>>>,
+    names: RefCell<FxHashMap<u64, Arc<str>>>,
 }
 
 impl AtomTable {
@@ -52,11 +52,12 @@ impl AtomTable {
             return None;
         }
         if let Some(name) = self.names.borrow().get(&term) {
-            return name.clone();
+            return Some(name.clone());
         }
-        let name = self.read_name(memory, term).ok();
+        // A failure is not remembered: the table may have been growing.
+        let name = self.read_name(memory, term).ok()?;
         self.names.borrow_mut().insert(term, name.clone());
-        name
+        Some(name)
     }
 
     fn read_name(&self, memory: &impl Memory, term: u64) -> Result<Arc<str>, BeamError> {

@@ -27,6 +27,21 @@ pub struct Certainty {
     pub notes: Vec<String>,
 }
 
+impl Certainty {
+    fn of(layout: &Layout, exe: &std::path::Path) -> Certainty {
+        Certainty {
+            level: match layout.status {
+                Status::Verified => "verified",
+                Status::Unverified => "unverified",
+            },
+            notes: vec![
+                format!("symbols: exported by {}", exe.display()),
+                format!("layout: table of OTP {}", layout.otp),
+            ],
+        }
+    }
+}
+
 /// A VM: where its things are, and how they are laid out.
 ///
 /// Generic over its memory, so that what is read from a live VM can be tested and replayed
@@ -95,18 +110,7 @@ impl Vm<LiveMemory> {
         };
         let otp_release = memory.c_string(release_at, 32)?;
         let erts_version = memory.c_string(erts_at, 32)?;
-        let Some(layout) = table_for(&otp_release) else {
-            return Err(BeamError::UnknownOtp {
-                pid,
-                release: otp_release,
-                erts: erts_version,
-                known: known_releases()
-                    .iter()
-                    .map(u16::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            });
-        };
+        let layout = known_layout(pid, &otp_release, &erts_version)?;
         if let Some(beamasm) = at("etp_beamasm")
             && memory.u32(beamasm)? != 1
         {
@@ -131,16 +135,7 @@ impl Vm<LiveMemory> {
                 .symbol("__jit_debug_register_code")
                 .and_then(|symbol| elf.file_offset(symbol.address)),
             build_id: elf.build_id().map(str::to_owned),
-            certainty: Certainty {
-                level: match layout.status {
-                    Status::Verified => "verified",
-                    Status::Unverified => "unverified",
-                },
-                notes: vec![
-                    format!("symbols: exported by {}", exe.display()),
-                    format!("layout: table of OTP {}", layout.otp),
-                ],
-            },
+            certainty: Certainty::of(&layout, &exe),
             jit: jit_ranges(&mappings),
             fragments: 0..0,
             layout,
@@ -354,6 +349,19 @@ impl<M: Memory> Vm<M> {
             .and_then(|term| self.atom(term))
             .map(|name| name.to_string());
     }
+}
+
+fn known_layout(pid: u32, release: &str, erts: &str) -> Result<Layout, BeamError> {
+    table_for(release).ok_or_else(|| BeamError::UnknownOtp {
+        pid,
+        release: release.to_owned(),
+        erts: erts.to_owned(),
+        known: known_releases()
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
 }
 
 fn not_readable(pid: u32, exe: PathBuf, missing: &[&str]) -> BeamError {

@@ -28,7 +28,7 @@ pub enum ClockChoice {
 /// Which clock samples were taken by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// The kernel's `cpu-clock`: a sample stands for an exact span of CPU time.
+    /// The kernel's `cpu-clock`: a sample stands for a fixed span of CPU time.
     CpuClock,
     /// The PMU's cycle counter, at an average rate.
     Cycles,
