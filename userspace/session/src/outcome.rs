@@ -68,7 +68,7 @@ pub struct Summary {
     pub statistics: Statistics,
     /// Distinct frames, stacks, processes.
     pub distinct: (usize, usize, usize),
-    /// From the call of [`Recorder::start`] to the first sample.
+    /// From the call of [`crate::Recorder::start`] to the first sample.
     pub first_sample: Option<Duration>,
     /// What the recorder used from the start of the recording on.
     pub cost: Cost,
