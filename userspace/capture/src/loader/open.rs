@@ -50,7 +50,7 @@ fn plausible() -> Config {
 /// Loads the programs, opens the timers and removes both again.
 ///
 /// # Errors
-/// What [`Capture::load`] would fail with.
+/// What [`crate::Capture::load`] would fail with.
 pub fn probe_kernel() -> Result<KernelSupport, CaptureError> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Err(CaptureError::NoBtf);
