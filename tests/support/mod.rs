@@ -6,6 +6,7 @@ mod live;
 mod escope;
 mod folder;
 mod listen;
+pub(crate) mod otp;
 mod rabbitmq;
 mod workload;
 

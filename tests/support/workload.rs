@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime};
 
 use super::listen::lines;
+use super::otp;
 
 /// For building what a run needs, on a slow and busy machine.
 const READY: Duration = Duration::from_secs(120);
@@ -62,20 +63,16 @@ impl Workload {
     /// Starts `erl` with the module and waits until everything is built and nothing runs.
     #[track_caller]
     pub(crate) fn start(module: &str, erl_args: &[&str], env: &[(&str, &str)]) -> Workload {
-        let mut command = Command::new("erl");
+        let mut command = otp::erl();
         command
             .args(erl_args)
             .arg("-noinput")
             .arg("-pa")
-            .arg(beam_folder())
+            .arg(otp::visible(beam_folder()))
             .args(["-s", module, "main"])
-            .env("ERL_CRASH_DUMP_SECONDS", "0")
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        for flags in ["ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ERL_LIBS"] {
-            command.env_remove(flags);
-        }
         let mut child = command.spawn().unwrap();
         let mut workload = Workload {
             stdin: child.stdin.take(),

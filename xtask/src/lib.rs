@@ -11,5 +11,6 @@ pub mod commands;
 pub mod demo;
 pub mod install;
 pub mod live;
+pub mod otp;
 pub mod test;
 pub mod tidy;

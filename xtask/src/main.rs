@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::commands::root;
-use xtask::{demo, test, tidy};
+use xtask::{demo, otp, test, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Development tasks of escope-bpf")]
@@ -21,6 +21,8 @@ enum Task {
     Demo(demo::Args),
     /// Format, lints, docs and all tests, tier by tier
     Test(test::Args),
+    /// Other OTP releases to test against, below target/otp
+    Otp(otp::Args),
     /// The rules of this tree: file lengths, arrows between crates, unsafe code
     Tidy,
 }
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Otp(args) => otp::run(&args),
         Task::Tidy => tidy::run(&root()),
     };
     match done {

@@ -180,6 +180,12 @@ impl<'a> Words<'a> {
         Some(u64::from_le_bytes(*bytes))
     }
 
+    /// The last word.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
     /// The words in order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + 'a {
         self.0

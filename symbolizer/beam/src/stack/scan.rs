@@ -49,18 +49,44 @@ pub struct StackWalk {
 /// is not appended. Words of an older, unwound frame can only lie in the topmost frame of
 /// code that was interrupted between allocating and initialising it.
 pub fn scan(words: Words<'_>, jit: &JitRanges, normal_exit: u64, out: &mut Vec<u64>) -> StackWalk {
-    let mut last = 0;
-    let mut exits = 0;
+    let begin = out.len();
+    let span = jit.high.saturating_sub(jit.low);
+    // Whether a word is a return address cannot be predicted, so there is no branch on it:
+    // each word is written, and the next one over it unless it counts.
+    out.resize(begin + words.len(), 0);
+    let found = &mut out[begin..];
+    let mut count = 0;
     for word in words.iter() {
-        if word == normal_exit {
-            exits += 1;
-        } else if word & 3 == 0 && jit.contains(word) {
-            out.push(word);
+        if let Some(place) = found.get_mut(count) {
+            *place = word;
         }
-        last = word;
+        count += usize::from(word & 3 == 0 && word.wrapping_sub(jit.low) < span);
+    }
+    out.truncate(begin + count);
+    if jit.ranges.len() > 1 {
+        let mut kept = begin;
+        for at in begin..out.len() {
+            out[kept] = out[at];
+            kept += usize::from(jit.contains(out[at]) || out[at] == normal_exit);
+        }
+        out.truncate(kept);
+    }
+    let exits = out[begin..]
+        .iter()
+        .filter(|&&word| word == normal_exit)
+        .count();
+    let ends_so = words.last() == Some(normal_exit) && out.last() == Some(&normal_exit);
+    if exits > 1 || exits == 1 && !ends_so {
+        let mut at = 0;
+        out.retain(|&word| {
+            at += 1;
+            at <= begin || word != normal_exit
+        });
+    } else if exits == 1 {
+        out.pop();
     }
     StackWalk {
-        reached_bottom: last == normal_exit && exits == 1 && normal_exit != 0,
+        reached_bottom: ends_so && exits == 1 && normal_exit != 0,
     }
 }
 
@@ -84,6 +110,36 @@ mod tests {
         let walk = scan(Words::new(&stack), &jit, exit, &mut found);
         assert_eq!(found, [0x1100, 0x8800]);
         assert!(walk.reached_bottom);
+    }
+
+    proptest::proptest! {
+        /// The plain way, word by word.
+        #[test]
+        fn it_finds_what_a_plain_loop_finds(
+            picks in proptest::collection::vec(0usize..9, 0..60),
+            several: bool,
+        ) {
+            let exit = 0x1f00;
+            let palette = [0x1100, 0x1104, 0x1102, 0x3b, 0x8800, 0x5000, exit, 0, u64::MAX << 2];
+            let words: Vec<u64> = picks.iter().map(|&pick| palette[pick]).collect();
+            let mut ranges = vec![(0x1000, 0x2000)];
+            if several {
+                ranges.push((0x8000, 0x9000));
+            }
+            let jit = JitRanges::new(ranges);
+            let plain: Vec<u64> = words
+                .iter()
+                .copied()
+                .filter(|word| word & 3 == 0 && jit.contains(*word) && *word != exit)
+                .collect();
+            let exits = words.iter().filter(|&&word| word == exit).count();
+            let mut found = vec![7];
+            let bytes = bytes(&words);
+            let walk = scan(Words::new(&bytes), &jit, exit, &mut found);
+            proptest::prop_assert_eq!(&found[1..], &plain[..]);
+            let whole = words.last() == Some(&exit) && exits == 1;
+            proptest::prop_assert_eq!(walk.reached_bottom, whole);
+        }
     }
 
     #[test]
