@@ -3,7 +3,7 @@
 //! Stacks may be thousands of steps deep, and a recording may hold very many: keeping each one
 //! only to recognise it would cost the recorder its memory. Two of a billion distinct stacks
 //! share a fingerprint with a probability below 10^-20; the seed is random, so that a target
-//! cannot make two that do.
+//! cannot easily make two that do.
 
 use std::hash::{BuildHasher, RandomState};
 

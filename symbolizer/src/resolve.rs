@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use escope_beam::Vm;
-use escope_beam::code::{CodeMap, parse_blob, read_blob};
+use escope_beam::code::{CodeMap, read_module};
 use escope_beam::memory::Memory;
 use escope_model::{Frame, FrameKind, Mfa};
 
@@ -77,9 +77,9 @@ impl<M: Memory> Sources<'_, M> {
 
     fn jit_frame(&mut self, pc: u64, at_ns: u64) -> Frame {
         let memory = &self.vm.memory;
-        let located = self.code.locate(pc, at_ns, |blob, bytes| {
-            parse_blob(&read_blob(memory, blob, bytes).ok()?).ok()
-        });
+        let located = self
+            .code
+            .locate(pc, at_ns, |blob, bytes| read_module(memory, blob, bytes));
         let Some(located) = located else {
             return Frame::marker("unknown Erlang code");
         };

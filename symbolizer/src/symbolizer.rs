@@ -1,6 +1,6 @@
 //! The whole way of one sample.
 
-use escope_beam::code::{CodeMap, parse_blob, read_blob};
+use escope_beam::code::{CodeMap, read_module};
 use escope_beam::memory::Memory;
 use escope_beam::{BeamError, ExecutableMapping, ProcessBlock, Vm};
 use escope_model::{
@@ -152,23 +152,49 @@ impl<M: Memory> Symbolizer<M> {
         &mut self.vm
     }
 
-    /// Reads the VM's list of code; what is known already stays.
+    /// Reads the VM's list of code; what is known already stays. `false` when the VM has
+    /// changed the list all the time, so that code may be missing.
     ///
     /// # Errors
     /// When the list cannot be read.
-    pub fn read_code(&mut self) -> Result<usize, BeamError> {
+    pub fn read_code(&mut self) -> Result<bool, BeamError> {
         self.vm.read_code(&mut self.code)
     }
 
     /// Reads the list anew, because changes of code after `since_ns` were not all seen. Between
-    /// then and `now_ns`, code that changed has no name. Returns how many pieces did.
+    /// then and now, code that changed has no name. `now` tells `CLOCK_MONOTONIC`. Returns how
+    /// many pieces changed; `None` when the VM has changed the list all the time, which is worth
+    /// another try.
     ///
     /// # Errors
     /// When the list cannot be read.
-    pub fn read_code_anew(&mut self, since_ns: u64, now_ns: u64) -> Result<usize, BeamError> {
+    pub fn read_code_anew(
+        &mut self,
+        since_ns: u64,
+        now: impl Fn() -> u64,
+    ) -> Result<Option<usize>, BeamError> {
+        let begun_ns = now();
         let mut fresh = CodeMap::new();
-        self.vm.list_code(&mut fresh)?;
-        Ok(self.code.replace(fresh, since_ns, now_ns))
+        let (_, whole) = self.vm.list_code(&mut fresh)?;
+        if !whole {
+            return Ok(None);
+        }
+        let memory = &self.vm.memory;
+        let read_ns = (begun_ns, now());
+        let read = |blob, bytes| read_module(memory, blob, bytes);
+        Ok(Some(self.code.replace(fresh, since_ns, read_ns, read)))
+    }
+
+    /// Reads the names of all code now, for a VM whose changes are not announced.
+    pub fn read_all_names(&mut self) {
+        let memory = &self.vm.memory;
+        self.code
+            .read_all(|blob, bytes| read_module(memory, blob, bytes));
+    }
+
+    /// The target is gone, and what code it ran after a time will never be known.
+    pub fn end_code(&mut self, since_ns: u64) {
+        self.code.end(since_ns);
     }
 
     /// Takes over what native code is mapped.
@@ -211,9 +237,8 @@ impl<M: Memory> Symbolizer<M> {
         }
         let loaded = event.action != 2;
         let module = loaded
-            .then(|| read_blob(&self.vm.memory, event.blob, event.blob_bytes).ok())
+            .then(|| read_module(&self.vm.memory, event.blob, event.blob_bytes))
             .flatten()
-            .and_then(|bytes| parse_blob(&bytes).ok())
             .filter(|module| module.base == event.code_start);
         let change = CodeChange {
             monotonic_ns: event.monotonic_ns,

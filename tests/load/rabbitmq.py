@@ -50,13 +50,16 @@ def main():
         )
     for worker in workers:
         worker.start()
-    for flows in flowing:
-        flows.wait()
-    print("running", flush=True)
-    sys.stdin.read()
-    stop.set()
+    if not all(flows.wait(60) for flows in flowing):
+        print("no message comes through", flush=True)
+        stop.set()
+    else:
+        print("running", flush=True)
+        sys.stdin.read()
+        stop.set()
     for worker in workers:
-        worker.join()
+        worker.join(30)
+        worker.kill()
     print(f"consumed {total.value}", flush=True)
 
 

@@ -36,13 +36,14 @@ fn outputs_that_cannot_be() {
     assert!(vm.quit().success());
 }
 
-/// A file system of its own, of one page less than what is recorded in a second or two.
+/// A file system of its own, of so many KiB.
 struct SmallDisk(String);
 
 impl SmallDisk {
-    fn mount(path: String) -> SmallDisk {
+    fn mount(path: String, kib: u32) -> SmallDisk {
         fs::create_dir(&path).unwrap();
-        let options = ["-t", "tmpfs", "-o", "size=320k", "tmpfs", &path];
+        let size = format!("size={kib}k");
+        let options = ["-t", "tmpfs", "-o", &size, "tmpfs", &path];
         assert!(
             Command::new("mount")
                 .args(options)
@@ -66,7 +67,7 @@ fn a_disk_that_fills_up() {
     let mut vm = Workload::start("mixed", &[], &[]);
     vm.go();
     let folder = temp_dir();
-    let disk = SmallDisk::mount(folder.path("disk"));
+    let disk = SmallDisk::mount(folder.path("disk"), 320);
     let path = format!("{}/test.escope", disk.0);
     let pid = vm.pid().to_string();
     let output = escope(&["record", "-p", &pid, "-d", "60s", "-F", "999", "-o", &path]);
@@ -94,4 +95,34 @@ fn a_disk_that_fills_up() {
         written.as_u64().unwrap() + unwritten
     );
     assert_eq!(report["total"]["samples"], *written);
+
+    let report = escope(&["report", &path]).success();
+    let lost = format!(
+        "lost: {unwritten} of {} samples",
+        recorded.as_u64().unwrap()
+    );
+    assert!(report.stdout.contains(&lost), "no {lost:?} in {report:#?}");
+    let check = escope(&["check", &path]);
+    assert_eq!(check.code, Some(1), "{check:#?}");
+    let problems: Vec<_> = check
+        .stdout
+        .lines()
+        .filter(|line| line.contains("problem"))
+        .collect();
+    assert_eq!(problems.len(), 1, "{check:#?}");
+    assert!(problems[0].contains("could not be written"), "{check:#?}");
+}
+
+/// There is room for the reserve, and for little more.
+#[test]
+fn a_disk_without_room_to_begin() {
+    live!();
+    let mut vm = Workload::start("idle", &[], &[]);
+    vm.go();
+    let folder = temp_dir();
+    let disk = SmallDisk::mount(folder.path("disk"), 72);
+    record(&vm, &format!("{}/test.escope", disk.0)).refused(1);
+    assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
+    vm.stop();
+    assert!(vm.quit().success());
 }

@@ -1,7 +1,8 @@
 //! `record -- COMMAND`: what becomes of the command when there is nothing to record.
 
 use std::fs;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::support::{escope, start, temp_dir};
 
@@ -43,17 +44,18 @@ fn an_impatient_user_leaves_nothing_running() {
     live!();
     let folder = temp_dir();
     let (path, pidfile) = (folder.path("test.escope"), folder.path("pid"));
-    let script = format!("sleep 1000 & echo $! > {pidfile}; wait");
+    // One that does not listen, below a parent that is gone.
+    let stubborn = format!("trap '' TERM INT; echo $$ > {pidfile}; while :; do sleep 1000; done");
+    let script = format!("sh -c \"{}\" & exit 0", stubborn.replace('$', "\\$"));
     let recorder = start(&["record", "-o", &path, "--", "sh", "-c", &script]);
+    let end = Instant::now() + PATIENCE;
     let child = loop {
-        match fs::read_to_string(&pidfile)
-            .unwrap_or_default()
-            .trim()
-            .parse::<u32>()
-        {
-            Ok(pid) => break pid,
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        let text = fs::read_to_string(&pidfile).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse::<u32>() {
+            break pid;
         }
+        assert!(Instant::now() < end, "the command does not start");
+        sleep(Duration::from_millis(10));
     };
     recorder.signal("INT");
     let output = recorder.finish(PATIENCE);
@@ -62,9 +64,6 @@ fn an_impatient_user_leaves_nothing_running() {
         output.stderr.contains("nothing was recorded"),
         "{output:#?}"
     );
-    // Gone, or dead and not yet reaped by whoever has adopted it.
-    let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    let state = stat.rsplit(") ").next().unwrap_or_default().chars().next();
-    assert!(matches!(state, None | Some('Z' | 'X')), "{stat}");
+    assert!(!fs::exists(format!("/proc/{child}")).unwrap());
     assert!(!fs::exists(path).unwrap());
 }

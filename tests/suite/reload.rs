@@ -8,7 +8,7 @@ use std::time::Duration;
 use escope_model::{Activity, Dictionary, Sample};
 use escope_recording::Recording;
 
-use crate::support::{Facts, Workload, recorded, start, temp_dir};
+use crate::support::{Facts, Workload, recorded, start, start_under, temp_dir};
 
 #[test]
 fn a_reused_address_has_the_name_of_its_time() {
@@ -76,6 +76,33 @@ fn code_that_was_missed_has_no_name_rather_than_a_wrong_one() {
     assert!(lost("ring_full") > 0, "no sample was lost");
     let (right, _) = compare(&path, &versions);
     assert!(right > 1000, "only {right} samples");
+}
+
+/// Where no probe can be placed, as without perf's and the tracing file system's files.
+const NO_PROBES: &str = "mount -t tmpfs none /sys/bus/event_source/devices && \
+                         mount -t tmpfs none /sys/kernel/tracing && exec \"$@\"";
+
+#[test]
+fn code_that_is_polled_has_no_name_rather_than_a_wrong_one() {
+    live!();
+    let folder = temp_dir();
+    let mut vm = Workload::start("reload", &[], &[("SLICE_MS", "400")]);
+    vm.go();
+    let (pid, path) = (vm.pid().to_string(), folder.path("test.escope"));
+    let options = ["record", "-p", &pid, "-d", "12s", "-F", "999", "-o", &path];
+    let wrapper = ["unshare", "--mount", "sh", "-c", NO_PROBES, "--"];
+    let output = start_under(&wrapper, &options)
+        .finish(Duration::from_secs(60))
+        .success();
+    let (versions, _) = vm.stop();
+    assert!(vm.quit().success());
+
+    assert!(output.stderr.contains("followed by polling"), "{output:#?}");
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let followed = &recording.manifest().options.code_following;
+    assert!(followed.starts_with("polled: "), "{followed}");
+    let (right, _) = compare(&path, &versions);
+    assert!(right > 100, "only {right} samples");
 }
 
 /// Compares the names with the truth: how many are right, and how many whole stacks have none.

@@ -1,6 +1,7 @@
 //! A RabbitMQ node of the test's own, on loopback, and its load.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,7 +45,9 @@ impl RabbitMq {
             .env("HOME", folder.path(""))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(Stdio::null())
+            // One group, so that its end is the end of all.
+            .process_group(0);
         let mut rabbit = RabbitMq {
             node: command.spawn().unwrap(),
             beam: 0,
@@ -102,12 +105,9 @@ impl RabbitMq {
 
 impl Drop for RabbitMq {
     fn drop(&mut self) {
-        // Ours and not waited for yet: the numbers are theirs.
-        if self.beam != 0 && self.beam != self.node.id() {
-            let pid = self.beam.to_string();
-            let _ = Command::new("kill").args(["-KILL", &pid]).status();
-        }
-        let _ = self.node.kill();
+        // Ours and not waited for yet: the number is its, and its group's.
+        let group = format!("-{}", self.node.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.node.wait();
         // It refuses until it has noticed that the node is gone.
         for _ in 0..50 {

@@ -60,8 +60,8 @@ pub(crate) struct RecordArgs {
     /// How much of each Erlang stack to copy, in KiB; longer ones lose their middle
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=128))]
     pub(crate) stack_kib: u32,
-    /// Size of the ring between the kernel and the recorder, in KiB; chosen by frequency
-    /// when not given
+    /// Size of the ring between the kernel and the recorder, in KiB, at least four of the largest
+    /// samples; chosen by frequency when not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
     pub(crate) ring_kib: Option<u32>,
     /// No progress and no summary

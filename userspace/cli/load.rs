@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use escope_model::Dictionary;
 use escope_profile::{Filter, GroupBy, Tally};
-use escope_recording::{Manifest, Recording, TimeRange};
+use escope_recording::{EndedHow, Manifest, Recording, TimeRange};
 
 use crate::args::{ByArg, FilterArgs};
 use crate::failure::Failure;
@@ -57,7 +57,12 @@ impl Loaded {
             )
             .into());
         }
-        let end = manifest.ended.as_ref().map_or(last_ns, |ended| ended.at_ns);
+        // A recording that lacks its end covers what it has.
+        let whole = manifest
+            .ended
+            .as_ref()
+            .filter(|ended| ended.how != EndedHow::Failed);
+        let end = whole.map_or(last_ns, |ended| ended.at_ns);
         let from = filter.since_ns.unwrap_or(0).clamp(0, end);
         let until = filter.until_ns.unwrap_or(end).clamp(from, end);
         Ok(Loaded {

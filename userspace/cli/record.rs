@@ -32,18 +32,13 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
         Writer::check_free(output).map_err(SessionError::from)?;
     }
     let (vm, launched) = target(&args, &stop)?;
-    let output = match &args.output {
-        Some(output) => output.clone(),
-        None => default_output(&vm)?,
-    };
-    let started = Recorder::start(vm, options(&args, output));
-    let mut recorder = match started {
+    let mut recorder = match start(&args, vm) {
         Ok(recorder) => recorder,
         Err(error) => {
             if let Some(launched) = launched {
                 launched.end();
             }
-            return Err(error.into());
+            return Err(error);
         }
     };
     let bar = progress_bar(&args, &recorder);
@@ -73,6 +68,14 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     }
     problem = problem.or(summary.problem);
     problem.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn start(args: &RecordArgs, vm: Vm) -> anyhow::Result<Recorder> {
+    let output = match &args.output {
+        Some(output) => output.clone(),
+        None => default_output(&vm)?,
+    };
+    Ok(Recorder::start(vm, options(args, output))?)
 }
 
 fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), SessionError> {

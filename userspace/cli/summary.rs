@@ -1,11 +1,11 @@
 //! What `record` says at the end.
 
-use escope_session::{EndedHow, Summary};
+use escope_session::{Checked, EndedHow, Summary};
 
 use crate::time;
 
-/// So much CPU time cannot fall between the ticks.
-const UNSEEN_NS: u64 = 1_000_000_000;
+/// So much CPU time does not fall between the ticks. The accounts count in ticks of 10 ms.
+const COMPARABLE_NS: u64 = 1_000_000_000;
 
 /// To stderr: what was captured, lost and spent.
 pub(crate) fn print(summary: &Summary) {
@@ -56,28 +56,17 @@ pub(crate) fn print(summary: &Summary) {
             "code_ring_full" | "code_unseen" => (counters.code_attempts, "code registrations"),
             _ => (counters.attempts, "attempts"),
         };
+        let share = match of_whole {
+            0 => String::new(),
+            _ => format!(" ({} of {what})", percent(loss.count, of_whole)),
+        };
         eprintln!(
-            "  lost      {} ({} of {what}) {}: {}; {}",
-            loss.count,
-            percent(loss.count, of_whole),
-            loss.place,
-            loss.meaning,
-            loss.remedy
+            "  lost      {}{share} {}: {}; {}",
+            loss.count, loss.place, loss.meaning, loss.remedy
         );
     }
-    if let Some(used_ns) = summary.target_cpu_ns {
-        eprintln!(
-            "  checked   by the kernel's accounts the VM used {} of CPU; samples stand for {}, {}",
-            time::show(used_ns),
-            time::show(summary.sampled_cpu_ns),
-            percent(summary.sampled_cpu_ns, used_ns)
-        );
-        if counters.attempts == 0 && used_ns > UNSEEN_NS {
-            eprintln!(
-                "  note      no tick found the VM although it ran: please report this with the \
-                 output of escope-bpf doctor"
-            );
-        }
+    if let Some(checked) = &summary.checked {
+        check(checked, counters.attempts);
     }
     eprintln!(
         "  spent     {} CPU and at most {} of memory in the recorder ({:.2} % of one CPU); {} in \
@@ -92,6 +81,26 @@ pub(crate) fn print(summary: &Summary) {
     }
     if let Some(note) = &summary.note {
         eprintln!("  note      {note}");
+    }
+}
+
+/// The samples beside the kernel's own accounts.
+fn check(checked: &Checked, attempts: u64) {
+    let (used_ns, sampled_ns) = (checked.target_cpu_ns, checked.sampled_cpu_ns);
+    let share = match used_ns {
+        0..COMPARABLE_NS => "too little to compare".to_owned(),
+        _ => percent(sampled_ns, used_ns),
+    };
+    eprintln!(
+        "  checked   by the kernel's accounts the VM used {} of CPU; samples stand for {}, {share}",
+        time::show(used_ns),
+        time::show(sampled_ns),
+    );
+    if attempts == 0 && used_ns >= COMPARABLE_NS {
+        eprintln!(
+            "  note      no tick found the VM although it ran: please report this with the output \
+             of escope-bpf doctor"
+        );
     }
 }
 

@@ -205,10 +205,14 @@ fn tail(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
     let totals = &manifest.totals;
     writeln!(out)?;
     if manifest.ended.is_some() {
+        let unwritten = manifest
+            .losses
+            .iter()
+            .find(|loss| loss.place == "unwritten");
         writeln!(
             out,
             "lost: {} of {} samples; recorder: {} of CPU, at most {} of memory",
-            totals.lost,
+            totals.lost + unwritten.map_or(0, |loss| loss.count),
             totals.attempts,
             time::show(manifest.recorder.cpu_ns),
             bytes(manifest.recorder.peak_rss_bytes),

@@ -11,8 +11,8 @@
 /* Filled in before the programs are loaded; the verifier sees constants. */
 const volatile struct config config = {};
 
-/* Code registrations that did not fit the ring, where user space can see it without a
- * system call before it names a sample. */
+/* Code registrations that did not fit the ring or could not be read, where user space can see
+ * it without a system call before it names a sample. */
 u64 code_lost = 0;
 
 struct {
@@ -520,12 +520,16 @@ int tick(struct bpf_perf_event_data *tick)
 		read_process(draft, count);
 	head->native_bytes = read_native(draft, count);
 	if (head->process_bytes && INVALID_PID(FIELD(draft, config.process_id_at))) {
-		head->process = real_process(draft, head->native_bytes);
+		u64 real = real_process(draft, head->native_bytes);
+
 		head->process_bytes = 0;
-		if (head->process)
+		if (real) {
+			head->process = real;
 			read_process(draft, count);
-		else
+		} else {
+			head->flags |= FLAG_PROCESS_UNREADABLE;
 			count->process_unreadable++;
+		}
 	}
 	at = PROCESS_BYTES + head->native_bytes;
 	at = read_kernel(tick, draft, at);
@@ -580,10 +584,12 @@ int code_loaded(void *ctx)
 			record.code_bytes = module.bytes;
 		}
 	}
-	if (bpf_ringbuf_output(&ring, &record, sizeof record, BPF_RB_NO_WAKEUP)) {
+	long full = bpf_ringbuf_output(&ring, &record, sizeof record, BPF_RB_NO_WAKEUP);
+
+	if (full)
 		count->code_ring_full++;
+	if (full || !record.code_start)
 		__sync_fetch_and_add(&code_lost, 1);
-	}
 	return 0;
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use escope_model::Mfa;
 
-use crate::code::{CodeMap, ListEntry, parse_blob, read_blob, read_list};
+use crate::code::{CodeMap, ListEntry, read_list, read_module};
 use crate::layout::{Globals, Layout, Status, find_globals, known_releases, table_for};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
@@ -210,35 +210,41 @@ impl<M: Memory> Vm<M> {
         read_schedulers(self.pid, &self.memory, &self.globals, &self.layout)
     }
 
-    /// Adds what the VM's JIT list holds to a map; returns how many pieces it named.
+    /// Adds what the VM's JIT list holds to a map; `false` when the VM has changed the list all
+    /// the time, so that pieces may be missing.
     ///
     /// # Errors
     /// When the list cannot be read.
-    pub fn read_code(&mut self, map: &mut CodeMap) -> Result<usize, BeamError> {
-        let entries = self.list_code(map)?;
+    pub fn read_code(&mut self, map: &mut CodeMap) -> Result<bool, BeamError> {
+        let (entries, whole) = self.list_code(map)?;
         self.fragments = self.find_fragments(&entries).unwrap_or(0..0);
-        Ok(map.len())
+        Ok(whole)
     }
 
     /// The same without looking for the helper fragments, which never change; returns the
-    /// entries read.
+    /// entries read as well.
     ///
     /// # Errors
     /// When the list cannot be read.
-    pub fn list_code(&self, map: &mut CodeMap) -> Result<Vec<ListEntry>, BeamError> {
+    pub fn list_code(&self, map: &mut CodeMap) -> Result<(Vec<ListEntry>, bool), BeamError> {
         const ATTEMPTS: usize = 5;
-        let mut all = Vec::new();
+        let mut longest = Vec::new();
+        let mut whole = false;
         for _ in 0..ATTEMPTS {
-            let (entries, whole) = read_list(&self.memory, self.globals.jit_descriptor)?;
-            for entry in &entries {
-                map.add_existing(entry.start, entry.bytes, (entry.blob, entry.blob_bytes));
+            let (entries, is_whole) = read_list(&self.memory, self.globals.jit_descriptor)?;
+            // A walk that was led astray may have met garbage: each one stands alone.
+            if is_whole || entries.len() > longest.len() {
+                longest = entries;
             }
-            all = entries;
+            whole = is_whole;
             if whole {
                 break;
             }
         }
-        Ok(all)
+        for entry in &longest {
+            map.add_existing(entry.start, entry.bytes, (entry.blob, entry.blob_bytes));
+        }
+        Ok((longest, whole))
     }
 
     fn find_fragments(&self, entries: &[ListEntry]) -> Option<std::ops::Range<u64>> {
@@ -246,8 +252,7 @@ impl<M: Memory> Vm<M> {
             .iter()
             .filter(|entry| entry.global)
             .find_map(|entry| {
-                let blob = read_blob(&self.memory, entry.blob, entry.blob_bytes).ok()?;
-                let module = parse_blob(&blob).ok()?;
+                let module = read_module(&self.memory, entry.blob, entry.blob_bytes)?;
                 let fragments = module.functions.iter().all(|f| f.arity.is_none());
                 fragments.then(|| entry.start..entry.start.saturating_add(u64::from(entry.bytes)))
             })

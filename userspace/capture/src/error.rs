@@ -18,6 +18,9 @@ pub enum CaptureError {
          CONFIG_DEBUG_INFO_BTF is needed, as every current distribution ships"
     )]
     NoBtf,
+    /// There is no `/proc`.
+    #[error("there is no /proc, which tells what runs: mount it (`mount -t proc proc /proc`)")]
+    NoProc,
     /// `/proc` is of another PID namespace.
     #[error(
         "/proc shows another PID namespace than the one this runs in: mount /proc anew \

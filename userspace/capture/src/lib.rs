@@ -1,18 +1,20 @@
 //! From a tick in the kernel to a [`RawEvent`](escope_model::RawEvent) in user space.
 //!
 //! [`Capture::load`] loads the BPF programs and follows code loading, [`Capture::start_ticks`]
-//! starts a timer on every CPU, [`Capture::drain`] hands over what has happened since. Nothing is pinned: when
+//! starts a timer on every CPU, [`Capture::fetch`] takes what has happened since. Nothing is pinned: when
 //! the process ends, however it ends, the kernel removes everything.
 //!
 //! `loader` is the only place that knows a BPF loader; `decode` is pure and is what replays
 //! a recorded stream of the same bytes.
 
+mod batch;
 mod cpus;
 mod decode;
 mod error;
 mod loader;
 mod ticks;
 
+pub use batch::Batch;
 pub use cpus::online_cpus;
 pub use decode::{DecodeError, decode};
 pub use error::CaptureError;

@@ -14,11 +14,6 @@ pub enum RawEvent<'a> {
     Sample(RawSample<'a>),
     /// The VM registered JIT code with its debugger interface.
     CodeRegistered(CodeRegistered),
-    /// Registrations were lost: what was known of the target's code may no longer hold.
-    CodeLost {
-        /// They all happened after this, on `CLOCK_MONOTONIC`.
-        since_ns: u64,
-    },
 }
 
 impl RawEvent<'_> {
@@ -28,7 +23,6 @@ impl RawEvent<'_> {
         match self {
             RawEvent::Sample(sample) => sample.monotonic_ns,
             RawEvent::CodeRegistered(code) => code.monotonic_ns,
-            RawEvent::CodeLost { since_ns } => *since_ns,
         }
     }
 }

@@ -50,6 +50,7 @@ pub fn check(path: &Path) -> Result<CheckReport, RecordingError> {
     check.timed::<Loss>();
     check.totals();
     check.leftovers();
+    check.losses();
     check.end();
     Ok(CheckReport {
         form: source.manifest.form,
@@ -193,6 +194,16 @@ impl Check<'_> {
                 "{left} files of an interrupted compaction are left over; nothing is lost, they may be removed"
             );
             self.problems.push(Problem::new("recording", what));
+        }
+    }
+
+    /// Samples that were captured and are not here.
+    fn losses(&mut self) {
+        for loss in &self.source.manifest.losses {
+            if loss.place == "unwritten" {
+                let what = format!("{} {}; {}", loss.count, loss.meaning, loss.remedy);
+                self.problems.push(Problem::new("recording", what));
+            }
         }
     }
 

@@ -13,17 +13,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use escope_model::Loss;
+use escope_model::{Loss, ProcessInfo};
 
 use crate::compact::compact;
 use crate::disk::Disk;
 use crate::error::RecordingError;
-use crate::manifest::{self, FORMAT_VERSION, Form, Manifest, TableFile};
+use crate::manifest::{self, EndedHow, FORMAT_VERSION, Form, Manifest, TableFile};
 use crate::packed::packed_path;
 use crate::reserve;
 use crate::source::Source;
 use crate::stream;
-use crate::tables::Table;
+use crate::tables::{FrameRow, StackRow, Table};
 use crate::writer::Writer;
 
 /// A recording that ended.
@@ -56,12 +56,17 @@ impl Writer {
         manifest.tables.clear();
         if let Err(e) = flushed {
             reserve::release(disk, &path);
-            lose(manifest, unwritten);
+            let source = Source {
+                folder: path.clone(),
+                manifest: manifest.clone(),
+            };
+            lose(manifest, unwritten, &source);
+            fail(manifest, &e);
             // Best effort: how it ended is worth knowing, but the rows matter more.
             let _ = manifest::save(disk, &path, manifest);
             return Err(e);
         }
-        let source = Source {
+        let mut source = Source {
             folder: path.clone(),
             manifest: manifest.clone(),
         };
@@ -77,6 +82,8 @@ impl Writer {
             }
             Err(e) => {
                 reserve::release(disk, &path);
+                fail(&mut source.manifest, &e);
+                manifest.ended.clone_from(&source.manifest.ended);
                 // Best effort, as above.
                 let _ = manifest::save(disk, &path, &source.manifest);
                 Err(RecordingError::NotCompacted {
@@ -87,9 +94,27 @@ impl Writer {
     }
 }
 
-/// Samples that the disk would not take.
-fn lose(manifest: &mut Manifest, unwritten: u64) {
-    manifest.totals.samples = manifest.totals.samples.saturating_sub(unwritten);
+/// It did not end as it should have.
+fn fail(manifest: &mut Manifest, error: &RecordingError) {
+    if let Some(ended) = &mut manifest.ended {
+        ended.how = EndedHow::Failed;
+        ended.note.get_or_insert_with(|| error.to_string());
+    }
+}
+
+/// Samples that the disk would not take. The totals are those of what is there.
+fn lose(manifest: &mut Manifest, unwritten: u64, source: &Source) {
+    let totals = &mut manifest.totals;
+    totals.samples = totals.samples.saturating_sub(unwritten);
+    if let Ok((rows, _)) = source.keyed::<StackRow>() {
+        totals.stacks = rows.len() as u64;
+    }
+    if let Ok((rows, _)) = source.keyed::<FrameRow>() {
+        totals.frames = rows.len() as u64;
+    }
+    if let Ok((rows, _)) = source.keyed::<ProcessInfo>() {
+        totals.processes = rows.len() as u64;
+    }
     if unwritten > 0 {
         manifest.losses.push(Loss {
             from_ns: 0,

@@ -1,7 +1,7 @@
 //! `manifest.json`: what was recorded, where, how, and how it ended.
 //!
-//! Written when a recording starts and replaced in one step when it ends: the field
-//! `form` decides which files count. Fields that are unknown are ignored and fields
+//! Written when a recording starts, and replaced in one step about once a second and when
+//! it ends: the field `form` decides which files count. Fields that are unknown are ignored and fields
 //! that are absent have their empty value, so a recording opens in older and newer
 //! versions of one major format.
 

@@ -10,8 +10,8 @@ use crate::disk::{Disk, RealDisk};
 use crate::error::RecordingError;
 use crate::manifest::{self, FORMAT_VERSION, Form, Manifest};
 use crate::reserve;
-use crate::stream::{Rotation, StreamWriter};
-use crate::tables::{CodeEvent, FrameRow, SeriesPoint, StackRow};
+use crate::stream::{self, Rotation, StreamWriter};
+use crate::tables::{CodeEvent, FrameRow, SeriesPoint, StackRow, Table};
 
 /// How a recording is written.
 #[derive(Debug, Clone)]
@@ -138,14 +138,26 @@ impl Writer {
         let begun = reserve::take(&*writer.disk, path)
             .map_err(|e| RecordingError::io("write to", path, e))
             .and_then(|()| writer.save_manifest(manifest));
-        if let Err(error) = begun {
-            // Nothing was recorded: nothing stays.
-            manifest::remove(&*writer.disk, path);
-            reserve::release(&*writer.disk, path);
-            let _ = writer.disk.remove_dir(path);
-            return Err(error);
+        match begun {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                writer.abandon();
+                Err(error)
+            }
         }
-        Ok(writer)
+    }
+
+    /// Removes a recording that never began: nothing of it stays.
+    pub fn abandon(self) {
+        let (disk, path) = self.close();
+        for table in Table::ALL {
+            for segment in stream::segments(&path, table).unwrap_or_default() {
+                let _ = disk.remove(&segment);
+            }
+        }
+        manifest::remove(&*disk, &path);
+        reserve::release(&*disk, &path);
+        let _ = disk.remove_dir(&path);
     }
 
     /// Whether a recording can be created here, without creating anything.

@@ -89,6 +89,7 @@ impl SessionError {
                 CaptureError::NotPermitted
                 | CaptureError::NoBtf
                 | CaptureError::ForeignProc
+                | CaptureError::NoProc
                 | CaptureError::Timer { .. }
                 | CaptureError::Load(_),
             ) => Refusal::Target,

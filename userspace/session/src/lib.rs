@@ -12,6 +12,7 @@
 mod cost;
 mod error;
 mod find;
+mod intake;
 mod launch;
 mod losses;
 mod manifest;
@@ -31,5 +32,5 @@ pub use escope_recording::EndedHow;
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
 pub use options::RecordOptions;
-pub use outcome::{Progress, Stop, Summary};
+pub use outcome::{Checked, Progress, Stop, Summary};
 pub use recorder::Recorder;

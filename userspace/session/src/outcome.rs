@@ -49,6 +49,16 @@ pub struct Progress {
     pub bytes_written: u64,
 }
 
+/// The same CPU time, told by two: when both were last known, which is up to a second before
+/// the end of a target that exits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// CPU time that the target used since the timers were started, by the kernel's accounts.
+    pub target_cpu_ns: u64,
+    /// CPU time that the samples stood for then.
+    pub sampled_cpu_ns: u64,
+}
+
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -78,10 +88,8 @@ pub struct Summary {
     pub code_note: Option<String>,
     /// What was lost, a row per kind.
     pub losses: Vec<Loss>,
-    /// CPU time that the target used meanwhile, by the kernel's own accounts.
-    pub target_cpu_ns: Option<u64>,
-    /// CPU time that the samples stand for.
-    pub sampled_cpu_ns: u64,
+    /// The samples beside the kernel's own accounts; `None` if those could not be read.
+    pub checked: Option<Checked>,
     /// Why the recording could not be completed; what was written before opens.
     pub problem: Option<Arc<SessionError>>,
 }

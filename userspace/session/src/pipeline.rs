@@ -9,8 +9,6 @@ use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
 
-use crate::cost::monotonic_ns;
-
 /// The target's mappings are read again at most this often.
 const REFRESH_NS: u64 = 20_000_000;
 
@@ -68,26 +66,13 @@ impl Pipeline {
     pub(crate) fn handle(&mut self, event: RawEvent<'_>) {
         match event {
             RawEvent::Sample(sample) => self.sample(&sample),
-            // Announced, but it could not be read what.
-            RawEvent::CodeRegistered(code) if code.action == 1 && code.code_start == 0 => {
-                self.read_code_anew(code.monotonic_ns);
-            }
             RawEvent::CodeRegistered(code) => self.code(&code),
-            RawEvent::CodeLost { since_ns } => {
-                self.read_code_anew(since_ns);
-            }
         }
     }
 
-    /// Code may have changed since a time without our having seen it. Returns until when it
-    /// is known now.
-    pub(crate) fn read_code_anew(&mut self, since_ns: u64) -> u64 {
-        let now_ns = monotonic_ns();
-        // A target that is gone runs no other code.
-        if let Ok(changed) = self.symbolizer.read_code_anew(since_ns, now_ns) {
-            self.code_unseen += changed as u64;
-        }
-        now_ns
+    /// Counts code that came or went unannounced.
+    pub(crate) fn code_unseen(&mut self, pieces: usize) {
+        self.code_unseen += pieces as u64;
     }
 
     /// How many pieces of code came or went unseen since the last call.

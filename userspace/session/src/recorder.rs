@@ -15,19 +15,16 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
+use crate::intake::Intake;
 use crate::manifest::manifest;
 use crate::options::RecordOptions;
-use crate::outcome::{Progress, Stop, Summary};
+use crate::outcome::{Checked, Progress, Stop, Summary};
 use crate::pipeline::Pipeline;
 use crate::setup::{Sampling, capture_options, slot};
 use crate::{Cost, SessionError, losses};
 
 /// How often what was captured is made safe on disk.
 const FLUSH: Duration = Duration::from_secs(1);
-/// How many events are handled before the clock and the signals are looked at again: a
-/// recorder that is slower than its target must still end when it is told to.
-const DRAIN_MAX: usize = 4096;
-
 /// A recording under way.
 pub struct Recorder {
     options: RecordOptions,
@@ -41,10 +38,11 @@ pub struct Recorder {
     cost_before: Cost,
     counters: Counters,
     counted_ns: u64,
-    /// Code changes up to here were seen, where they are not announced.
-    code_listed_ns: u64,
-    /// The target's CPU time when the timers were started, and as last read.
-    target_cpu: Option<(u64, u64)>,
+    intake: Intake,
+    /// The target's CPU time when the timers were started.
+    target_cpu_ns: Option<u64>,
+    /// What it had used since, and what the samples stood for, when both were last known.
+    checked: Option<Checked>,
 }
 
 impl Recorder {
@@ -72,17 +70,17 @@ impl Recorder {
         let origin_ns = monotonic_ns();
         let manifest = manifest(&vm, &options, Clocks::new(origin_ns, realtime_ns()));
         let mut symbolizer = Symbolizer::new(vm);
-        let mut capture = Capture::load(&capture_options)?;
+        let capture = Capture::load(&capture_options)?;
         // After the probe is in place and before the first sample: nothing falls between.
         let code_listed_ns = monotonic_ns();
-        symbolizer.read_code()?;
+        let intake = Intake::new(code_listed_ns, symbolizer.read_code()?);
+        if *capture.code_following() != CodeFollowing::Exact {
+            symbolizer.read_all_names();
+        }
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
-        let mut pipeline = Pipeline::new(symbolizer, writer, origin_ns);
-        let target_cpu = target_cpu_ns(pid).map(|used| (used, used));
-        capture.start_ticks()?;
-        pipeline.update_mappings();
-        pipeline.read_threads();
+        let pipeline = Pipeline::new(symbolizer, writer, origin_ns);
+        let target_cpu_ns = target_cpu_ns(pid);
         let mut recorder = Recorder {
             options,
             capture,
@@ -95,14 +93,25 @@ impl Recorder {
             cost_before,
             counters: Counters::default(),
             counted_ns: origin_ns,
-            code_listed_ns,
-            target_cpu,
+            intake,
+            target_cpu_ns,
+            checked: None,
         };
         recorder.manifest.options.clock = recorder.capture.clock().as_str().to_owned();
         recorder.manifest.options.code_following = recorder.code_following();
-        recorder.save_manifest()?;
-        recorder.flush()?;
+        if let Err(error) = recorder.begin() {
+            recorder.pipeline.into_writer().abandon();
+            return Err(error);
+        }
         Ok(recorder)
+    }
+
+    /// Starts the timers, and proves that the disk takes what they will give.
+    fn begin(&mut self) -> Result<(), SessionError> {
+        self.capture.start_ticks()?;
+        self.pipeline.update_mappings();
+        self.pipeline.read_threads();
+        self.flush()
     }
 
     /// The VM that is being recorded.
@@ -132,7 +141,7 @@ impl Recorder {
         let mut behind = false;
         loop {
             let target_ended = self.wait(if behind { Duration::ZERO } else { every });
-            behind = self.drain()? == DRAIN_MAX;
+            behind = self.drain()?;
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 self.flush()?;
@@ -159,9 +168,11 @@ impl Recorder {
     /// before opens, and the summary tells what it is.
     #[must_use]
     pub fn finish(mut self, ended: EndedHow, note: Option<String>) -> Summary {
-        self.read_target_cpu();
         self.capture.stop();
-        let drained = self.drain_all();
+        let drained = self.intake.take_all(&mut self.capture, &mut self.pipeline);
+        if ended != EndedHow::TargetExited {
+            self.compare_cpu();
+        }
         self.write_losses();
         let duration_ns = monotonic_ns().saturating_sub(self.origin_ns);
         self.fill_totals();
@@ -190,13 +201,15 @@ impl Recorder {
             bytes: manifest.recorder.bytes_written,
             code_note: self.code_note(),
             losses: manifest.losses.clone(),
-            target_cpu_ns: self.target_cpu.map(|(from, to)| to.saturating_sub(from)),
-            sampled_cpu_ns: self.pipeline.sampled_ns(),
+            checked: self.checked,
             problem: None,
         };
         drop(self.capture);
         let finished = self.pipeline.into_writer().finish(&mut manifest);
         summary.losses = manifest.losses;
+        if let Some(ended) = manifest.ended {
+            summary.ended = ended.how;
+        }
         match finished {
             Ok(finished) => summary.bytes = finished.bytes,
             Err(error) => summary.problem = Some(Arc::new(error.into())),
@@ -220,26 +233,13 @@ impl Recorder {
         matches!(poll(&mut events, Some(&timeout)), Ok(ready) if ready > 0)
     }
 
-    fn drain(&mut self) -> Result<usize, SessionError> {
-        let pipeline = &mut self.pipeline;
-        if *self.capture.code_following() != CodeFollowing::Exact {
-            // Before the samples are named: what changed since the last look is not known.
-            self.code_listed_ns = pipeline.read_code_anew(self.code_listed_ns);
-        }
-        Ok(self
-            .capture
-            .drain(DRAIN_MAX, &mut |event| pipeline.handle(event))?)
-    }
-
-    /// What is left when nothing is added any more.
-    fn drain_all(&mut self) -> Result<(), SessionError> {
-        while self.drain()? > 0 {}
-        Ok(())
+    fn drain(&mut self) -> Result<bool, SessionError> {
+        self.intake.take(&mut self.capture, &mut self.pipeline)
     }
 
     fn flush(&mut self) -> Result<(), SessionError> {
         self.write_losses();
-        self.read_target_cpu();
+        self.compare_cpu();
         let now = self.now();
         let cost = self.cost();
         let writer = self.pipeline.writer();
@@ -278,11 +278,15 @@ impl Recorder {
             .map_or_else(|| "exact".to_owned(), |why| format!("polled: {why}"))
     }
 
-    /// A target that is gone keeps what was read last.
-    fn read_target_cpu(&mut self) {
-        let pid = self.vm().pid;
-        if let (Some((_, last)), Some(used)) = (&mut self.target_cpu, target_cpu_ns(pid)) {
-            *last = used;
+    /// Notes what the target has used and what the samples stand for. One that is gone has no
+    /// accounts any more: then the last pair stands.
+    fn compare_cpu(&mut self) {
+        let used = target_cpu_ns(self.vm().pid);
+        if let (Some(before), Some(used)) = (self.target_cpu_ns, used) {
+            self.checked = Some(Checked {
+                target_cpu_ns: used.saturating_sub(before),
+                sampled_cpu_ns: self.pipeline.sampled_ns(),
+            });
         }
     }
 
@@ -331,9 +335,7 @@ impl Recorder {
         let (frames, stacks, processes) = self.pipeline.symbolizer.counts();
         let (counters, seen) = (self.counters, self.pipeline.symbolizer.statistics());
         let first_sample_ns = self.first_sample_ns().unwrap_or(0);
-        let target_cpu_ns = self
-            .target_cpu
-            .map_or(0, |(from, to)| to.saturating_sub(from));
+        let checked = self.checked.unwrap_or_default();
         let totals = &mut self.manifest.totals;
         totals.attempts = counters.attempts;
         totals.recorded = counters.recorded;
@@ -356,8 +358,8 @@ impl Recorder {
             ("program_busy_ns", counters.busy_ns),
             ("ring_bytes", counters.bytes),
             ("first_sample_after_ns", first_sample_ns),
-            ("sampled_cpu_ns", self.pipeline.sampled_ns()),
-            ("target_cpu_ns", target_cpu_ns),
+            ("sampled_cpu_ns", checked.sampled_cpu_ns),
+            ("target_cpu_ns", checked.target_cpu_ns),
         ] {
             totals.counters.insert(name.to_owned(), value);
         }

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use twox_hash::XxHash3_64;
 
 /// Why bytes are no blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +60,8 @@ pub struct ModuleCode {
     pub functions: Vec<Function>,
     lines: Vec<(u32, u32, u32)>,
     files: Vec<Arc<str>>,
+    /// Hash of the blob: the VM may describe other code in the same place.
+    pub(super) print: u64,
 }
 
 impl ModuleCode {
@@ -87,6 +90,7 @@ impl ModuleCode {
                 .collect(),
             lines: Vec::new(),
             files: Vec::new(),
+            print: 0,
         }
     }
 
@@ -172,6 +176,7 @@ pub fn parse_blob(bytes: &[u8]) -> Result<ModuleCode, BlobError> {
         functions: Vec::with_capacity((ranges as usize).min(bytes.len() / 16)),
         lines: Vec::new(),
         files: Vec::new(),
+        print: XxHash3_64::oneshot(bytes),
     };
     let mut files: FxHashMap<&[u8], u32> = FxHashMap::default();
     let mut last_name: Option<(Arc<str>, Option<u32>)> = None;

@@ -1,5 +1,6 @@
 //! The list of everything the JIT has emitted: GDB manual, "JIT Interface".
 
+use super::blob::{ModuleCode, parse_blob};
 use crate::BeamError;
 use crate::memory::Memory;
 
@@ -39,6 +40,7 @@ pub fn read_list(
 ) -> Result<(Vec<ListEntry>, bool), BeamError> {
     let mut address = memory.u64(descriptor + 16)?;
     let mut entries = Vec::new();
+    let mut before = 0;
     for _ in 0..ENTRIES_MAX {
         if address == 0 {
             return Ok((entries, true));
@@ -46,7 +48,12 @@ pub fn read_list(
         let Ok(entry) = memory.words(address, 4) else {
             return Ok((entries, false));
         };
-        let (next, blob, blob_bytes) = (entry[0], entry[2], entry[3]);
+        let (next, previous, blob, blob_bytes) = (entry[0], entry[1], entry[2], entry[3]);
+        // An entry that was freed under us leads anywhere. New ones come before the first.
+        if previous != before && !entries.is_empty() {
+            return Ok((entries, false));
+        }
+        before = address;
         if let Some((start, bytes, global)) = read_head(memory, blob, blob_bytes) {
             entries.push(ListEntry {
                 global,
@@ -79,7 +86,7 @@ fn read_head(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<(u64, u
 ///
 /// # Errors
 /// When it cannot be read whole.
-pub fn read_blob(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Result<Vec<u8>, BeamError> {
+fn read_blob(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Result<Vec<u8>, BeamError> {
     if blob_bytes > BLOB_MAX {
         return Err(BeamError::Unreadable {
             address: blob,
@@ -89,6 +96,12 @@ pub fn read_blob(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Result<Vec
     let mut bytes = vec![0; blob_bytes as usize];
     memory.read(blob, &mut bytes)?;
     Ok(bytes)
+}
+
+/// The module that a blob describes; `None` for one that is not there or no module's.
+#[must_use]
+pub fn read_module(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<ModuleCode> {
+    parse_blob(&read_blob(memory, blob, blob_bytes).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -33,6 +33,18 @@ struct Piece {
     names: Names,
 }
 
+impl Piece {
+    /// Takes over what its blob says, if that was not done before.
+    fn read(&mut self, read: impl FnOnce(u64, u64) -> Option<ModuleCode>) {
+        if let Names::Pending(blob, bytes) = self.names {
+            // A blob that was freed and reused does not describe this piece.
+            self.names = read(blob, bytes)
+                .filter(|module| module.base == self.start)
+                .map_or(Names::Lost, |module| Names::Known(Arc::new(module)));
+        }
+    }
+}
+
 /// What is at an address.
 #[derive(Debug, Clone)]
 pub struct Located {
@@ -122,17 +134,33 @@ impl CodeMap {
         self.changed_ns = self.changed_ns.max(at_ns);
     }
 
-    /// Takes over a list that was read anew at `at_ns`, where changes since `since_ns` were not
-    /// followed one by one: what is no longer there ended at some time in between, what is new
-    /// began then. In between such an address has no name. Returns how many pieces changed.
-    pub fn replace(&mut self, fresh: CodeMap, since_ns: u64, at_ns: u64) -> usize {
-        let same = |known: &Piece, new: &Piece| known.end == new.end && known.blob == new.blob;
-        let gone: Vec<u64> = self
-            .live
-            .iter()
-            .filter(|(key, known)| !fresh.live.get(key).is_some_and(|new| same(known, new)))
-            .map(|(&key, _)| key)
-            .collect();
+    /// Takes over a list that was read anew, where changes since `since_ns` were not followed one
+    /// by one; `read_ns` is when the reading began and ended. What is no longer there ended at
+    /// some time in between, what is new began then: in between such an address has no name.
+    /// `read` reads the blob that is in a place now. Returns how many pieces changed.
+    pub fn replace(
+        &mut self,
+        fresh: CodeMap,
+        since_ns: u64,
+        (begun_ns, at_ns): (u64, u64),
+        read: impl Fn(u64, u64) -> Option<ModuleCode>,
+    ) -> usize {
+        let mut gone = Vec::new();
+        for (&key, known) in &mut self.live {
+            let listed = fresh.live.get(&key);
+            let same_place =
+                listed.is_some_and(|new| new.end == known.end && new.blob == known.blob);
+            match &known.names {
+                // The VM may have freed the blob and put another one in its place.
+                Names::Known(module)
+                    if same_place
+                        && read(known.blob.0, known.blob.1)
+                            .is_some_and(|now| now.print == module.print) => {}
+                // Never read: what is there now may be younger than the piece.
+                Names::Pending(..) | Names::Lost if same_place => known.from_ns = at_ns,
+                _ => gone.push(key),
+            }
+        }
         let mut changed = gone.len();
         for key in gone {
             self.retire(key, since_ns);
@@ -144,11 +172,31 @@ impl CodeMap {
                 self.epoch += 1;
                 self.changed_ns = self.changed_ns.max(at_ns);
                 let from_ns = at_ns;
-                self.live.insert(key, Piece { from_ns, ..piece });
+                let mut piece = Piece { from_ns, ..piece };
+                // At once: later its blob may be another's.
+                piece.read(&read);
+                self.live.insert(key, piece);
             }
         }
-        self.listed_ns = self.listed_ns.max(at_ns);
+        self.listed_ns = self.listed_ns.max(begun_ns);
         changed
+    }
+
+    /// Reads every name now, instead of when it is needed first: where changes are not
+    /// announced, a blob that is read later may be another's.
+    pub fn read_all(&mut self, read: impl Fn(u64, u64) -> Option<ModuleCode>) {
+        for piece in self.live.values_mut() {
+            piece.read(&read);
+        }
+    }
+
+    /// Nothing is known of what happened after a time, and will not be.
+    pub fn end(&mut self, since_ns: u64) {
+        let all: Vec<u64> = self.live.keys().copied().collect();
+        for key in all {
+            self.retire(key, since_ns);
+        }
+        self.changed_ns = u64::MAX;
     }
 
     /// Code that is gone.
@@ -230,12 +278,7 @@ impl CodeMap {
                     && (piece.from_ns..piece.until_ns).contains(&at_ns)
             })?,
         };
-        if let Names::Pending(blob, bytes) = piece.names {
-            // A blob that was freed and reused does not describe this piece.
-            piece.names = read(blob, bytes)
-                .filter(|module| module.base == piece.start)
-                .map_or(Names::Lost, |module| Names::Known(Arc::new(module)));
-        }
+        piece.read(read);
         match &piece.names {
             Names::Known(module) => Some(Located {
                 module: module.clone(),
@@ -247,128 +290,4 @@ impl CodeMap {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{CodeMap, ModuleCode};
-
-    fn module(name: &str, base: u64, size: u32) -> ModuleCode {
-        let functions = [(0, size, "f".to_owned(), Some(0))];
-        ModuleCode::from_functions(name, base, size, functions)
-    }
-
-    fn name(map: &mut CodeMap, address: u64, at_ns: u64) -> Option<String> {
-        let located = map.locate(address, at_ns, |_, _| None)?;
-        Some(located.module.name.to_string())
-    }
-
-    #[test]
-    fn an_address_is_named_by_the_code_of_its_time() {
-        let mut map = CodeMap::new();
-        map.register(0x1000, 0x100, 10, (9, 9), Some(module("v1", 0x1000, 0x100)));
-        map.register(0x1000, 0x80, 20, (9, 9), Some(module("v2", 0x1000, 0x80)));
-        assert_eq!(name(&mut map, 0x1010, 15).as_deref(), Some("v1"));
-        assert_eq!(name(&mut map, 0x1010, 20).as_deref(), Some("v2"));
-        assert_eq!(name(&mut map, 0x10f0, 15).as_deref(), Some("v1"));
-        assert_eq!(name(&mut map, 0x10f0, 25), None);
-        assert_eq!(name(&mut map, 0x1010, 5), None);
-    }
-
-    #[test]
-    fn code_that_overlaps_from_below_is_superseded() {
-        let mut map = CodeMap::new();
-        map.register(
-            0x1000,
-            0x100,
-            10,
-            (9, 9),
-            Some(module("old", 0x1000, 0x100)),
-        );
-        map.register(
-            0x1080,
-            0x100,
-            20,
-            (9, 9),
-            Some(module("new", 0x1080, 0x100)),
-        );
-        assert_eq!(name(&mut map, 0x1010, 25), None);
-        assert_eq!(name(&mut map, 0x1010, 19).as_deref(), Some("old"));
-        assert_eq!(name(&mut map, 0x1090, 25).as_deref(), Some("new"));
-    }
-
-    #[test]
-    fn of_existing_code_the_newest_wins_and_is_read_once() {
-        let mut map = CodeMap::new();
-        map.add_existing(0x1000, 0x100, (1, 1));
-        map.add_existing(0x1080, 0x100, (2, 2));
-        assert_eq!(map.len(), 1);
-        let mut reads = 0;
-        for _ in 0..3 {
-            let located = map.locate(0x1010, 1, |_, _| {
-                reads += 1;
-                Some(module("m", 0x1000, 0x100))
-            });
-            assert!(located.is_some());
-        }
-        assert_eq!(reads, 1);
-    }
-
-    #[test]
-    fn a_blob_of_other_code_is_not_believed() {
-        let mut map = CodeMap::new();
-        map.add_existing(0x1000, 0x100, (1, 1));
-        let located = map.locate(0x1010, 1, |_, _| Some(module("m", 0x7000, 0x100)));
-        assert!(located.is_none());
-    }
-
-    #[test]
-    fn a_list_read_anew_replaces_what_changed_only() {
-        let listed = |entries: &[(u64, u64)]| {
-            let mut map = CodeMap::new();
-            for &(start, blob) in entries {
-                map.add_existing(start, 0x100, (blob, 8));
-            }
-            map
-        };
-        let mut map = listed(&[(0x1000, 1), (0x2000, 2)]);
-        let epoch = map.epoch();
-        let unchanged = map.replace(listed(&[(0x1000, 1), (0x2000, 2)]), 40, 50);
-        assert_eq!((unchanged, map.epoch()), (0, epoch));
-        assert!(map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 50, 60) > 0);
-        assert!(map.epoch() > epoch && map.changed_ns() == 60);
-        let read = |blob, _| Some(module(&format!("blob{blob}"), 0x2000, 0x100));
-        let at = |map: &mut CodeMap, ns| {
-            map.locate(0x2010, ns, read)
-                .map(|l| l.module.name.to_string())
-        };
-        assert_eq!(at(&mut map, 45).as_deref(), Some("blob2"));
-        // It changed at some time in between.
-        assert_eq!(at(&mut map, 55), None);
-        assert_eq!(at(&mut map, 65).as_deref(), Some("blob3"));
-        // Announced before the list was read: what followed it may have been lost.
-        map.register(
-            0x2000,
-            0x100,
-            58,
-            (9, 9),
-            Some(module("late", 0x2000, 0x100)),
-        );
-        assert_eq!(at(&mut map, 65).as_deref(), Some("blob3"));
-        map.register(
-            0x2000,
-            0x100,
-            70,
-            (9, 9),
-            Some(module("next", 0x2000, 0x100)),
-        );
-        assert_eq!(at(&mut map, 71).as_deref(), Some("next"));
-    }
-
-    #[test]
-    fn history_is_bounded_by_time() {
-        let mut map = CodeMap::new();
-        for second in 0..100u64 {
-            let at = second * 1_000_000_000;
-            map.register(0x1000, 0x100, at, (9, 9), Some(module("m", 0x1000, 0x100)));
-        }
-        assert!(map.history.len() <= 31);
-    }
-}
+mod tests;

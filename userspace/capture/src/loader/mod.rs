@@ -9,13 +9,12 @@ use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use escope_model::RawEvent;
 use escope_wire::{Config, Counters, SchedulerKey, SchedulerSlot};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeOpts};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::ticks::{self, Clock, ClockChoice};
-use crate::{CaptureError, cpus};
+use crate::{Batch, CaptureError, cpus};
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
 
@@ -67,10 +66,6 @@ pub struct Capture {
     skeleton: EscopeSkel<'static>,
     clock: Clock,
     code_following: CodeFollowing,
-    /// Lost code registrations that the sink was told of.
-    code_lost: u64,
-    /// The time of the last record before which none was lost.
-    whole_until_ns: u64,
 }
 
 impl Capture {
@@ -101,8 +96,6 @@ impl Capture {
             skeleton,
             clock,
             code_following: CodeFollowing::Exact,
-            code_lost: 0,
-            whole_until_ns: 0,
         };
         for (key, slot) in &options.schedulers {
             capture.set_scheduler(key, slot)?;
@@ -166,39 +159,18 @@ impl Capture {
         }
     }
 
-    /// Hands over at most `limit` events in the ring's order; returns how many there were. A
-    /// loss of code registrations is handed over before the first sample that it may concern.
+    /// Takes at most `limit` records out of the ring, in its order; returns how many there were.
     ///
     /// # Errors
-    /// When a record cannot be read, which would be a defect of ours.
-    pub fn drain(
-        &mut self,
-        limit: usize,
-        sink: &mut dyn FnMut(RawEvent<'_>),
-    ) -> Result<usize, CaptureError> {
-        let Capture {
-            ring,
-            skeleton,
-            code_lost,
-            whole_until_ns,
-            ..
-        } = self;
-        let mut bad = None;
-        let consumed = ring.consume(limit, &mut |bytes| match crate::decode(bytes) {
-            Ok(event) => {
-                let lost = skeleton::code_lost(skeleton);
-                if lost != *code_lost {
-                    *code_lost = lost;
-                    sink(RawEvent::CodeLost {
-                        since_ns: *whole_until_ns,
-                    });
-                }
-                *whole_until_ns = event.monotonic_ns();
-                sink(event);
-            }
-            Err(error) => bad = Some(error),
-        })?;
-        bad.map_or(Ok(consumed), |error| Err(error.into()))
+    /// When the ring cannot be read.
+    pub fn fetch(&mut self, limit: usize, batch: &mut Batch) -> Result<usize, CaptureError> {
+        self.ring.consume(limit, &mut |bytes| batch.push(bytes))
+    }
+
+    /// How many registrations of code were lost so far. Looked at after a fetch, it counts all
+    /// that any record fetched may have been affected by.
+    pub fn code_lost(&mut self) -> u64 {
+        skeleton::code_lost(&mut self.skeleton)
     }
 
     /// What the kernel half has counted so far, over all CPUs.
@@ -238,7 +210,7 @@ impl Capture {
                 self.links.push(link);
                 CodeFollowing::Exact
             }
-            Err(error) => CodeFollowing::Polling(format!("no probe could be placed: {error}")),
+            Err(error) => CodeFollowing::Polling(format!("no probe could be placed: {error:#}")),
         }
     }
 }

@@ -22,10 +22,11 @@ pub fn check_proc() -> Result<(), CaptureError> {
 /// # Errors
 /// When `/proc` shows another namespace than ours: its numbers would be of other processes.
 pub(super) fn own() -> Result<u32, CaptureError> {
-    let myself = fs::read_link("/proc/self")
-        .ok()
-        .and_then(|link| link.to_str()?.parse::<u32>().ok());
-    if myself != Some(process::id()) {
+    let status = fs::read_to_string("/proc/self/status").map_err(|_| CaptureError::NoProc)?;
+    // Our number in the namespace of /proc, and in each below that down to our own.
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let numbers: Vec<&str> = numbers.unwrap_or_default().split_whitespace().collect();
+    if numbers != [process::id().to_string()] {
         return Err(CaptureError::ForeignProc);
     }
     let inode = fs::metadata("/proc/self/ns/pid")

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::path::Path;
 
-use escope_wire::Config;
+use escope_wire::{Config, ERLANG_BOTTOM_BYTES, KERNEL_BYTES_MAX, PROCESS_BYTES, SampleHead};
 use libbpf_rs::ErrorKind;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 
@@ -81,7 +81,17 @@ pub(super) fn load(
     let mut open = EscopeSkelBuilder::default()
         .open(object)
         .map_err(|error| failed("opening the BPF object", &error))?;
-    let ring_bytes = ring_bytes.max(RING_BYTES_MIN).next_power_of_two();
+    // A few of the largest samples must fit, or those would always be lost.
+    let largest = size_of::<SampleHead>() as u32
+        + PROCESS_BYTES
+        + config.native_bytes
+        + KERNEL_BYTES_MAX
+        + config.erlang_bytes
+        + ERLANG_BOTTOM_BYTES;
+    let ring_bytes = ring_bytes
+        .max(RING_BYTES_MIN)
+        .max(4 * largest)
+        .next_power_of_two();
     config.sample_ring_bytes = ring_bytes - CODE_RING_BYTES.max(ring_bytes / 16);
     open.maps
         .ring

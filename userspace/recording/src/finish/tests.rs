@@ -2,7 +2,7 @@ use crate::check::check;
 use crate::disk::failing::FailingDisk;
 use crate::error::RecordingError;
 use crate::example::{self, place};
-use crate::manifest::{Form, Manifest};
+use crate::manifest::{EndedHow, Form, Manifest};
 use crate::recording::Recording;
 use crate::reserve;
 use crate::writer::{Writer, WriterOptions};
@@ -141,5 +141,10 @@ fn a_full_disk_still_says_what_it_did_not_take() {
         let loss = told.losses.last().unwrap();
         assert_eq!((loss.place.as_str(), loss.count), ("unwritten", buffered));
         assert!(!place.path.join("reserve").exists());
+        let ended = told.ended.as_ref().unwrap();
+        assert_eq!(ended.how, EndedHow::Failed);
+        let problems = check(&place.path).unwrap().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].what.contains("could not be written"));
     }
 }

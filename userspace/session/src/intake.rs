@@ -1,0 +1,146 @@
+//! From the ring to names, in an order that never gives a wrong one.
+//!
+//! Names of code are right as long as each load of code was announced. Where announcements were
+//! lost, or there are none, the VM's list is read anew before the samples of that time are
+//! named; they wait meanwhile. Reading the list may take long, in a VM that has loaded much, so
+//! it has a limit: a share of the time, while samples wait.
+
+use std::time::{Duration, Instant};
+
+use escope_capture::{Batch, Capture, CodeFollowing};
+
+use crate::SessionError;
+use crate::cost::monotonic_ns;
+use crate::pipeline::Pipeline;
+
+/// How many records are taken before the clock and the signals are looked at again: a recorder
+/// that is slower than its target must still end when it is told to.
+const FETCH_MAX: usize = 4096;
+/// How many bytes may wait for names. Beyond, they stay in the ring, where losses are counted.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// The list is not read more often than this,
+const READ_EVERY: Duration = Duration::from_millis(250);
+/// nor for more than one part in so many of the time.
+const READ_SHARE: u32 = 10;
+/// How often a list is tried that changes while it is read, when there is no later.
+const LAST_TRIES: usize = 20;
+
+/// Takes records out of the ring and hands them to the pipeline.
+pub(crate) struct Intake {
+    batch: Batch,
+    /// Lost announcements that were seen.
+    lost: u64,
+    /// Until when all announcements were there.
+    sound_until_ns: u64,
+    /// Since when they were not.
+    doubt_since_ns: Option<u64>,
+    read_next: Instant,
+}
+
+impl Intake {
+    /// `listed_ns` is when the VM's list was read, and `whole` whether all of it.
+    pub(crate) fn new(listed_ns: u64, whole: bool) -> Intake {
+        Intake {
+            batch: Batch::default(),
+            lost: 0,
+            sound_until_ns: listed_ns,
+            doubt_since_ns: (!whole).then_some(listed_ns),
+            read_next: Instant::now(),
+        }
+    }
+
+    /// Takes what there is, and names it unless it has to wait. Returns whether there may be
+    /// more.
+    pub(crate) fn take(
+        &mut self,
+        capture: &mut Capture,
+        pipeline: &mut Pipeline,
+    ) -> Result<bool, SessionError> {
+        let more = self.fetch(capture)?;
+        if self.doubt_since_ns.is_some() && Instant::now() >= self.read_next {
+            self.read_list(pipeline);
+        }
+        if self.doubt_since_ns.is_none() {
+            self.name(pipeline)?;
+        }
+        Ok(more)
+    }
+
+    /// Takes and names all that is left, when nothing is added any more.
+    pub(crate) fn take_all(
+        &mut self,
+        capture: &mut Capture,
+        pipeline: &mut Pipeline,
+    ) -> Result<(), SessionError> {
+        loop {
+            let more = self.fetch(capture)?;
+            for _ in 0..LAST_TRIES {
+                if self.doubt_since_ns.is_some() {
+                    self.read_list(pipeline);
+                }
+            }
+            if let Some(since_ns) = self.doubt_since_ns.take() {
+                pipeline.symbolizer.end_code(since_ns);
+            }
+            self.name(pipeline)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn fetch(&mut self, capture: &mut Capture) -> Result<bool, SessionError> {
+        if self.batch.bytes() > WAITING_BYTES_MAX {
+            return Ok(false);
+        }
+        let fetched = capture.fetch(FETCH_MAX, &mut self.batch)?;
+        // After the fetch: a sample in code whose announcement was lost came after the loss.
+        let lost = capture.code_lost();
+        let polls = *capture.code_following() != CodeFollowing::Exact;
+        if lost != self.lost || polls && !self.batch.is_empty() {
+            self.lost = lost;
+            self.doubt_since_ns.get_or_insert(self.sound_until_ns);
+        }
+        Ok(fetched == FETCH_MAX)
+    }
+
+    fn read_list(&mut self, pipeline: &mut Pipeline) {
+        let Some(since_ns) = self.doubt_since_ns else {
+            return;
+        };
+        let begun = Instant::now();
+        let begun_ns = monotonic_ns();
+        match pipeline.symbolizer.read_code_anew(since_ns, monotonic_ns) {
+            Ok(Some(changed)) => {
+                pipeline.code_unseen(changed);
+                self.doubt_since_ns = None;
+                self.sound_until_ns = begun_ns;
+            }
+            // It changes faster than it is read: later.
+            Ok(None) => {}
+            // The target is gone.
+            Err(_) => {
+                pipeline.symbolizer.end_code(since_ns);
+                self.doubt_since_ns = None;
+            }
+        }
+        self.read_next = Instant::now() + READ_EVERY.max(begun.elapsed() * READ_SHARE);
+    }
+
+    fn name(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
+        let mut bad = None;
+        for event in self.batch.events() {
+            match event {
+                Ok(event) => {
+                    self.sound_until_ns = self.sound_until_ns.max(event.monotonic_ns());
+                    pipeline.handle(event);
+                }
+                Err(error) => bad = Some(error),
+            }
+        }
+        self.batch.clear();
+        bad.map_or(Ok(()), |error| {
+            Err(escope_capture::CaptureError::from(error).into())
+        })
+    }
+}
