@@ -3,7 +3,7 @@
 use escope_model::{SchedulerId, SchedulerKind};
 
 use crate::BeamError;
-use crate::layout::{Globals, Layout};
+use crate::layout::{Count, Globals, Layout, SchedulerArray};
 use crate::memory::Memory;
 
 /// `ERTS_MAX_NO_OF_SCHEDULERS` and its dirty siblings (`erl_process.h`).
@@ -45,26 +45,20 @@ pub fn read_schedulers(
     layout: &Layout,
 ) -> Result<Vec<Scheduler>, BeamError> {
     let kinds = [
-        (
-            SchedulerKind::Normal,
-            globals.schedulers,
-            globals.scheduler_count,
-        ),
-        (
-            SchedulerKind::DirtyCpu,
-            globals.dirty_cpu_schedulers,
-            globals.dirty_cpu_count,
-        ),
-        (
-            SchedulerKind::DirtyIo,
-            globals.dirty_io_schedulers,
-            globals.dirty_io_count,
-        ),
+        SchedulerKind::Normal,
+        SchedulerKind::DirtyCpu,
+        SchedulerKind::DirtyIo,
     ];
     let mut schedulers = Vec::new();
-    for (kind, array, count) in kinds {
-        let array = memory.u64(array)?;
-        let count = memory.u64(count)?;
+    for (kind, array) in kinds.into_iter().zip(&globals.schedulers) {
+        let Some(SchedulerArray { pointer, count }) = *array else {
+            continue;
+        };
+        let array = memory.u64(pointer)?;
+        let count = match count {
+            Count::At(variable) => memory.u64(variable)?,
+            Count::Is(count) => count,
+        };
         if count > COUNT_MAX {
             return Err(BeamError::SelfCheck {
                 pid,

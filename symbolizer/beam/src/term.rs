@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::BeamError;
-use crate::layout::{AtomLayout, PidLayout};
+use crate::layout::{AtomLayout, Layout};
 use crate::memory::Memory;
 
 /// Atoms in one segment of the table (`INDEX_PAGE_SIZE`).
@@ -170,10 +170,11 @@ impl PidPrinter {
     pub fn read(
         memory: &impl Memory,
         process_table: u64,
-        layout: &PidLayout,
+        layout: &Layout,
     ) -> Result<PidPrinter, BeamError> {
+        let base = process_table + u64::from(layout.process_table.read_only);
+        let layout = &layout.pid;
         let masks = layout.table.as_ref().map(|table| {
-            let base = process_table + u64::from(table.read_only);
             let word = |at: u32| memory.u64(base + u64::from(at));
             let shift = |at: u32| memory.u32(base + u64::from(at)).map(|shift| shift & 63);
             Ok::<_, BeamError>(PidMasks {
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn pids_print_as_the_vm_prints_them() {
-        let layout = table_for("25").expect("a table").pid;
+        let layout = table_for("25").expect("a table");
         let printer = PidPrinter::read(&Image::new(), 0, &layout).expect("no masks to read");
         let term = 0x9u64 << 32 | (3 << 15 | 80) << 4 | 3;
         assert_eq!(printer.print(term).as_deref(), Some("<0.80.3>"));

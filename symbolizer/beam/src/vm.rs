@@ -7,16 +7,13 @@ use std::sync::Arc;
 use escope_model::Mfa;
 
 use crate::code::{CodeMap, ListEntry, read_list, read_module};
-use crate::layout::{Globals, Layout, Status, find_globals, known_releases, table_for};
+use crate::layout::{Found, Globals, Layout, Status, Target, climb};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
 use crate::target::{Elf, ExecutableMapping, proc_path, read_executable_mappings};
 use crate::term::{AtomTable, PidPrinter, small};
 use crate::{BeamError, stack};
-
-/// More BIFs than any release has.
-const BIFS_MAX: u64 = 4096;
 
 /// How sure we are that the target is read right, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,21 +22,6 @@ pub struct Certainty {
     pub level: &'static str,
     /// What was found and checked, one line each.
     pub notes: Vec<String>,
-}
-
-impl Certainty {
-    fn of(layout: &Layout, exe: &std::path::Path) -> Certainty {
-        Certainty {
-            level: match layout.status {
-                Status::Verified => "verified",
-                Status::Unverified => "unverified",
-            },
-            notes: vec![
-                format!("symbols: exported by {}", exe.display()),
-                format!("layout: table of OTP {}", layout.otp),
-            ],
-        }
-    }
 }
 
 /// A VM: where its things are, and how they are laid out.
@@ -100,54 +82,48 @@ impl Vm<LiveMemory> {
         let elf = Elf::open(&proc_path(pid, "exe"))?;
         let memory = LiveMemory::new(pid);
         let bias = load_bias(pid, &exe, &elf, &mappings)?;
-        let at = |name: &str| {
-            elf.symbol(name)
-                .map(|symbol| symbol.address.wrapping_add(bias))
-        };
-        let (Some(release_at), Some(erts_at)) = (at("etp_otp_release"), at("etp_erts_version"))
-        else {
-            return Err(not_readable(pid, exe, &["etp_otp_release"]));
-        };
-        let otp_release = memory.c_string(release_at, 32)?;
-        let erts_version = memory.c_string(erts_at, 32)?;
-        let layout = known_layout(pid, &otp_release, &erts_version)?;
-        if let Some(beamasm) = at("etp_beamasm")
-            && memory.u32(beamasm)? != 1
-        {
-            return Err(BeamError::NoJit { pid });
-        }
-        let globals =
-            find_globals(&elf, bias).map_err(|missing| not_readable(pid, exe.clone(), &missing))?;
-        let atoms = AtomTable::new(globals.atom_table, layout.atom.clone());
+        let found = climb(&Target {
+            pid,
+            exe: &exe,
+            elf: &elf,
+            bias,
+            memory: &memory,
+        })?;
+        let Found {
+            layout, globals, ..
+        } = found;
+        let register = globals.jit_register;
         let mut vm = Vm {
             pid,
             memory,
-            frame_pointers: memory.u32(globals.frame_layout)? == 1,
-            normal_exit: memory.u64(globals.normal_exit)?,
-            pids: PidPrinter::read(&memory, globals.process_table, &layout.pid)?,
+            frame_pointers: found.emulator.frame_pointers,
+            normal_exit: found.emulator.normal_exit,
+            pids: PidPrinter::read(&memory, globals.process_table, &layout)?,
             node: None,
             bifs: BTreeMap::new(),
-            dirty_main: elf.symbol("erts_dirty_process_main").map(|symbol| {
-                let start = symbol.address.wrapping_add(bias);
-                start..start.saturating_add(symbol.size)
-            }),
-            jit_register_file_offset: elf
-                .symbol("__jit_debug_register_code")
-                .and_then(|symbol| elf.file_offset(symbol.address)),
+            dirty_main: globals.dirty_main.clone(),
+            jit_register_file_offset: register
+                .and_then(|address| elf.file_offset(address.wrapping_sub(bias))),
             build_id: elf.build_id().map(str::to_owned),
-            certainty: Certainty::of(&layout, &exe),
+            certainty: Certainty {
+                level: match layout.status {
+                    Status::Verified => "verified",
+                    Status::Unverified => "unverified",
+                },
+                notes: found.notes,
+            },
             jit: jit_ranges(&mappings),
             fragments: 0..0,
+            atoms: AtomTable::new(globals.atom_table, layout.atom.clone()),
             layout,
             globals,
             exe,
-            otp_release,
-            erts_version,
-            atoms,
+            otp_release: found.otp_release,
+            erts_version: found.erts_version,
         };
         vm.prove()?;
-        vm.read_bifs(&elf, bias);
-        vm.read_node(at("erts_this_node"));
+        vm.read_bifs();
+        vm.read_node();
         Ok(vm)
     }
 
@@ -169,12 +145,6 @@ impl Vm<LiveMemory> {
             return Err(BeamError::Starting {
                 pid,
                 what: "its schedulers",
-            });
-        }
-        if self.normal_exit == 0 {
-            return Err(BeamError::Starting {
-                pid,
-                what: "its first JIT code",
             });
         }
         if !self.jit.contains(self.normal_exit) {
@@ -312,17 +282,14 @@ impl<M: Memory> Vm<M> {
     }
 
     /// The table of BIFs names C functions as Erlang knows them.
-    fn read_bifs(&mut self, elf: &Elf, bias: u64) {
-        let Some(symbol) = elf.symbol("bif_table") else {
-            self.certainty
-                .notes
-                .push("BIFs are shown by their C names: no bif_table symbol".into());
+    fn read_bifs(&mut self) {
+        let Some((table, count)) = self.globals.bifs else {
+            let note = "BIFs are shown by their C names: their table was not found";
+            self.certainty.notes.push(note.into());
             return;
         };
         let layout = &self.layout.bif;
         let stride = u64::from(layout.size);
-        let count = (symbol.size / stride).min(BIFS_MAX);
-        let table = symbol.address.wrapping_add(bias);
         let Ok(words) = self.memory.words(table, (count * stride / 8) as usize) else {
             return;
         };
@@ -341,8 +308,10 @@ impl<M: Memory> Vm<M> {
             .push(format!("{named} BIFs by the VM's own table"));
     }
 
-    fn read_node(&mut self, this_node: Option<u64>) {
-        let Some(address) = this_node else { return };
+    fn read_node(&mut self) {
+        let Some(address) = self.globals.this_node else {
+            return;
+        };
         self.node = self
             .memory
             .u64(address)
@@ -353,31 +322,6 @@ impl<M: Memory> Vm<M> {
             .ok()
             .and_then(|term| self.atom(term))
             .map(|name| name.to_string());
-    }
-}
-
-fn known_layout(pid: u32, release: &str, erts: &str) -> Result<Layout, BeamError> {
-    table_for(release).ok_or_else(|| BeamError::UnknownOtp {
-        pid,
-        release: release.to_owned(),
-        erts: erts.to_owned(),
-        known: known_releases()
-            .iter()
-            .map(u16::to_string)
-            .collect::<Vec<_>>()
-            .join(", "),
-    })
-}
-
-fn not_readable(pid: u32, exe: PathBuf, missing: &[&str]) -> BeamError {
-    let name = exe.file_name().and_then(|name| name.to_str());
-    if !name.is_some_and(|name| name.starts_with("beam")) {
-        return BeamError::NotBeam { pid, exe };
-    }
-    BeamError::MissingSymbols {
-        pid,
-        exe,
-        missing: missing.join(", "),
     }
 }
 
@@ -406,5 +350,8 @@ fn load_bias(
             let address = elf.address_of(mapping.file_offset)?;
             Some(mapping.start.wrapping_sub(address))
         })
-        .ok_or_else(|| not_readable(pid, exe.to_path_buf(), &["its own code"]))
+        .ok_or_else(|| BeamError::NotBeam {
+            pid,
+            exe: exe.to_path_buf(),
+        })
 }

@@ -69,6 +69,44 @@ pub fn read_list(
     Ok((entries, false))
 }
 
+/// What the JIT says of the emulator itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emulator {
+    /// Whether JIT code keeps frame pointers: `ERTS_FRAME_LAYOUT_FP_RA`.
+    pub frame_pointers: bool,
+    /// The return address at the bottom of each process's stack.
+    pub normal_exit: u64,
+}
+
+/// Reads the entry that is no module's: the oldest on the list. `None` as long as there is none.
+///
+/// # Errors
+/// When not even the descriptor can be read.
+pub fn read_emulator(memory: &impl Memory, descriptor: u64) -> Result<Option<Emulator>, BeamError> {
+    let mut address = memory.u64(descriptor + 16)?;
+    for _ in 0..ENTRIES_MAX {
+        if address == 0 {
+            break;
+        }
+        let Ok(entry) = memory.words(address, 4) else {
+            break;
+        };
+        let (next, blob, blob_bytes) = (entry[0], entry[2], entry[3]);
+        if (24..=BLOB_MAX).contains(&blob_bytes)
+            && let Ok([kind, layout, normal_exit]) = memory.words(blob, 3).as_deref()
+            && *kind as u32 == 0
+            && *normal_exit != 0
+        {
+            return Ok(Some(Emulator {
+                frame_pointers: *layout as u32 == 1,
+                normal_exit: *normal_exit,
+            }));
+        }
+        address = next;
+    }
+    Ok(None)
+}
+
 /// Where a module's code lies and whether it is called `global`; `None` for the emulator's own
 /// entry and for garbage.
 fn read_head(memory: &impl Memory, blob: u64, blob_bytes: u64) -> Option<(u64, u32, bool)> {

@@ -9,5 +9,5 @@ mod list;
 mod map;
 
 pub use blob::{BlobError, Function, ModuleCode, parse_blob};
-pub use list::{ListEntry, read_list, read_module};
+pub use list::{Emulator, ListEntry, read_emulator, read_list, read_module};
 pub use map::{CodeMap, Located};

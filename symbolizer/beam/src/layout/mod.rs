@@ -3,12 +3,16 @@
 //! A table per release, as data, in `layouts/otp-NN.toml`, with the source of each value.
 //! Readers ask by name: `layout.process.htop`. Offsets are in bytes.
 
+mod globals;
+mod ladder;
+mod scan;
 mod symbols;
 mod tables;
 
 use serde::Deserialize;
 
-pub use symbols::{Globals, find_globals};
+pub use globals::{Count, Globals, SchedulerArray};
+pub(crate) use ladder::{Found, Target, climb};
 pub use tables::{known_releases, table_for};
 
 macro_rules! offsets {
@@ -119,10 +123,17 @@ offsets! {
         /// The x registers.
         x,
     }
+    /// `ErtsPTab`.
+    ProcessTableLayout {
+        /// Where its read-only part begins, with the pointer to the slots.
+        read_only,
+        /// Number of slots, 32 bits, in the read-only part.
+        max,
+        /// What a slot that is being filled holds, in the read-only part.
+        invalid,
+    }
     /// Masks of the process table, in `ErtsPTab`'s read-only part.
     PidTableLayout {
-        /// Where the read-only part begins in `ErtsPTab`.
-        read_only,
         /// Bits of the term that are the number's own, inverted.
         mask,
         /// Mask of the cache line bits.
@@ -202,6 +213,8 @@ pub struct Layout {
     pub bif: BifLayout,
     /// The register block.
     pub registers: RegistersLayout,
+    /// The process table.
+    pub process_table: ProcessTableLayout,
     /// Pids.
     pub pid: PidLayout,
 }

@@ -5,6 +5,7 @@ use super::Layout;
 const TABLES: &[&str] = &[
     include_str!("../../layouts/otp-25.toml"),
     include_str!("../../layouts/otp-27.toml"),
+    include_str!("../../layouts/otp-29.toml"),
 ];
 
 /// The table for an OTP release, such as `"25"`.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use object::elf::ProgramFlags;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Object, ObjectSymbol, ReadCache, ReadRef};
+use object::{Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
 use crate::BeamError;
 
@@ -24,6 +25,8 @@ pub struct Elf {
     symbols: HashMap<String, Symbol>,
     segments: Vec<Segment>,
     build_id: Option<String>,
+    functions: Vec<u64>,
+    constants: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +34,12 @@ struct Segment {
     address: u64,
     file_offset: u64,
     file_bytes: u64,
+    memory_bytes: u64,
+    flags: ProgramFlags,
 }
+
+/// More constants than an emulator has.
+const CONSTANTS_MAX: u64 = 64 << 20;
 
 impl Elf {
     /// Reads the file's dynamic and static symbols.
@@ -71,8 +79,19 @@ impl Elf {
                 address: header.p_vaddr(endian),
                 file_offset: header.p_offset(endian),
                 file_bytes: header.p_filesz(endian),
+                memory_bytes: header.p_memsz(endian),
+                flags: header.p_flags(endian),
             })
             .collect();
+        let section = |name: &str| {
+            let section = file.section_by_name(name)?;
+            let small = section.size() <= CONSTANTS_MAX;
+            Some((section.address(), section.data().ok().filter(|_| small)?))
+        };
+        let functions = section(".eh_frame_hdr");
+        // Only where symbols do not tell.
+        let stripped = !symbols.contains_key("etp_otp_release");
+        let constants = section(".rodata").filter(|_| stripped);
         let build_id = file
             .build_id()?
             .map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
@@ -80,7 +99,45 @@ impl Elf {
             symbols,
             segments,
             build_id,
+            functions: functions.map_or_else(Vec::new, |(at, bytes)| function_starts(at, bytes)),
+            constants: constants.map_or_else(Vec::new, |(_, bytes)| bytes.to_vec()),
         })
+    }
+
+    /// Start and size of each writable segment, in the file's own address space.
+    pub fn writable(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let writable = |segment: &&Segment| segment.flags.contains(object::elf::PF_W);
+        let segments = self.segments.iter().filter(writable);
+        segments.map(|segment| (segment.address, segment.memory_bytes))
+    }
+
+    /// Start and size of the executable segment.
+    #[must_use]
+    pub fn executable(&self) -> Option<(u64, u64)> {
+        let executable = |segment: &&Segment| segment.flags.contains(object::elf::PF_X);
+        let segment = self.segments.iter().find(executable)?;
+        Some((segment.address, segment.memory_bytes))
+    }
+
+    /// Starts of functions, ascending.
+    #[must_use]
+    pub fn function_starts(&self) -> &[u64] {
+        &self.functions
+    }
+
+    /// Constant data; empty in a file that has symbols.
+    #[must_use]
+    pub fn constants(&self) -> &[u8] {
+        &self.constants
+    }
+
+    /// The same file, stripped.
+    #[cfg(test)]
+    pub(crate) fn without_symbols(&self) -> Elf {
+        Elf {
+            symbols: HashMap::new(),
+            ..self.clone()
+        }
     }
 
     /// A symbol by its exact name.
@@ -111,5 +168,45 @@ impl Elf {
     #[must_use]
     pub fn build_id(&self) -> Option<&str> {
         self.build_id.as_deref()
+    }
+}
+
+/// The search table of `.eh_frame_hdr`: pairs of offsets from the section's start, of a function
+/// and of its description (Linux Standard Base, "The .eh_frame_hdr section").
+fn function_starts(section: u64, bytes: &[u8]) -> Vec<u64> {
+    // Version 1, any pointer to .eh_frame of 4 bytes, count as udata4, table as datarel sdata4.
+    let Some([1, pointer, 0x03, 0x3b]) = bytes.first_chunk::<4>() else {
+        return Vec::new();
+    };
+    // The low 4 bits are the format: 4 bytes, signed or not.
+    if !matches!(pointer & 0x0f, 0x03 | 0x0b) {
+        return Vec::new();
+    }
+    let table = bytes.get(12..).unwrap_or_default();
+    let mut starts: Vec<u64> = table
+        .chunks_exact(8)
+        .filter_map(|pair| {
+            let offset = i32::from_le_bytes(*pair.first_chunk()?);
+            Some(section.wrapping_add_signed(i64::from(offset)))
+        })
+        .collect();
+    starts.sort_unstable();
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_starts;
+
+    #[test]
+    fn functions_start_where_the_search_table_says() {
+        let mut bytes = vec![1, 0x1b, 0x03, 0x3b, 0, 0, 0, 0, 2, 0, 0, 0];
+        for (start, description) in [(-0x100i32, 0x20i32), (0x40, 0x30)] {
+            bytes.extend(start.to_le_bytes());
+            bytes.extend(description.to_le_bytes());
+        }
+        assert_eq!(function_starts(0x1000, &bytes), [0xf00, 0x1040]);
+        assert!(function_starts(0x1000, &bytes[..3]).is_empty());
+        assert!(function_starts(0x1000, &[2; 40]).is_empty());
     }
 }

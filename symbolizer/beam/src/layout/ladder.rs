@@ -1,0 +1,173 @@
+//! Finding out what VM it is and where its things are: the surest way first.
+
+use std::path::Path;
+
+use super::globals::Globals;
+use super::scan;
+use super::symbols;
+use super::tables::{known_releases, table_for};
+use super::{Layout, Status};
+use crate::BeamError;
+use crate::code::{Emulator, read_emulator};
+use crate::memory::Memory;
+use crate::target::Elf;
+
+/// What was found, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) otp_release: String,
+    pub(crate) erts_version: String,
+    pub(crate) layout: Layout,
+    pub(crate) globals: Globals,
+    pub(crate) emulator: Emulator,
+    /// Each step and its outcome, one line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The target, as far as its file and memory map tell.
+pub(crate) struct Target<'a, M> {
+    pub(crate) pid: u32,
+    pub(crate) exe: &'a Path,
+    pub(crate) elf: &'a Elf,
+    pub(crate) bias: u64,
+    pub(crate) memory: &'a M,
+}
+
+/// Goes up the ladder.
+///
+/// # Errors
+/// What was looked for and what was found instead.
+pub(crate) fn climb<M: Memory>(target: &Target<'_, M>) -> Result<Found, BeamError> {
+    let mut notes = Vec::new();
+    let (otp_release, erts_version) = target.release(&mut notes)?;
+    let layout = table_for(&otp_release).ok_or_else(|| BeamError::UnknownOtp {
+        pid: target.pid,
+        release: otp_release.clone(),
+        erts: erts_version.clone(),
+        known: known_releases()
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })?;
+    notes.push(format!(
+        "layout: table of OTP {}{}",
+        layout.otp,
+        match layout.status {
+            Status::Verified => "",
+            Status::Unverified => ", which was not seen in a running VM yet",
+        }
+    ));
+    if let Some(beamasm) = target.address("etp_beamasm")
+        && target.memory.u32(beamasm)? != 1
+    {
+        return Err(BeamError::NoJit { pid: target.pid });
+    }
+    let globals = target.globals(&layout, &mut notes)?;
+    let emulator = target.emulator(&globals)?;
+    Ok(Found {
+        otp_release,
+        erts_version,
+        layout,
+        globals,
+        emulator,
+        notes,
+    })
+}
+
+impl<M: Memory> Target<'_, M> {
+    fn address(&self, symbol: &str) -> Option<u64> {
+        let symbol = self.elf.symbol(symbol)?;
+        Some(symbol.address.wrapping_add(self.bias))
+    }
+
+    /// OTP release and ERTS version.
+    fn release(&self, notes: &mut Vec<String>) -> Result<(String, String), BeamError> {
+        let symbols = (
+            self.address("etp_otp_release"),
+            self.address("etp_erts_version"),
+        );
+        if let (Some(release), Some(version)) = symbols {
+            notes.push("release: by its symbols".into());
+            let read = |at| self.memory.c_string(at, 32);
+            return Ok((read(release)?, read(version)?));
+        }
+        let found = scan::release(self.elf.constants());
+        let found = found.ok_or_else(|| self.refuse(&["etp_otp_release"]))?;
+        notes.push("release: by what its messages say, it has no symbols".into());
+        Ok(found)
+    }
+
+    fn globals(&self, layout: &Layout, notes: &mut Vec<String>) -> Result<Globals, BeamError> {
+        let missing = match symbols::find(self.elf, self.bias, layout) {
+            Ok(globals) => {
+                notes.push(format!("globals: symbols of {}", self.exe.display()));
+                return Ok(globals);
+            }
+            Err(missing) => missing,
+        };
+        match scan::find(self.memory, self.elf, self.bias, layout)? {
+            Ok(globals) => {
+                notes.push(format!(
+                    "globals: found by their structure, since {} has no symbols",
+                    self.exe.display()
+                ));
+                for (what, found) in [
+                    (
+                        "the function that registers code",
+                        globals.jit_register.is_some(),
+                    ),
+                    ("the table of BIFs", globals.bifs.is_some()),
+                    ("the node's name", globals.this_node.is_some()),
+                    (
+                        "the main loop of dirty schedulers",
+                        globals.dirty_main.is_some(),
+                    ),
+                ] {
+                    if !found {
+                        notes.push(format!("not found: {what}"));
+                    }
+                }
+                Ok(globals)
+            }
+            Err(_) if missing.len() < symbols::NEEDED => Err(self.refuse(&missing)),
+            Err(unseen) => Err(self.refuse(&unseen)),
+        }
+    }
+
+    /// What the JIT says of the emulator. Symbols, where there are any, must agree.
+    fn emulator(&self, globals: &Globals) -> Result<Emulator, BeamError> {
+        let starting = BeamError::Starting {
+            pid: self.pid,
+            what: "its first JIT code",
+        };
+        let emulator = read_emulator(self.memory, globals.jit_descriptor)?.ok_or(starting)?;
+        if let Some(normal_exit) = self.address("beam_normal_exit") {
+            let said = self.memory.u64(normal_exit)?;
+            if said != emulator.normal_exit {
+                return Err(BeamError::SelfCheck {
+                    pid: self.pid,
+                    otp: 0,
+                    what: format!(
+                        "its symbols say that processes end at {said:#x}, its JIT {:#x}",
+                        emulator.normal_exit
+                    ),
+                });
+            }
+        }
+        Ok(emulator)
+    }
+
+    fn refuse(&self, missing: &[&str]) -> BeamError {
+        let name = self.exe.file_name().and_then(|name| name.to_str());
+        let (pid, exe) = (self.pid, self.exe.to_owned());
+        if !name.is_some_and(|name| name.starts_with("beam")) {
+            return BeamError::NotBeam { pid, exe };
+        }
+        BeamError::MissingSymbols {
+            pid,
+            exe,
+            missing: missing.join(", "),
+        }
+    }
+}
