@@ -46,7 +46,7 @@ fn name(symbolizer: &mut Symbolizer<Image>, stream: &Stream) -> u64 {
     let mut sum = 0;
     for record in stream.records() {
         if let Ok(RawEvent::Sample(raw)) = decode(record) {
-            let sample = symbolizer.sample(&raw, 0);
+            let sample = symbolizer.sample(&raw, 0, &|| true);
             sum += u64::from(sample.stack.0) + sample.activity as u64;
         }
     }
@@ -168,7 +168,7 @@ fn write(
         let Ok(RawEvent::Sample(raw)) = decode(record) else {
             continue;
         };
-        let sample = symbolizer.sample(&raw, 0);
+        let sample = symbolizer.sample(&raw, 0, &|| true);
         symbolizer.take_new(new);
         for (id, frame) in new.frames.drain(..) {
             writer.frame(id, &frame);

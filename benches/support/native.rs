@@ -183,7 +183,7 @@ impl Probe {
             },
             kernel: Words::default(),
         };
-        let sample = self.symbolizer.sample(&raw, 0);
+        let sample = self.symbolizer.sample(&raw, 0, &|| true);
         self.symbolizer.take_new(&mut self.new);
         let stacks = self.new.stacks.drain(..);
         self.lengths.extend(stacks.map(|(_, frames)| frames.len()));

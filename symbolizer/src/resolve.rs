@@ -13,6 +13,8 @@ use crate::stitch::{Kind, Step};
 
 /// Everything that names come from.
 pub(crate) struct Sources<'a, M: Memory> {
+    /// Whether all that the VM has announced of its code is known.
+    pub(crate) sound: &'a dyn Fn() -> bool,
     pub(crate) vm: &'a Vm<M>,
     pub(crate) code: &'a mut CodeMap,
     pub(crate) native: &'a NativeMap,
@@ -77,9 +79,12 @@ impl<M: Memory> Sources<'_, M> {
 
     fn jit_frame(&mut self, pc: u64, at_ns: u64) -> Frame {
         let memory = &self.vm.memory;
-        let located = self
-            .code
-            .locate(pc, at_ns, |blob, bytes| read_module(memory, blob, bytes));
+        let located = self.code.locate(
+            pc,
+            at_ns,
+            |blob, bytes| read_module(memory, blob, bytes),
+            self.sound,
+        );
         let Some(located) = located else {
             return Frame::marker("unknown Erlang code");
         };

@@ -1,6 +1,6 @@
 //! The whole way of one sample.
 
-use escope_beam::code::{CodeMap, read_module};
+use escope_beam::code::{CodeMap, ModuleCode, read_module};
 use escope_beam::memory::Memory;
 use escope_beam::{BeamError, ExecutableMapping, ProcessBlock, Vm};
 use escope_model::{
@@ -180,9 +180,9 @@ impl<M: Memory> Symbolizer<M> {
             return Ok(None);
         }
         let memory = &self.vm.memory;
-        let read_ns = (begun_ns, now());
         let read = |blob, bytes| read_module(memory, blob, bytes);
-        Ok(Some(self.code.replace(fresh, since_ns, read_ns, read)))
+        let changed = self.code.replace(fresh, since_ns, begun_ns, now, read);
+        Ok(Some(changed))
     }
 
     /// Reads the names of all code now, for a VM whose changes are not announced.
@@ -230,16 +230,33 @@ impl<M: Memory> Symbolizer<M> {
         self.processes.take_changed(&mut into.processes);
     }
 
-    /// The VM registered or unregistered code.
-    pub fn code_registered(&mut self, event: &CodeRegistered) -> Option<CodeChange> {
+    /// Reads what the VM says of code that it has registered. The VM may free that as soon as it
+    /// has unregistered the code: see [`Self::code_registered`].
+    #[must_use]
+    pub fn read_registered(&self, event: &CodeRegistered) -> Option<ModuleCode> {
+        (event.action != 2)
+            .then(|| read_module(&self.vm.memory, event.blob, event.blob_bytes))
+            .flatten()
+            .filter(|module| module.base == event.code_start)
+    }
+
+    /// Code will be registered or unregistered in a later event: what is there now and was not
+    /// read yet must not be read any more.
+    pub fn code_doubted(&mut self, event: &CodeRegistered) {
+        self.code.doubt(event.code_start, event.code_bytes);
+    }
+
+    /// The VM registered or unregistered code; `module` is what was read of it and can be
+    /// trusted.
+    pub fn code_registered(
+        &mut self,
+        event: &CodeRegistered,
+        module: Option<ModuleCode>,
+    ) -> Option<CodeChange> {
         if event.code_start == 0 {
             return None;
         }
         let loaded = event.action != 2;
-        let module = loaded
-            .then(|| read_module(&self.vm.memory, event.blob, event.blob_bytes))
-            .flatten()
-            .filter(|module| module.base == event.code_start);
         let change = CodeChange {
             monotonic_ns: event.monotonic_ns,
             loaded,
@@ -268,8 +285,15 @@ impl<M: Memory> Symbolizer<M> {
         Some(change)
     }
 
-    /// Names a sample. `origin_ns` is the recording's start on `CLOCK_MONOTONIC`.
-    pub fn sample(&mut self, raw: &RawSample<'_>, origin_ns: u64) -> Sample {
+    /// Names a sample. `origin_ns` is the recording's start on `CLOCK_MONOTONIC`. `sound` says
+    /// whether all that the VM has announced of its code is known here: only then can what it
+    /// says of a piece be believed.
+    pub fn sample(
+        &mut self,
+        raw: &RawSample<'_>,
+        origin_ns: u64,
+        sound: &dyn Fn() -> bool,
+    ) -> Sample {
         self.follow_code();
         let process = raw.scheduler.map_or(0, |scheduler| scheduler.process);
         let calls = self.calls(raw);
@@ -278,7 +302,7 @@ impl<M: Memory> Symbolizer<M> {
             _ => None,
         };
         let joined = self.stitcher.join(&self.vm, &mut self.native, raw, calls);
-        let known = self.resolve(raw.monotonic_ns, current.as_ref());
+        let known = self.resolve(raw.monotonic_ns, current.as_ref(), sound);
         let proc = self.processes.identify(&self.vm, raw, process);
         let block = proc.map(|_| ProcessBlock::new(raw.process, &self.vm.layout));
         let evidence = Evidence {
@@ -354,7 +378,7 @@ impl<M: Memory> Symbolizer<M> {
         if let Some(known) = self.fragments.get(&step) {
             return *known;
         }
-        let frame = self.sources().frame(step, at_ns, None);
+        let frame = self.sources(&|| true).frame(step, at_ns, None);
         let calls = match frame.kind {
             FrameKind::Helper => calls(&frame.function),
             _ => Calls::Other,
@@ -363,8 +387,9 @@ impl<M: Memory> Symbolizer<M> {
         calls
     }
 
-    fn sources(&mut self) -> Sources<'_, M> {
+    fn sources<'a>(&'a mut self, sound: &'a dyn Fn() -> bool) -> Sources<'a, M> {
         Sources {
+            sound,
             vm: &self.vm,
             code: &mut self.code,
             native: &self.native,
@@ -373,7 +398,7 @@ impl<M: Memory> Symbolizer<M> {
     }
 
     /// The stack that the stitcher's steps stand for.
-    fn resolve(&mut self, at_ns: u64, current: Option<&Mfa>) -> Known {
+    fn resolve(&mut self, at_ns: u64, current: Option<&Mfa>, sound: &dyn Fn() -> bool) -> Known {
         // Samples from before a change of code must not see or fill the caches.
         let cached = at_ns >= self.code.changed_ns();
         // The program counter differs with almost every sample, its function and line do
@@ -382,20 +407,28 @@ impl<M: Memory> Symbolizer<M> {
         for step in &mut steps {
             let leaf = matches!(step.kind(), Kind::Kernel | Kind::NativeLeaf | Kind::JitLeaf);
             if leaf || matches!(step.kind(), Kind::Nif | Kind::Bif) {
-                let frame = self.frame(*step, at_ns, current, cached && leaf);
+                let frame = self.frame(*step, at_ns, current, cached && leaf, sound);
                 *step = Step::new(Kind::Frame, u64::from(frame.0));
             }
         }
         let print = self.fingerprints.of(&steps);
         let known = match self.stacks.get(&print) {
             Some(known) if cached => *known,
-            _ => self.resolve_steps(&steps, print, at_ns, cached),
+            _ => self.resolve_steps(&steps, print, at_ns, cached, sound),
         };
         self.stitcher.steps = steps;
         known
     }
 
-    fn resolve_steps(&mut self, steps: &[Step], print: u128, at_ns: u64, cached: bool) -> Known {
+    fn resolve_steps(
+        &mut self,
+        steps: &[Step],
+        print: u128,
+        at_ns: u64,
+        cached: bool,
+        sound: &dyn Fn() -> bool,
+    ) -> Known {
+        let unnamed = self.statistics.unnamed_erlang_frames;
         let mut frames = std::mem::take(&mut self.frames);
         frames.clear();
         let mut last: Option<(FrameId, Role)> = None;
@@ -403,7 +436,7 @@ impl<M: Memory> Symbolizer<M> {
         for &step in steps {
             let frame = match step.kind() {
                 Kind::Frame => FrameId(step.address() as u32),
-                _ => self.frame(step, at_ns, None, cached),
+                _ => self.frame(step, at_ns, None, cached, sound),
             };
             let role = self.roles.get(frame.index()).copied().unwrap_or_default();
             // The C function of a BIF and the BIF as its caller knows it are one frame; and
@@ -423,7 +456,8 @@ impl<M: Memory> Symbolizer<M> {
             gc,
         };
         self.frames = frames;
-        if cached {
+        // A name that could not be had now may be had later.
+        if cached && unnamed == self.statistics.unnamed_erlang_frames {
             if self.stacks.len() >= STACKS_MAX {
                 self.stacks.clear();
             }
@@ -432,21 +466,27 @@ impl<M: Memory> Symbolizer<M> {
         known
     }
 
-    fn frame(&mut self, step: Step, at_ns: u64, current: Option<&Mfa>, cached: bool) -> FrameId {
+    fn frame(
+        &mut self,
+        step: Step,
+        at_ns: u64,
+        current: Option<&Mfa>,
+        cached: bool,
+        sound: &dyn Fn() -> bool,
+    ) -> FrameId {
         if cached && let Some(id) = self.leaves.get(&step) {
             return *id;
         }
-        let frame = self.sources().frame(step, at_ns, current);
-        if frame.kind == FrameKind::Marker && matches!(step.kind(), Kind::JitLeaf | Kind::JitReturn)
-        {
-            self.statistics.unnamed_erlang_frames += 1;
-        }
+        let frame = self.sources(sound).frame(step, at_ns, current);
+        let unnamed = frame.kind == FrameKind::Marker
+            && matches!(step.kind(), Kind::JitLeaf | Kind::JitReturn);
+        self.statistics.unnamed_erlang_frames += u64::from(unnamed);
         let role = Role::of(&frame);
         let id = self.interner.frame(frame);
         if id.index() == self.roles.len() {
             self.roles.push(role);
         }
-        if cached {
+        if cached && !unnamed {
             if self.leaves.len() >= LEAVES_MAX {
                 self.leaves.clear();
             }

@@ -13,7 +13,11 @@ const volatile struct config config = {};
 
 /* Code registrations that did not fit the ring or could not be read, where user space can see
  * it without a system call before it names a sample. */
-u64 code_lost = 0;
+u64 code_doubts = 0;
+
+/* Those that are in the ring or were: what user space has read of the target's descriptions of
+ * code is sound if it has taken as many out. */
+u64 code_records = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -588,8 +592,10 @@ int code_loaded(void *ctx)
 
 	if (full)
 		count->code_ring_full++;
+	else
+		__sync_fetch_and_add(&code_records, 1);
 	if (full || !record.code_start)
-		__sync_fetch_and_add(&code_lost, 1);
+		__sync_fetch_and_add(&code_doubts, 1);
 	return 0;
 }
 

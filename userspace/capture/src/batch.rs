@@ -1,6 +1,7 @@
 //! Records taken out of the ring and not looked at yet.
 
-use escope_model::RawEvent;
+use escope_model::{CodeRegistered, RawEvent};
+use escope_wire::KIND_CODE;
 
 use crate::{DecodeError, decode};
 
@@ -28,6 +29,29 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The registrations of code from a record on, each with its place.
+    pub fn code_from(&self, first: usize) -> impl Iterator<Item = (usize, CodeRegistered)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let records = starts.zip(&self.ends).enumerate().skip(first);
+        records.filter_map(|(place, (start, &end))| {
+            let record = self.bytes.get(start..end)?;
+            // Looked at first: decoding a sample is not for nothing.
+            if *record.first_chunk::<4>()? != KIND_CODE.to_ne_bytes() {
+                return None;
+            }
+            match decode(record) {
+                Ok(RawEvent::CodeRegistered(code)) => Some((place, code)),
+                _ => None,
+            }
+        })
     }
 
     /// Every record, decoded.

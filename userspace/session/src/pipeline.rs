@@ -2,9 +2,10 @@
 
 use std::mem;
 
+use escope_beam::code::ModuleCode;
 use escope_beam::memory::LiveMemory;
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{CodeRegistered, RawEvent, RawSample};
+use escope_model::{CodeRegistered, RawSample};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
@@ -63,13 +64,6 @@ impl Pipeline {
         self.first_sample_ns
     }
 
-    pub(crate) fn handle(&mut self, event: RawEvent<'_>) {
-        match event {
-            RawEvent::Sample(sample) => self.sample(&sample),
-            RawEvent::CodeRegistered(code) => self.code(&code),
-        }
-    }
-
     /// Counts code that came or went unannounced.
     pub(crate) fn code_unseen(&mut self, pieces: usize) {
         self.code_unseen += pieces as u64;
@@ -85,14 +79,15 @@ impl Pipeline {
         self.sampled_ns
     }
 
-    fn sample(&mut self, raw: &RawSample<'_>) {
+    /// `sound` says whether all that the VM has announced of its code was handed over.
+    pub(crate) fn sample(&mut self, raw: &RawSample<'_>, sound: &dyn Fn() -> bool) {
         if !self.symbolizer.knows(raw.regs.ip) {
             self.refresh(raw.monotonic_ns);
         }
         if self.threads.insert(raw.tid) {
             self.read_threads();
         }
-        let sample = self.symbolizer.sample(raw, self.origin_ns);
+        let sample = self.symbolizer.sample(raw, self.origin_ns, sound);
         self.samples += 1;
         self.sampled_ns += raw.weight_ns;
         self.first_sample_ns
@@ -101,11 +96,12 @@ impl Pipeline {
         self.writer.sample(&sample);
     }
 
-    fn code(&mut self, event: &CodeRegistered) {
+    /// `module` is what was read of the code and can be trusted.
+    pub(crate) fn code(&mut self, event: &CodeRegistered, module: Option<ModuleCode>) {
         if !self.symbolizer.vm().jit.contains(event.code_start) {
             self.refresh(event.monotonic_ns);
         }
-        let Some(change) = self.symbolizer.code_registered(event) else {
+        let Some(change) = self.symbolizer.code_registered(event, module) else {
             return;
         };
         self.writer.code(&CodeEvent {

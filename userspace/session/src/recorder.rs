@@ -108,9 +108,12 @@ impl Recorder {
 
     /// Starts the timers, and proves that the disk takes what they will give.
     fn begin(&mut self) -> Result<(), SessionError> {
-        self.capture.start_ticks()?;
+        // What takes long comes before: the VM may free its descriptions of code while they
+        // wait to be read.
         self.pipeline.update_mappings();
         self.pipeline.read_threads();
+        self.drain()?;
+        self.capture.start_ticks()?;
         self.flush()
     }
 

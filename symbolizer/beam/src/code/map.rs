@@ -135,17 +135,19 @@ impl CodeMap {
     }
 
     /// Takes over a list that was read anew, where changes since `since_ns` were not followed one
-    /// by one; `read_ns` is when the reading began and ended. What is no longer there ended at
+    /// by one; the reading began at `begun_ns`. What is no longer there ended at
     /// some time in between, what is new began then: in between such an address has no name.
     /// `read` reads the blob that is in a place now. Returns how many pieces changed.
     pub fn replace(
         &mut self,
         fresh: CodeMap,
         since_ns: u64,
-        (begun_ns, at_ns): (u64, u64),
+        begun_ns: u64,
+        now: impl Fn() -> u64,
         read: impl Fn(u64, u64) -> Option<ModuleCode>,
     ) -> usize {
         let mut gone = Vec::new();
+        let listed_ns = now();
         for (&key, known) in &mut self.live {
             let listed = fresh.live.get(&key);
             let same_place =
@@ -157,29 +159,43 @@ impl CodeMap {
                         && read(known.blob.0, known.blob.1)
                             .is_some_and(|now| now.print == module.print) => {}
                 // Never read: what is there now may be younger than the piece.
-                Names::Pending(..) | Names::Lost if same_place => known.from_ns = at_ns,
+                Names::Pending(..) | Names::Lost if same_place => known.from_ns = listed_ns,
                 _ => gone.push(key),
             }
         }
         let mut changed = gone.len();
         for key in gone {
             self.retire(key, since_ns);
-            self.changed_ns = self.changed_ns.max(at_ns);
+            self.changed_ns = self.changed_ns.max(listed_ns);
         }
-        for (key, piece) in fresh.live {
+        for (key, mut piece) in fresh.live {
             if !self.live.contains_key(&key) {
                 changed += 1;
                 self.epoch += 1;
-                self.changed_ns = self.changed_ns.max(at_ns);
-                let from_ns = at_ns;
-                let mut piece = Piece { from_ns, ..piece };
-                // At once: later its blob may be another's.
+                // At once: later its blob may be another's. It may be already, so that the
+                // name holds from now on only.
                 piece.read(&read);
+                piece.from_ns = now();
+                self.changed_ns = self.changed_ns.max(piece.from_ns);
                 self.live.insert(key, piece);
             }
         }
         self.listed_ns = self.listed_ns.max(begun_ns);
         changed
+    }
+
+    /// A piece in this place comes or goes: what was not read of its predecessor must not be
+    /// read any more.
+    pub fn doubt(&mut self, start: u64, bytes: u32) {
+        let end = start.saturating_add(u64::from(bytes));
+        let keys: Vec<u64> = self.overlapping(start, end).collect();
+        for key in keys {
+            if let Some(piece) = self.live.get_mut(&key)
+                && matches!(piece.names, Names::Pending(..))
+            {
+                piece.names = Names::Lost;
+            }
+        }
     }
 
     /// Reads every name now, instead of when it is needed first: where changes are not
@@ -226,6 +242,10 @@ impl CodeMap {
         self.epoch += 1;
         if let Some(mut piece) = self.live.remove(&key) {
             piece.until_ns = at_ns;
+            if matches!(piece.names, Names::Pending(..)) {
+                // Its blob goes with it, in most releases.
+                piece.names = Names::Lost;
+            }
             self.history.push(piece);
         }
         self.history
@@ -258,12 +278,14 @@ impl CodeMap {
     }
 
     /// The code at an address at a time. `read` fetches and parses a blob when names are
-    /// needed for the first time.
+    /// needed for the first time; `sound` says, after that, whether it was that of the piece:
+    /// if not, another time may do.
     pub fn locate(
         &mut self,
         address: u64,
         at_ns: u64,
         read: impl FnOnce(u64, u64) -> Option<ModuleCode>,
+        sound: impl FnOnce() -> bool,
     ) -> Option<Located> {
         let live = self
             .live
@@ -278,7 +300,13 @@ impl CodeMap {
                     && (piece.from_ns..piece.until_ns).contains(&at_ns)
             })?,
         };
-        piece.read(read);
+        if let Names::Pending(blob, bytes) = piece.names {
+            piece.read(read);
+            if !sound() {
+                piece.names = Names::Pending(blob, bytes);
+                return None;
+            }
+        }
         match &piece.names {
             Names::Known(module) => Some(Located {
                 module: module.clone(),

@@ -12,6 +12,9 @@ use crate::code::{Emulator, read_emulator};
 use crate::memory::Memory;
 use crate::target::Elf;
 
+/// How often a VM is looked through.
+const SCANS: usize = 8;
+
 /// What was found, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -106,7 +109,15 @@ impl<M: Memory> Target<'_, M> {
             }
             Err(missing) => missing,
         };
-        match scan::find(self.memory, self.elf, self.bias, layout)? {
+        let mut scanned = scan::find(self.memory, self.elf, self.bias, layout)?;
+        for _ in 1..SCANS {
+            if scanned.is_ok() {
+                break;
+            }
+            // A VM that loads code all the time changes its lists while they are looked at.
+            scanned = scan::find(self.memory, self.elf, self.bias, layout)?;
+        }
+        match scanned {
             Ok(globals) => {
                 notes.push(format!(
                     "globals: found by their structure, since {} has no symbols",

@@ -167,10 +167,17 @@ impl Capture {
         self.ring.consume(limit, &mut |bytes| batch.push(bytes))
     }
 
-    /// How many registrations of code were lost so far. Looked at after a fetch, it counts all
-    /// that any record fetched may have been affected by.
-    pub fn code_lost(&mut self) -> u64 {
-        skeleton::code_lost(&mut self.skeleton)
+    /// How many registrations of code were lost or not readable so far. Looked at after a fetch,
+    /// it counts all that any record fetched may have been affected by.
+    #[must_use]
+    pub fn code_doubts(&self) -> u64 {
+        skeleton::code_doubts(&self.skeleton)
+    }
+
+    /// How many registrations of code were put into the ring so far, taken out or not.
+    #[must_use]
+    pub fn code_records(&self) -> u64 {
+        skeleton::code_records(&self.skeleton)
     }
 
     /// What the kernel half has counted so far, over all CPUs.

@@ -32,13 +32,22 @@ pub(super) fn set_config(open: &mut OpenEscopeSkel<'_>, config: &Config) {
     }
 }
 
-/// How many code registrations did not fit the ring.
-pub(super) fn code_lost(skeleton: &mut EscopeSkel<'_>) -> u64 {
-    let Some(bss) = skeleton.maps.bss_data.as_deref_mut() else {
-        return 0;
-    };
-    // SAFETY: aligned, mapped for as long as the skeleton lives, and written by the kernel
-    // with atomic instructions only.
-    let counter = unsafe { AtomicU64::from_ptr(&raw mut bss.code_lost) };
-    counter.load(Ordering::Relaxed)
+/// How many code registrations did not fit the ring or could not be read.
+pub(super) fn code_doubts(skeleton: &EscopeSkel<'_>) -> u64 {
+    let bss = skeleton.maps.bss_data.as_deref();
+    bss.map_or(0, |bss| load(&raw const bss.code_doubts))
+}
+
+/// How many code registrations were put into the ring.
+pub(super) fn code_records(skeleton: &EscopeSkel<'_>) -> u64 {
+    let bss = skeleton.maps.bss_data.as_deref();
+    bss.map_or(0, |bss| load(&raw const bss.code_records))
+}
+
+fn load(counter: *const u64) -> u64 {
+    // SAFETY: a variable of the BPF object: aligned, mapped shared and writable for as long as
+    // the skeleton lives, and written by the kernel with atomic instructions only. It is not
+    // written here.
+    let counter = unsafe { AtomicU64::from_ptr(counter.cast_mut()) };
+    counter.load(Ordering::Acquire)
 }

@@ -7,7 +7,7 @@ fn module(name: &str, base: u64, size: u32) -> ModuleCode {
 }
 
 fn name(map: &mut CodeMap, address: u64, at_ns: u64) -> Option<String> {
-    let located = map.locate(address, at_ns, |_, _| None)?;
+    let located = map.locate(address, at_ns, |_, _| None, || true)?;
     Some(located.module.name.to_string())
 }
 
@@ -53,10 +53,15 @@ fn of_existing_code_the_newest_wins_and_is_read_once() {
     assert_eq!(map.len(), 1);
     let mut reads = 0;
     for _ in 0..3 {
-        let located = map.locate(0x1010, 1, |_, _| {
-            reads += 1;
-            Some(module("m", 0x1000, 0x100))
-        });
+        let located = map.locate(
+            0x1010,
+            1,
+            |_, _| {
+                reads += 1;
+                Some(module("m", 0x1000, 0x100))
+            },
+            || true,
+        );
         assert!(located.is_some());
     }
     assert_eq!(reads, 1);
@@ -66,7 +71,7 @@ fn of_existing_code_the_newest_wins_and_is_read_once() {
 fn a_blob_of_other_code_is_not_believed() {
     let mut map = CodeMap::new();
     map.add_existing(0x1000, 0x100, (1, 1));
-    let located = map.locate(0x1010, 1, |_, _| Some(module("m", 0x7000, 0x100)));
+    let located = map.locate(0x1010, 1, |_, _| Some(module("m", 0x7000, 0x100)), || true);
     assert!(located.is_none());
 }
 
@@ -89,15 +94,15 @@ fn described(blob: u64, base: u64) -> ModuleCode {
 fn a_list_read_anew_replaces_what_changed_only() {
     let read = |blob, _| Some(described(blob, 0x2000));
     let at = |map: &mut CodeMap, ns| {
-        map.locate(0x2010, ns, read)
+        map.locate(0x2010, ns, read, || true)
             .map(|l| l.module.name.to_string())
     };
     let mut map = listed(&[(0x1000, 1), (0x2000, 2)]);
     assert_eq!(at(&mut map, 30).as_deref(), Some("blob2"));
     let epoch = map.epoch();
-    let unchanged = map.replace(listed(&[(0x1000, 1), (0x2000, 2)]), 40, (50, 50), read);
+    let unchanged = map.replace(listed(&[(0x1000, 1), (0x2000, 2)]), 40, 50, || 50, read);
     assert_eq!((unchanged, map.epoch()), (0, epoch));
-    assert!(map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 50, (60, 60), read) > 0);
+    assert!(map.replace(listed(&[(0x1000, 1), (0x2000, 3)]), 50, 60, || 60, read) > 0);
     assert!(map.epoch() > epoch && map.changed_ns() == 60);
     assert_eq!(at(&mut map, 45).as_deref(), Some("blob2"));
     // It changed at some time in between.
@@ -129,14 +134,14 @@ fn other_code_described_in_the_same_place_is_noticed() {
         let mut read = module(text, address & !0xfff, 0x100);
         read.print = 1;
         let read = |_, _| Some(read);
-        map.locate(address, ns, read)
+        map.locate(address, ns, read, || true)
             .map(|l| l.module.name.to_string())
     };
     assert_eq!(name(&mut map, 0x2010, 5, "old").as_deref(), Some("old"));
     // Same addresses throughout, but the blob of the first is another one now; that of the
     // second was never read before.
     let now = |_, _| Some(module("new", 0x2000, 0x100));
-    let changed = map.replace(listed(&[(0x2000, 2), (0x3000, 3)]), 10, (20, 20), now);
+    let changed = map.replace(listed(&[(0x2000, 2), (0x3000, 3)]), 10, 20, || 20, now);
     // Noticed both ways: it is gone, and it is there.
     assert_eq!(changed, 2);
     assert_eq!(name(&mut map, 0x2010, 5, "-").as_deref(), Some("old"));
@@ -148,6 +153,18 @@ fn other_code_described_in_the_same_place_is_noticed() {
     map.end(30);
     assert_eq!(name(&mut map, 0x2010, 25, "-").as_deref(), Some("new"));
     assert_eq!(name(&mut map, 0x2010, 35, "-"), None);
+}
+
+#[test]
+fn what_was_read_while_the_vm_went_on_is_not_believed() {
+    let mut map = listed(&[(0x2000, 2)]);
+    let read = |_, _| Some(module("read", 0x2000, 0x100));
+    assert!(map.locate(0x2010, 1, read, || false).is_none());
+    assert!(map.locate(0x2010, 1, read, || true).is_some());
+    // Nor what is read after its successor was announced.
+    let mut map = listed(&[(0x2000, 2)]);
+    map.doubt(0x2080, 0x100);
+    assert!(map.locate(0x2010, 1, read, || true).is_none());
 }
 
 #[test]
