@@ -77,6 +77,14 @@ pub fn folder(otp: &str) -> Result<PathBuf> {
     Ok(target_folder()?.join("otp").join(otp))
 }
 
+/// The releases that were fetched.
+#[must_use]
+pub fn fetched() -> Vec<&'static str> {
+    let is_there = |otp: &&str| folder(otp).is_ok_and(|root| root.join("complete").exists());
+    let known = RELEASES.iter().map(|release| release.otp);
+    known.filter(is_there).collect()
+}
+
 /// Fetches releases that are not there yet.
 ///
 /// # Errors
@@ -116,6 +124,7 @@ fn fetch(release: &Release, again: bool) -> Result<()> {
     }
     fs::remove_dir_all(&apt)?;
     devices(&root)?;
+    expect_release(&root, release)?;
     fs::write(done, "")?;
     println!(
         "OTP {}: {} packages in {}",
@@ -123,6 +132,19 @@ fn fetch(release: &Release, again: bool) -> Result<()> {
         packages.len(),
         root.display()
     );
+    Ok(())
+}
+
+/// A suite of Debian's moves on.
+fn expect_release(root: &Path, release: &Release) -> Result<()> {
+    let folder = root.join("usr/lib/erlang/releases").join(release.otp);
+    if !folder.is_dir() {
+        let suite = release.suite;
+        bail!(
+            "Debian {suite} has another release than OTP {} now: name its number here",
+            release.otp
+        );
+    }
     Ok(())
 }
 

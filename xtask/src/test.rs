@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use crate::commands::{Line, cargo, root, run_to_end};
 use crate::install::{Consent, ensure, test_needs};
 use crate::live::{self, Tier};
-use crate::tidy;
+use crate::{otp, tidy};
 
 /// What the user asked for.
 #[derive(Debug, clap::Args)]
@@ -81,8 +81,15 @@ pub fn run(args: &Args) -> Result<()> {
     });
     for tier in Tier::ALL.into_iter().filter(|&tier| tier <= args.tier) {
         step(format!("tests, tier {}", tier.number()), &mut || {
-            test(tier, crates)
+            test(tier, crates, None)
         });
+    }
+    if args.tier == Tier::Kernel {
+        for otp in otp::fetched() {
+            step(format!("tests, tier 3, OTP {otp}"), &mut || {
+                test(Tier::Kernel, crates, Some(otp))
+            });
+        }
     }
     step("docs".to_owned(), &mut || {
         let mut doc = cargo();
@@ -92,12 +99,16 @@ pub fn run(args: &Args) -> Result<()> {
     summary(&steps)
 }
 
-fn test(tier: Tier, crates: &[&str]) -> Outcome {
+/// Runs the tests of a tier, with another OTP release than the machine's own if one is given.
+fn test(tier: Tier, crates: &[&str], otp: Option<&str>) -> Outcome {
     if let Some(why) = tier.obstacle() {
         return Outcome::Skipped(why);
     }
     let mut test = cargo();
     test.arg("test").args(crates).arg("--no-fail-fast");
+    if let Some(otp) = otp {
+        test.env("ESCOPE_OTP", otp);
+    }
     match tier.filter() {
         None => {
             test.arg("--");
