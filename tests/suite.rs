@@ -40,5 +40,6 @@ mod tier3 {
     mod perf;
     mod rabbitmq;
     mod reload;
+    mod snapshot;
     mod split;
 }

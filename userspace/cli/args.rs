@@ -22,6 +22,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Record(RecordArgs),
+    Snapshot(SnapshotArgs),
     Report(ReportArgs),
     Flamegraph(FlamegraphArgs),
     Export(ExportArgs),
@@ -70,6 +71,63 @@ pub(crate) struct RecordArgs {
     /// Start this command and record its BEAM
     #[arg(last = true, conflicts_with_all = ["pid", "name"])]
     pub(crate) command: Vec<String>,
+}
+
+/// Read the process table of a running BEAM
+///
+/// From outside: nothing is stopped and no lock is taken, so it answers also when the VM cannot.
+/// A process that was running or changing while it was read is marked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SnapshotArgs {
+    /// OS pid of the BEAM; not needed when only one runs
+    #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub(crate) pid: Option<u32>,
+    /// Node name of the BEAM, with or without its host
+    #[arg(long, visible_alias = "node", conflicts_with = "pid")]
+    pub(crate) name: Option<String>,
+    /// Only this process: registered name, pid `<0.N.S>` or initial call
+    #[arg(long, value_name = "NAME|PID|MFA")]
+    pub(crate) process: Option<String>,
+    /// What comes first
+    #[arg(long, value_enum, default_value_t = SortArg::Memory)]
+    pub(crate) sort: SortArg,
+    /// Show each stack
+    #[arg(long)]
+    pub(crate) stack: bool,
+    /// Frames of a stack that are read
+    #[arg(long, default_value_t = 64, value_parser = frames)]
+    pub(crate) frames: usize,
+    /// Rows of the table
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) rows: usize,
+    /// For people or for programs
+    #[arg(long, value_enum, default_value_t = SnapshotFormat::Table)]
+    pub(crate) format: SnapshotFormat,
+}
+
+fn frames(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(frames @ 1..=100_000) => Ok(frames),
+        _ => Err("give a number from 1 to 100000".to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnapshotFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortArg {
+    /// Heaps, largest first
+    Memory,
+    /// Mailbox, longest first
+    Mailbox,
+    /// Reductions, most first
+    Reductions,
+    /// As the table has them
+    Pid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -18,6 +18,7 @@ mod output;
 mod query;
 mod record;
 mod report;
+mod snapshot;
 mod summary;
 mod tables;
 mod time;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Record(args) => record::run(args),
+        Command::Snapshot(args) => snapshot::run(args),
         Command::Report(args) => report::run(args),
         Command::Flamegraph(args) => flamegraph::run(args),
         Command::Export(args) => export::run(args),

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod memory;
 mod process;
 mod scheduler;
+pub mod snapshot;
 pub mod stack;
 mod target;
 mod term;

@@ -8,7 +8,11 @@ use crate::layout::Layout;
 pub struct ProcessState(pub u32);
 
 impl ProcessState {
+    const FREE: u32 = 1 << 10;
     const EXITING: u32 = 1 << 11;
+    const ACTIVE: u32 = 1 << 13 | 1 << 20 | 1 << 28;
+    const RUNNING: u32 = 1 << 15 | 1 << 21;
+    const SUSPENDED: u32 = 1 << 16;
     /// A garbage collection is under way.
     pub const GC: u32 = 1 << 17;
     const DIRTY_RUNNING: u32 = 1 << 29;
@@ -24,6 +28,21 @@ impl ProcessState {
     #[must_use]
     pub fn exiting(self) -> bool {
         self.0 & Self::EXITING != 0
+    }
+
+    /// As `process_info(Pid, status)` puts it: `erts_process_state2status` in `erl_process.c`.
+    #[must_use]
+    pub fn status(self) -> &'static str {
+        let any = |bits: u32| self.0 & bits != 0;
+        match () {
+            () if any(Self::FREE) => "free",
+            () if any(Self::EXITING) => "exiting",
+            () if any(Self::GC) => "garbage_collecting",
+            () if any(Self::SUSPENDED) => "suspended",
+            () if any(Self::RUNNING | Self::DIRTY_RUNNING | Self::DIRTY_RUNNING_SYS) => "running",
+            () if any(Self::ACTIVE) => "runnable",
+            () => "waiting",
+        }
     }
 
     /// On a dirty scheduler.
@@ -48,7 +67,7 @@ impl<'a> ProcessBlock<'a> {
         ProcessBlock { bytes, layout }
     }
 
-    fn word(&self, at: u32) -> u64 {
+    pub(crate) fn word(&self, at: u32) -> u64 {
         self.bytes
             .get(at as usize..)
             .and_then(|bytes| bytes.first_chunk::<8>())

@@ -21,9 +21,11 @@ mod outcome;
 mod pipeline;
 mod recorder;
 mod setup;
+mod snapshot;
 
 pub use cost::Cost;
 pub use error::{Refusal, SessionError};
+pub use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, Vm, find_beams, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, KernelSupport, check_proc, online_cpus, probe_kernel,
@@ -34,3 +36,4 @@ pub use launch::Launched;
 pub use options::RecordOptions;
 pub use outcome::{Checked, Progress, Stop, Summary};
 pub use recorder::Recorder;
+pub use snapshot::take_snapshot;

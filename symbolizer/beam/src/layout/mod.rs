@@ -87,6 +87,39 @@ offsets! {
         state,
         /// The scheduler it runs on.
         scheduler,
+        /// Size of the young heap, in words.
+        heap_words,
+        /// Start of the old heap.
+        old_heap,
+        /// Its end.
+        old_hend,
+        /// Words in heap fragments.
+        fragment_words,
+        /// Group leader, as a term.
+        group_leader,
+        /// First message of the inner queue, which receive looks at.
+        inner_queue,
+        /// First signal of the middle queue.
+        middle_queue,
+        /// First signal of the in-queue, which senders append to.
+        in_queue,
+        /// Flags of the queues, 32 bits.
+        queue_flags,
+    }
+    /// `ErtsMessage` and `ErlHeapFragment`.
+    MessageLayout {
+        /// The next one in the queue.
+        next,
+        /// What holds its data: nothing, 1 for the fragment within, or a fragment.
+        attached,
+        /// The message, or the tag of another signal.
+        term,
+        /// The fragment within.
+        fragment,
+        /// The next fragment, in a fragment.
+        fragment_next,
+        /// Words used, in a fragment.
+        fragment_used,
     }
     /// `RegProc`.
     RegProcLayout {
@@ -201,6 +234,8 @@ pub struct Layout {
     pub sleep_info: SleepInfoLayout,
     /// `Process`.
     pub process: ProcessLayout,
+    /// Messages.
+    pub message: MessageLayout,
     /// `RegProc`.
     pub reg_proc: RegProcLayout,
     /// `ProcDict`.

@@ -1,0 +1,86 @@
+%% The process table, told by the VM itself. PROCESSES=1000 processes of many kinds rest; after `stop` one line
+%% for each process of the VM that rests, as process_info/2 has it:
+%%   pid=<0.N.S> registered=HEX spawned_as=HEX current=HEX status=S mailbox=N heap=N total=N stack=N
+%%   leader=<0.N.S> parent=PID|undefined trace=HEX
+%% Names are hexadecimal UTF-8; trace is one function a line, the first eight of the stack.
+-module(table).
+-behaviour(workload).
+-behaviour(gen_server).
+-export([main/0, prepare/0, start/1, stop/1, init/1, handle_call/3, handle_cast/2, deep/1, resumed/0]).
+
+main() -> workload:run(?MODULE).
+
+prepare() ->
+    N = workload:env_int("PROCESSES", 1000),
+    {[{processes, N}], N}.
+
+start(N) ->
+    Pids = [one(K rem 8, K) || K <- lists:seq(1, N)],
+    %% Each has come to rest: it answers nothing, so ask the VM.
+    _ = [rest(Pid) || Pid <- Pids],
+    {[{spawned, length(Pids)}], Pids}.
+
+rest(Pid) ->
+    case process_info(Pid, status) of
+        {status, waiting} -> ok;
+        _ -> erlang:yield(), rest(Pid)
+    end.
+
+%% Plain, deep stack, mailbox, big heap, gen_server, hibernated, dictionary and registered, off-heap messages.
+one(0, _) -> spawn(fun() -> receive stop -> ok end end);
+one(1, K) -> spawn(?MODULE, deep, [K rem 200 + 1]);
+one(2, K) ->
+    Pid = spawn(fun() -> receive stop -> ok end end),
+    _ = [Pid ! {note, I, lists:seq(1, I)} || I <- lists:seq(1, K rem 40)],
+    Pid;
+one(3, K) ->
+    spawn(fun() ->
+        Kept = [{I, [I]} || I <- lists:seq(1, 10 * (K rem 100))],
+        receive stop -> Kept end
+    end);
+one(4, K) -> {ok, Pid} = gen_server:start(?MODULE, K, []), Pid;
+one(5, _) -> spawn(fun() -> erlang:hibernate(?MODULE, resumed, []) end);
+one(6, K) ->
+    Pid = spawn(fun() -> put(key, K), receive stop -> ok end end),
+    register(list_to_atom("table " ++ integer_to_list(K)), Pid),
+    Pid;
+one(7, K) ->
+    Pid = spawn_opt(fun() -> receive stop -> ok end end, [{message_queue_data, off_heap}]),
+    _ = [Pid ! {far, I} || I <- lists:seq(1, K rem 20)],
+    Pid.
+
+deep(0) -> receive stop -> ok end;
+deep(N) -> ok = deep(N - 1).
+
+resumed() -> ok.
+
+init(State) -> {ok, State}.
+handle_call(_, _, State) -> {reply, ok, State}.
+handle_cast(_, State) -> {noreply, State}.
+
+stop(Pids) ->
+    {[facts(Pid) || Pid <- Pids], [{told, length(Pids)}]}.
+
+facts(Pid) ->
+    %% The status first: some of the others are answered by the process itself, which has to wake up for it.
+    Items = [status, registered_name, initial_call, current_function, message_queue_len, heap_size,
+             total_heap_size, stack_size, group_leader, current_stacktrace],
+    [Status, Registered, Initial, Current, Mailbox, Heap, Total, Stack, Leader, Trace] =
+        [value(process_info(Pid, Item)) || Item <- Items],
+    [{pid, Pid}, {registered, hex(case Registered of [] -> ""; Name -> atom_to_list(Name) end)},
+     {spawned_as, hex(mfa(Initial))}, {current, hex(mfa(Current))}, {status, Status}, {mailbox, Mailbox},
+     {heap, Heap}, {total, Total}, {stack, Stack}, {leader, Leader}, {parent, parent(Pid)},
+     {trace, hex(lists:join($\n, [place(Frame) || Frame <- Trace]))}].
+
+value({_, Value}) -> Value;
+value(Value) -> Value.
+
+parent(Pid) -> try value(process_info(Pid, parent)) catch error:badarg -> unknown end.
+
+mfa({M, F, A}) -> io_lib:format("~ts:~ts/~w", [M, F, A]).
+
+place({M, F, A, Location}) ->
+    [mfa({M, F, A}), $\s, proplists:get_value(file, Location, ""), $:,
+     integer_to_list(proplists:get_value(line, Location, 0))].
+
+hex(Text) -> binary:encode_hex(unicode:characters_to_binary(Text)).

@@ -1,0 +1,156 @@
+//! The VM's own answer is the oracle: `snapshot` says what `process_info/2` says.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Facts, Workload, escope};
+
+/// How many frames `process_info(Pid, current_stacktrace)` has.
+const TRACE: usize = 8;
+
+#[test]
+fn a_table_at_rest_is_what_the_vm_says() {
+    live!();
+    let mut vm = Workload::start("table", &[], &[("PROCESSES", "1000")]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let output = escope(&["snapshot", "-p", &pid, "--format", "json"]).success();
+    let (told, _) = vm.stop();
+    assert!(vm.quit().success());
+
+    let rows = output.json();
+    let rows: BTreeMap<&str, &Value> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["pid"].as_str().unwrap(), row))
+        .collect();
+    assert_eq!(told.len(), 1000);
+    let mut wrong = Vec::new();
+    for facts in &told {
+        let Some(row) = rows.get(facts.text("pid")) else {
+            wrong.push(format!("{} is missing", facts.text("pid")));
+            continue;
+        };
+        assert_eq!(row["consistent"], true, "{row:#}");
+        compare(row, facts, &mut wrong);
+    }
+    let count = wrong.len();
+    wrong.truncate(12);
+    assert!(count == 0, "{count} differences: {wrong:#?}");
+}
+
+/// A VM that is stopped answers nobody, and is read all the same.
+#[test]
+fn a_vm_that_stands_still() {
+    live!();
+    let mut vm = Workload::start("split", &["+S", "1:1"], &[]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let signal = |name: &str| {
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.unwrap().success());
+    };
+    signal("STOP");
+    let output = escope(&["snapshot", "-p", &pid, "--format", "json"]);
+    let table = escope(&["snapshot", "-p", &pid, "--process", "split_two", "--stack"]);
+    signal("CONT");
+    let rows = output.success().json();
+    let names: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|row| row["name"].as_str())
+        .collect();
+    for name in [
+        "init",
+        "code_server",
+        "split_one",
+        "split_two",
+        "split_three",
+    ] {
+        assert!(names.contains(&name), "no {name} in {names:?}");
+    }
+    // One runs, or none if it was stopped in between: what runs is not called consistent.
+    for row in rows.as_array().unwrap() {
+        assert_ne!(
+            (&row["status"], &row["consistent"]),
+            (&"running".into(), &true.into())
+        );
+    }
+    let table = table.success();
+    assert!(table.stdout.contains("split_two"), "{table:#?}");
+    assert!(table.stdout.contains("split:worker/4"), "{table:#?}");
+    escope(&["snapshot", "-p", &pid, "--process", "nobody"]).refused(1);
+    vm.stop();
+    assert!(vm.quit().success());
+}
+
+fn compare(row: &Value, facts: &Facts, wrong: &mut Vec<String>) {
+    let mut differ = |field: &str, ours: String, theirs: String| {
+        if ours != theirs {
+            let pid = facts.text("pid");
+            wrong.push(format!("{pid} {field}: we say {ours:?}, the VM {theirs:?}"));
+        }
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    differ("name", text(&row["name"]), hex(facts, "registered"));
+    let call = |value: &Value| text(value).replace('\'', "");
+    differ(
+        "spawned_as",
+        call(&row["spawned_as"]),
+        hex(facts, "spawned_as"),
+    );
+    differ(
+        "current",
+        call(&row["current_function"]),
+        hex(facts, "current"),
+    );
+    differ(
+        "status",
+        text(&row["status"]),
+        facts.text("status").to_owned(),
+    );
+    differ(
+        "leader",
+        text(&row["group_leader"]),
+        facts.text("leader").to_owned(),
+    );
+    if facts.text("parent") != "unknown" {
+        differ(
+            "parent",
+            text(&row["parent"]),
+            facts.text("parent").to_owned(),
+        );
+    }
+    for (field, fact) in [
+        ("mailbox", "mailbox"),
+        ("heap_words", "heap"),
+        ("total_heap_words", "total"),
+        ("stack_words", "stack"),
+    ] {
+        differ(field, row[field].to_string(), facts.text(fact).to_owned());
+    }
+    let trace = hex(facts, "trace");
+    let ours: Vec<String> = row["stack"].as_array().unwrap()[..]
+        .iter()
+        .take(TRACE)
+        .map(|frame| {
+            let line = frame["line"].as_u64().unwrap_or(0);
+            let file = text(&frame["file"]);
+            format!("{} {file}:{line}", call(&frame["function"]))
+        })
+        .collect();
+    differ("stack", ours.join("\n"), trace);
+}
+
+/// A name that is told in hexadecimal.
+fn hex(facts: &Facts, key: &str) -> String {
+    let digits = facts.text(key);
+    let bytes = (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,198 @@
+//! `snapshot`: the process table, from outside.
+
+use std::cmp::Reverse;
+use std::io::Write;
+
+use escope_model::Mfa;
+use escope_session::{
+    ProcessSnapshot, SnapshotOptions, StackFrame, TargetChoice, Vm, choose, take_snapshot,
+};
+use serde_json::{Value, json};
+
+use crate::args::{SnapshotArgs, SnapshotFormat, SortArg};
+use crate::failure::Failure;
+use crate::output;
+use crate::summary::bytes;
+
+const WORD_BYTES: u64 = 8;
+
+pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
+    let choice = match (args.pid, &args.name) {
+        (Some(pid), _) => TargetChoice::Pid(pid),
+        (None, Some(name)) => TargetChoice::Node(name.clone()),
+        (None, None) => TargetChoice::Only,
+    };
+    let mut vm = Vm::attach(choose(&choice)?).map_err(escope_session::SessionError::from)?;
+    let options = SnapshotOptions {
+        frames: args.frames,
+        ..SnapshotOptions::default()
+    };
+    let mut processes = take_snapshot(&mut vm, options)?;
+    let all = processes.len();
+    if let Some(wanted) = &args.process {
+        processes.retain(|process| is_wanted(process, wanted));
+        if processes.is_empty() {
+            return Err(Failure::failed(format!(
+                "none of {all} processes is {wanted}: give a registered name, a pid <0.N.S>, or an \
+                 initial call"
+            ))
+            .into());
+        }
+    }
+    sort(&mut processes, args.sort);
+    output::write_to(None, |out| match args.format {
+        SnapshotFormat::Table => table(&vm, &processes, all, &args, out),
+        SnapshotFormat::Json => {
+            let rows: Vec<Value> = processes.iter().map(row).collect();
+            serde_json::to_writer_pretty(&mut *out, &rows)?;
+            Ok(writeln!(out)?)
+        }
+    })
+}
+
+fn is_wanted(process: &ProcessSnapshot, wanted: &str) -> bool {
+    let call = |call: &Option<Mfa>| call.as_ref().is_some_and(|mfa| mfa.to_string() == wanted);
+    process.pid == wanted
+        || process.name.as_deref() == Some(wanted)
+        || call(&process.initial_call)
+        || call(&process.spawned_as)
+}
+
+fn sort(processes: &mut [ProcessSnapshot], by: SortArg) {
+    match by {
+        SortArg::Memory => processes.sort_by_key(|p| Reverse(p.total_heap_words)),
+        // What could not be counted is the longest.
+        SortArg::Mailbox => processes.sort_by_key(|p| Reverse(p.mailbox.unwrap_or(u64::MAX))),
+        SortArg::Reductions => processes.sort_by_key(|p| Reverse(p.reductions)),
+        SortArg::Pid => {}
+    }
+}
+
+fn table(
+    vm: &Vm,
+    processes: &[ProcessSnapshot],
+    all: usize,
+    args: &SnapshotArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let inconsistent = processes.iter().filter(|p| !p.consistent).count();
+    writeln!(
+        out,
+        "{} (pid {}, OTP {}): {all} processes",
+        vm.node.as_deref().unwrap_or("unnamed node"),
+        vm.pid,
+        vm.otp_release,
+    )?;
+    if inconsistent > 0 {
+        writeln!(
+            out,
+            "{inconsistent} of them, marked ~, ran or changed while they were read: what is told of \
+             one may be of different instants"
+        )?;
+    }
+    writeln!(
+        out,
+        "\n  {:<14} {:<12} {:>8} {:>10} {:>12}  process, and where it is",
+        "pid", "status", "mailbox", "heaps", "reductions"
+    )?;
+    for process in processes.iter().take(args.rows) {
+        let mailbox = process.mailbox;
+        writeln!(
+            out,
+            "{} {:<14} {:<12} {:>8} {:>10} {:>12}  {}, {}",
+            if process.consistent { ' ' } else { '~' },
+            process.pid,
+            process.status,
+            mailbox.map_or_else(|| "many".to_owned(), |count| count.to_string()),
+            bytes(process.total_heap_words.saturating_mul(WORD_BYTES)),
+            process.reductions,
+            printable(&who(process)),
+            printable(&whereabouts(process)),
+        )?;
+        if args.stack {
+            callers(process, out)?;
+            if process.stack_cut {
+                writeln!(out, "{:63} ...", "")?;
+            }
+        }
+    }
+    if processes.len() > args.rows {
+        let more = processes.len() - args.rows;
+        writeln!(out, "  and {more} more: -n shows them")?;
+    }
+    Ok(())
+}
+
+/// The stack below its first frame; a recursion once.
+fn callers(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()> {
+    let callers = process.stack.get(1..).unwrap_or_default();
+    for run in callers.chunk_by(|left, right| left == right) {
+        if let Some(frame) = run.first() {
+            write!(out, "{:63} {}", "", printable(&place(frame)))?;
+        }
+        match run.len() {
+            1 => writeln!(out)?,
+            times => writeln!(out, "  ({times} times)")?,
+        }
+    }
+    Ok(())
+}
+
+fn who(process: &ProcessSnapshot) -> String {
+    match (&process.name, &process.initial_call) {
+        (Some(name), _) => name.clone(),
+        (None, Some(call)) => call.to_string(),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+fn whereabouts(process: &ProcessSnapshot) -> String {
+    match (process.stack.first(), &process.current_function) {
+        (Some(frame), _) => place(frame),
+        (None, Some(function)) => function.to_string(),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+fn place(frame: &StackFrame) -> String {
+    match &frame.location {
+        Some((file, line)) => format!("{}  {file}:{line}", frame.mfa),
+        None => frame.mfa.to_string(),
+    }
+}
+
+/// Names come from the target: none of them may move the cursor.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(plain).collect()
+}
+
+fn row(process: &ProcessSnapshot) -> Value {
+    let mfa = |mfa: &Option<Mfa>| mfa.as_ref().map(Mfa::to_string);
+    let stack: Vec<Value> = process
+        .stack
+        .iter()
+        .map(|frame| {
+            let (file, line) = frame.location.clone().unzip();
+            json!({ "function": frame.mfa.to_string(), "file": file.as_deref(), "line": line })
+        })
+        .collect();
+    json!({
+        "pid": process.pid,
+        "name": process.name,
+        "spawned_as": mfa(&process.spawned_as),
+        "initial_call": mfa(&process.initial_call),
+        "current_function": mfa(&process.current_function),
+        "status": process.status,
+        "mailbox": process.mailbox,
+        "reductions": process.reductions,
+        "heap_words": process.heap_words,
+        "total_heap_words": process.total_heap_words,
+        "stack_words": process.stack_words,
+        "parent": process.parent,
+        "group_leader": process.group_leader,
+        "stack": stack,
+        "stack_cut": process.stack_cut,
+        "consistent": process.consistent,
+    })
+}
