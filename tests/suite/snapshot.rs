@@ -42,6 +42,53 @@ fn a_table_at_rest_is_what_the_vm_says() {
     assert!(count == 0, "{count} differences: {wrong:#?}");
 }
 
+/// Under load what is called consistent is true: a process that rests is in one of two states.
+#[test]
+fn what_is_called_consistent_is() {
+    live!();
+    let mut vm = Workload::start("flip", &[], &[]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let (mut consistent, mut other) = ([0, 0], 0);
+    for _ in 0..60 {
+        let output = escope(&[
+            "snapshot",
+            "-p",
+            &pid,
+            "--process",
+            "flip:side/1",
+            "--format",
+            "json",
+        ]);
+        for row in output.success().json().as_array().unwrap() {
+            if row["consistent"] == false {
+                other += 1;
+                continue;
+            }
+            let stack = row["stack"].as_array().unwrap().iter();
+            let stack: Vec<&str> = stack
+                .filter_map(|frame| frame["function"].as_str())
+                .collect();
+            let (leaf, depth) = match stack[0] {
+                "flip:low/1" => (0, 3),
+                "flip:high/1" => (1, 9),
+                _ => panic!("it rests elsewhere: {row:#}"),
+            };
+            let whole = [vec!["flip:down/3"; depth], vec!["flip:flip/2"]].concat();
+            assert_eq!(stack[1..], whole, "{row:#}");
+            consistent[leaf] += 1;
+        }
+    }
+    let (_, done) = vm.stop();
+    assert!(vm.quit().success());
+    assert!(done.number("flips") > 10_000, "{done:?}");
+    let [low, high] = consistent;
+    assert!(
+        low > 50 && high > 50,
+        "{low} low, {high} high, {other} inconsistent"
+    );
+}
+
 /// A VM that is stopped answers nobody, and is read all the same.
 #[test]
 fn a_vm_that_stands_still() {

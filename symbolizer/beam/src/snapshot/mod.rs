@@ -90,9 +90,11 @@ pub fn snapshot<M: Memory>(
     let mut processes = Vec::new();
     for pointers in table(vm)?.chunks(CHUNK) {
         let before = blocks(vm, pointers);
+        let stacks = stack::copy(vm, &before);
         let mut read: Vec<Option<ProcessSnapshot>> = before
             .iter()
-            .map(|block| one(vm, code, block.as_deref()?, options))
+            .zip(&stacks)
+            .map(|(block, stack)| one(vm, code, block.as_deref()?, stack.as_deref(), options))
             .collect();
         let after = blocks(vm, pointers);
         for ((process, before), after) in read.iter_mut().zip(&before).zip(&after) {
@@ -154,7 +156,9 @@ fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
         ProcessBlock::new(after, layout),
     );
     let fields = &layout.process;
-    let rests = |block: &ProcessBlock<'_>| !matches!(block.state().status(), "running" | "free");
+    let rests = |block: &ProcessBlock<'_>| {
+        matches!(block.state().status(), "waiting" | "runnable" | "suspended")
+    };
     let same = [
         fields.id,
         fields.reds,
@@ -176,6 +180,7 @@ fn one<M: Memory>(
     vm: &Vm<M>,
     code: &mut CodeMap,
     block: &[u8],
+    stack: Option<&[u8]>,
     options: SnapshotOptions,
 ) -> Option<ProcessSnapshot> {
     let process = ProcessBlock::new(block, &vm.layout);
@@ -184,7 +189,7 @@ fn one<M: Memory>(
     let words_between = |from: u64, to: u64| to.saturating_sub(from) / 8;
     let heap_words = process.word(fields.heap_words);
     let old_words = words_between(process.word(fields.old_heap), process.word(fields.old_hend));
-    let walked = stack::walk(vm, code, &process, options.frames);
+    let walked = stack::walk(vm, code, &process, stack, options.frames);
     let mailbox = mailbox::read(vm, &process, options.messages);
     let spawned_as = vm.mfa(process.initial());
     Some(ProcessSnapshot {

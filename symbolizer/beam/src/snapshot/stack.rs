@@ -11,7 +11,7 @@ use crate::process::ProcessBlock;
 use crate::stack::scan;
 
 /// More stack than is read of one process; the first frames are in there.
-const BYTES_MAX: u64 = 1 << 20;
+const BYTES_MAX: u64 = 128 << 10;
 
 /// One function on a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,19 +30,51 @@ pub(super) struct Walked {
     pub(super) whole: bool,
 }
 
+/// Copies the stacks of many processes, given their structs; `None` for what cannot be read.
+pub(super) fn copy<M: Memory>(vm: &Vm<M>, blocks: &[Option<Vec<u8>>]) -> Vec<Option<Vec<u8>>> {
+    let extents: Vec<(u64, u64)> = blocks
+        .iter()
+        .map(|block| {
+            let process = ProcessBlock::new(block.as_deref().unwrap_or_default(), &vm.layout);
+            (process.stop(), extent(&process))
+        })
+        .collect();
+    let mut copies: Vec<Vec<u8>> = extents
+        .iter()
+        .map(|&(_, bytes)| vec![0; bytes as usize])
+        .collect();
+    let mut requests: Vec<(u64, &mut [u8])> = extents
+        .iter()
+        .zip(&mut copies)
+        .map(|(&(stop, _), copy)| (stop, copy.as_mut_slice()))
+        .collect();
+    let read = vm.memory.read_many(&mut requests);
+    copies
+        .into_iter()
+        .zip(read)
+        .map(|(copy, read)| read.then_some(copy))
+        .collect()
+}
+
+/// How much of a process's stack is read.
+fn extent(process: &ProcessBlock<'_>) -> u64 {
+    process.hend().saturating_sub(process.stop()).min(BYTES_MAX) & !7
+}
+
 /// The function that a process resumes in, then its callers.
 pub(super) fn walk<M: Memory>(
     vm: &Vm<M>,
     code: &mut CodeMap,
     process: &ProcessBlock<'_>,
+    copy: Option<&[u8]>,
     limit: usize,
 ) -> Walked {
     let (stop, hend) = (process.stop(), process.hend());
-    let bytes = hend.saturating_sub(stop).min(BYTES_MAX) & !7;
-    let mut copy = vec![0; bytes as usize];
-    let read = vm.memory.read(stop, &mut copy).is_ok();
+    let bytes = extent(process);
+    let read = copy.is_some();
+    let copy = copy.unwrap_or_default();
     let mut returns = Vec::new();
-    let walk = scan(Words::new(&copy), &vm.jit, vm.normal_exit, &mut returns);
+    let walk = scan(Words::new(copy), &vm.jit, vm.normal_exit, &mut returns);
     let all = bytes == hend.saturating_sub(stop);
     let mut frames = Vec::new();
     // Where it resumes is an instruction still to come, a return address one after the call.
