@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use escope_session::TargetChoice;
 
 use crate::time;
 
@@ -32,18 +33,40 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Record a running BEAM
-///
-/// Needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE. Nothing enters the target and
-/// nothing of it is changed. Ctrl-C ends the recording cleanly.
-#[derive(Debug, clap::Args)]
-pub(crate) struct RecordArgs {
+/// Which BEAM.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TargetArgs {
     /// OS pid of the BEAM; not needed when only one runs
     #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) pid: Option<u32>,
     /// Node name of the BEAM, with or without its host
     #[arg(long, visible_alias = "node", conflicts_with = "pid")]
     pub(crate) name: Option<String>,
+    /// Pid of the BEAM in its container, as `ps` shows it there
+    #[arg(long, value_name = "PID", conflicts_with_all = ["pid", "name"],
+          value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub(crate) container_pid: Option<u32>,
+}
+
+impl TargetArgs {
+    pub(crate) fn choice(&self) -> TargetChoice {
+        match (self.pid, self.container_pid, &self.name) {
+            (Some(pid), _, _) => TargetChoice::Pid(pid),
+            (None, Some(inner), _) => TargetChoice::Inner(inner),
+            (None, None, Some(name)) => TargetChoice::Node(name.clone()),
+            (None, None, None) => TargetChoice::Only,
+        }
+    }
+}
+
+/// Record a running BEAM
+///
+/// Needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE. Nothing enters the target and
+/// nothing of it is changed. Ctrl-C ends the recording cleanly.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecordArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// How long, such as 30s, 5m or 1500ms; until Ctrl-C when not given
     #[arg(short, long, value_parser = time::parse_duration, allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
@@ -69,7 +92,7 @@ pub(crate) struct RecordArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// Start this command and record its BEAM
-    #[arg(last = true, conflicts_with_all = ["pid", "name"])]
+    #[arg(last = true, conflicts_with_all = ["pid", "name", "container_pid"])]
     pub(crate) command: Vec<String>,
 }
 
@@ -79,12 +102,8 @@ pub(crate) struct RecordArgs {
 /// A process that was running or changing while it was read is marked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SnapshotArgs {
-    /// OS pid of the BEAM; not needed when only one runs
-    #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
-    pub(crate) pid: Option<u32>,
-    /// Node name of the BEAM, with or without its host
-    #[arg(long, visible_alias = "node", conflicts_with = "pid")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// Only this process: registered name, pid `<0.N.S>` or initial call
     #[arg(long, value_name = "NAME|PID|MFA")]
     pub(crate) process: Option<String>,

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use escope_recording::{Clocks, Writer};
 use escope_session::{
-    ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop,
-    TargetChoice, Vm, check_proc, choose,
+    ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop, Vm,
+    check_proc, choose,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -83,12 +83,7 @@ fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), Sess
         let (launched, vm) = Launched::start(&args.command, stop)?;
         return Ok((vm, Some(launched)));
     }
-    let choice = match (args.pid, &args.name) {
-        (Some(pid), _) => TargetChoice::Pid(pid),
-        (None, Some(name)) => TargetChoice::Node(name.clone()),
-        (None, None) => TargetChoice::Only,
-    };
-    Ok((Vm::attach(choose(&choice)?)?, None))
+    Ok((Vm::attach(choose(&args.target.choice())?)?, None))
 }
 
 fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {

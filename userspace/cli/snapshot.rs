@@ -5,7 +5,7 @@ use std::io::Write;
 
 use escope_model::Mfa;
 use escope_session::{
-    ProcessSnapshot, SnapshotOptions, StackFrame, TargetChoice, Vm, choose, take_snapshot,
+    ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose, take_snapshot,
 };
 use serde_json::{Value, json};
 
@@ -17,12 +17,8 @@ use crate::summary::bytes;
 const WORD_BYTES: u64 = 8;
 
 pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
-    let choice = match (args.pid, &args.name) {
-        (Some(pid), _) => TargetChoice::Pid(pid),
-        (None, Some(name)) => TargetChoice::Node(name.clone()),
-        (None, None) => TargetChoice::Only,
-    };
-    let mut vm = Vm::attach(choose(&choice)?).map_err(escope_session::SessionError::from)?;
+    let pid = choose(&args.target.choice())?;
+    let mut vm = Vm::attach(pid).map_err(SessionError::from)?;
     let options = SnapshotOptions {
         frames: args.frames,
         ..SnapshotOptions::default()

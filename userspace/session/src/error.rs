@@ -42,6 +42,17 @@ pub enum SessionError {
         /// Those that were found.
         found: String,
     },
+    /// None has this pid in a namespace of its own.
+    #[error(
+        "no BEAM in a container of this host has the pid {inner} there; running, by their pids \
+         here: {found}"
+    )]
+    NoSuchInner {
+        /// The pid asked for.
+        inner: u32,
+        /// Those that were found.
+        found: String,
+    },
     /// A command could not be started.
     #[error("cannot start {}: {reason}; is it on the PATH?", command.display())]
     Launch {
@@ -85,6 +96,7 @@ impl SessionError {
             | SessionError::NoBeam
             | SessionError::SeveralBeams(_)
             | SessionError::NoSuchNode { .. }
+            | SessionError::NoSuchInner { .. }
             | SessionError::Capture(
                 CaptureError::NotPermitted
                 | CaptureError::NoBtf

@@ -11,6 +11,8 @@ pub enum TargetChoice {
     Pid(u32),
     /// By its node name, with or without the host.
     Node(String),
+    /// By the pid that it has in its own PID namespace, as `ps` in its container shows it.
+    Inner(u32),
     /// The only one there is.
     Only,
 }
@@ -27,17 +29,26 @@ pub fn choose(choice: &TargetChoice) -> Result<u32, SessionError> {
             [beam] => Ok(beam.pid),
             beams => Err(SessionError::SeveralBeams(list(beams))),
         },
+        TargetChoice::Inner(inner) => {
+            let beams = find_beams();
+            let fits = |beam: &&Beam| beam.inner_pid == Some(*inner);
+            let fits: Vec<Beam> = beams.iter().filter(fits).cloned().collect();
+            match fits.as_slice() {
+                [] => Err(SessionError::NoSuchInner {
+                    inner: *inner,
+                    found: found(&beams),
+                }),
+                [beam] => Ok(beam.pid),
+                _ => Err(SessionError::SeveralBeams(list(&fits))),
+            }
+        }
         TargetChoice::Node(name) => {
             let beams = find_beams();
             let fits: Vec<&Beam> = beams.iter().filter(|beam| has_name(beam, name)).collect();
             match fits.as_slice() {
                 [] => Err(SessionError::NoSuchNode {
                     name: name.clone(),
-                    found: if beams.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        list(&beams)
-                    },
+                    found: found(&beams),
                 }),
                 [beam] => Ok(beam.pid),
                 _ => {
@@ -56,12 +67,26 @@ fn has_name(beam: &Beam, name: &str) -> bool {
     node.as_deref().is_some_and(same) || beam.node_argument.as_deref().is_some_and(same)
 }
 
+fn found(beams: &[Beam]) -> String {
+    match beams {
+        [] => "none".to_owned(),
+        _ => list(beams),
+    }
+}
+
 fn list(beams: &[Beam]) -> String {
     beams
         .iter()
-        .map(|beam| match &beam.node_argument {
-            Some(node) => format!("{} ({node})", beam.pid),
-            None => beam.pid.to_string(),
+        .map(|beam| {
+            let node = beam.node_argument.clone();
+            let inner = beam
+                .inner_pid
+                .map(|pid| format!("pid {pid} in its container"));
+            let about: Vec<String> = node.into_iter().chain(inner).collect();
+            match about.as_slice() {
+                [] => beam.pid.to_string(),
+                _ => format!("{} ({})", beam.pid, about.join(", ")),
+            }
         })
         .collect::<Vec<_>>()
         .join(", ")

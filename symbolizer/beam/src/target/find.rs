@@ -16,6 +16,8 @@ pub struct Beam {
     pub node_argument: Option<String>,
     /// Its user.
     pub uid: u32,
+    /// Its pid in the PID namespace that it is in, where that is another one than ours.
+    pub inner_pid: Option<u32>,
 }
 
 /// Every BEAM this user may see, by pid.
@@ -57,7 +59,21 @@ fn beam(pid: u32) -> Option<Beam> {
         exe: exe.unwrap_or_default(),
         node_argument: node_argument(pid),
         uid: field("Uid:")?.parse().ok()?,
+        inner_pid: inner_pid(&status),
     })
+}
+
+/// The last of the numbers that a process has from our PID namespace down to its own:
+/// proc_pid_status(5), `NSpid`.
+fn inner_pid(status: &str) -> Option<u32> {
+    let numbers = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    let numbers: Vec<&str> = numbers.split_whitespace().collect();
+    match numbers.as_slice() {
+        [_, .., inner] => inner.parse().ok(),
+        _ => None,
+    }
 }
 
 /// The argument of `-sname` or `-name`.
