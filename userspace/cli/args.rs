@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_session::TargetChoice;
+use escope_session::{Layout, TargetChoice};
 
 use crate::time;
 
@@ -46,6 +46,14 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "PID", conflicts_with_all = ["pid", "name"],
           value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) container_pid: Option<u32>,
+    /// A table of where the VM keeps its data, instead of the release's own
+    #[arg(long, value_name = "FILE", value_parser = layout)]
+    pub(crate) layout: Option<Layout>,
+}
+
+fn layout(path: &str) -> Result<Layout, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Layout::parse(&text)
 }
 
 impl TargetArgs {

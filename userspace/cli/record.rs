@@ -80,10 +80,11 @@ fn start(args: &RecordArgs, vm: Vm) -> anyhow::Result<Recorder> {
 
 fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), SessionError> {
     if !args.command.is_empty() {
-        let (launched, vm) = Launched::start(&args.command, stop)?;
+        let (launched, vm) = Launched::start(&args.command, args.target.layout.as_ref(), stop)?;
         return Ok((vm, Some(launched)));
     }
-    Ok((Vm::attach(choose(&args.target.choice())?)?, None))
+    let pid = choose(&args.target.choice())?;
+    Ok((Vm::attach_with(pid, args.target.layout.as_ref())?, None))
 }
 
 fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {

@@ -18,7 +18,8 @@ const WORD_BYTES: u64 = 8;
 
 pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
     let pid = choose(&args.target.choice())?;
-    let mut vm = Vm::attach(pid).map_err(SessionError::from)?;
+    let layout = args.target.layout.as_ref();
+    let mut vm = Vm::attach_with(pid, layout).map_err(SessionError::from)?;
     let options = SnapshotOptions {
         frames: args.frames,
         ..SnapshotOptions::default()

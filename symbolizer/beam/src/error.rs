@@ -43,7 +43,7 @@ pub enum BeamError {
     /// A release nobody wrote a table for.
     #[error(
         "the BEAM {pid} is of OTP {release} (ERTS {erts}), which this version cannot read: it \
-         knows OTP {known}; look for a newer escope-bpf"
+         knows OTP {known}; look for a newer escope-bpf, or give a table with --layout"
     )]
     UnknownOtp {
         /// The target.
@@ -57,8 +57,8 @@ pub enum BeamError {
     },
     /// Symbols that must be there are not.
     #[error(
-        "the BEAM {pid} does not show where its data lies: {missing} not found among the symbols \
-         of {}; install the distribution's debug symbols or an emulator that exports them",
+        "the BEAM {pid} does not show where its data lies: {missing} not found in {}, neither by \
+         symbols nor by structure; it may be patched or built with unusual options",
         exe.display()
     )]
     MissingSymbols {

@@ -76,6 +76,14 @@ impl Vm<LiveMemory> {
     /// # Errors
     /// With the reason and the remedy, when the process is not a VM that can be read.
     pub fn attach(pid: u32) -> Result<Vm, BeamError> {
+        Vm::attach_with(pid, None)
+    }
+
+    /// The same with a table of the user's instead of the release's own.
+    ///
+    /// # Errors
+    /// As [`Vm::attach`]; a table that does not fit is one of them.
+    pub fn attach_with(pid: u32, layout: Option<&Layout>) -> Result<Vm, BeamError> {
         let mappings = read_executable_mappings(pid)?;
         let exe = std::fs::read_link(proc_path(pid, "exe"))
             .map_err(|_| BeamError::NotPermitted { pid })?;
@@ -88,6 +96,7 @@ impl Vm<LiveMemory> {
             elf: &elf,
             bias,
             memory: &memory,
+            layout,
         })?;
         let Found {
             layout, globals, ..

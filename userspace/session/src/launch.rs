@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use escope_beam::layout::Layout;
 use escope_beam::{BeamError, Vm};
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
@@ -40,7 +41,11 @@ impl Launched {
     /// # Errors
     /// When it cannot be started, ends, or is no BEAM after 30 s, or when `stop` is set; it is
     /// then ended with all its descendants.
-    pub fn start(command: &[String], stop: &Stop) -> Result<(Launched, Vm), SessionError> {
+    pub fn start(
+        command: &[String],
+        layout: Option<&Layout>,
+        stop: &Stop,
+    ) -> Result<(Launched, Vm), SessionError> {
         let (program, arguments) = command
             .split_first()
             .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
@@ -55,7 +60,7 @@ impl Launched {
                 command: command.clone(),
                 reason,
             })?;
-        let outcome = wait_for_beam(&mut child, command, stop);
+        let outcome = wait_for_beam(&mut child, command, layout, stop);
         let launched = Launched { child };
         match outcome {
             Ok(vm) => Ok((launched, vm)),
@@ -103,14 +108,19 @@ fn reap_any() -> bool {
     }
 }
 
-fn wait_for_beam(child: &mut Child, command: PathBuf, stop: &Stop) -> Result<Vm, SessionError> {
+fn wait_for_beam(
+    child: &mut Child,
+    command: PathBuf,
+    layout: Option<&Layout>,
+    stop: &Stop,
+) -> Result<Vm, SessionError> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = LOOK_FIRST;
     let (mut refusal, mut ended) = (None, None);
     while Instant::now() < deadline {
         let below = descendants();
         for &pid in below.iter().filter(|&&pid| looks_like_beam(pid)) {
-            match Vm::attach(pid) {
+            match Vm::attach_with(pid, layout) {
                 Ok(vm) => return Ok(vm),
                 Err(error) if is_settled(&error) => return Err(error.into()),
                 Err(error) => refusal = Some(error),

@@ -25,6 +25,7 @@ mod snapshot;
 
 pub use cost::Cost;
 pub use error::{Refusal, SessionError};
+pub use escope_beam::layout::Layout;
 pub use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, Vm, find_beams, read_threads};
 pub use escope_capture::{

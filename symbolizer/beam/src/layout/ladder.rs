@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::globals::Globals;
+use super::proof;
 use super::scan;
 use super::symbols;
 use super::tables::{known_releases, table_for};
@@ -34,6 +35,8 @@ pub(crate) struct Target<'a, M> {
     pub(crate) elf: &'a Elf,
     pub(crate) bias: u64,
     pub(crate) memory: &'a M,
+    /// A table that is to be used instead of the release's own.
+    pub(crate) layout: Option<&'a Layout>,
 }
 
 /// Goes up the ladder.
@@ -43,31 +46,15 @@ pub(crate) struct Target<'a, M> {
 pub(crate) fn climb<M: Memory>(target: &Target<'_, M>) -> Result<Found, BeamError> {
     let mut notes = Vec::new();
     let (otp_release, erts_version) = target.release(&mut notes)?;
-    let layout = table_for(&otp_release).ok_or_else(|| BeamError::UnknownOtp {
-        pid: target.pid,
-        release: otp_release.clone(),
-        erts: erts_version.clone(),
-        known: known_releases()
-            .iter()
-            .map(u16::to_string)
-            .collect::<Vec<_>>()
-            .join(", "),
-    })?;
-    notes.push(format!(
-        "layout: table of OTP {}{}",
-        layout.otp,
-        match layout.status {
-            Status::Verified => "",
-            Status::Unverified => ", which was not seen in a running VM yet",
-        }
-    ));
+    let layout = target.layout(&otp_release, &erts_version, &mut notes)?;
     if let Some(beamasm) = target.address("etp_beamasm")
         && target.memory.u32(beamasm)? != 1
     {
         return Err(BeamError::NoJit { pid: target.pid });
     }
     let globals = target.globals(&layout, &mut notes)?;
-    let emulator = target.emulator(&globals)?;
+    let emulator = target.emulator(&globals, &layout)?;
+    target.compare_code(&globals, &layout, &mut notes)?;
     Ok(Found {
         otp_release,
         erts_version,
@@ -99,6 +86,41 @@ impl<M: Memory> Target<'_, M> {
         let found = found.ok_or_else(|| self.refuse(&["etp_otp_release"]))?;
         notes.push("release: by what its messages say, it has no symbols".into());
         Ok(found)
+    }
+
+    /// Where the release keeps things.
+    fn layout(
+        &self,
+        release: &str,
+        erts: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<Layout, BeamError> {
+        if let Some(given) = self.layout {
+            notes.push(format!(
+                "layout: a table that was given, of OTP {}",
+                given.otp
+            ));
+            return Ok(given.clone());
+        }
+        let layout = table_for(release).ok_or_else(|| BeamError::UnknownOtp {
+            pid: self.pid,
+            release: release.to_owned(),
+            erts: erts.to_owned(),
+            known: known_releases()
+                .iter()
+                .map(u16::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        notes.push(format!(
+            "layout: table of OTP {}{}",
+            layout.otp,
+            match layout.status {
+                Status::Verified => "",
+                Status::Unverified => ", which was not seen in a running VM yet",
+            }
+        ));
+        Ok(layout)
     }
 
     fn globals(&self, layout: &Layout, notes: &mut Vec<String>) -> Result<Globals, BeamError> {
@@ -147,7 +169,7 @@ impl<M: Memory> Target<'_, M> {
     }
 
     /// What the JIT says of the emulator. Symbols, where there are any, must agree.
-    fn emulator(&self, globals: &Globals) -> Result<Emulator, BeamError> {
+    fn emulator(&self, globals: &Globals, layout: &Layout) -> Result<Emulator, BeamError> {
         let starting = BeamError::Starting {
             pid: self.pid,
             what: "its first JIT code",
@@ -158,7 +180,7 @@ impl<M: Memory> Target<'_, M> {
             if said != emulator.normal_exit {
                 return Err(BeamError::SelfCheck {
                     pid: self.pid,
-                    otp: 0,
+                    otp: layout.otp,
                     what: format!(
                         "its symbols say that processes end at {said:#x}, its JIT {:#x}",
                         emulator.normal_exit
@@ -167,6 +189,30 @@ impl<M: Memory> Target<'_, M> {
             }
         }
         Ok(emulator)
+    }
+
+    /// The VM's own code must not contradict the table.
+    fn compare_code(
+        &self,
+        globals: &Globals,
+        layout: &Layout,
+        notes: &mut Vec<String>,
+    ) -> Result<(), BeamError> {
+        let code = scan::fragment(self.memory, globals.jit_descriptor, "process_main");
+        let (_, code) = code.unwrap_or_default();
+        let confirmed = proof::by_code(&code, layout).map_err(|what| BeamError::SelfCheck {
+            pid: self.pid,
+            otp: layout.otp,
+            what,
+        })?;
+        notes.push(match confirmed.as_slice() {
+            [] => "not checked: its code does not show where fields lie".to_owned(),
+            fields => format!(
+                "checked: its code has {} where the table has them",
+                fields.join(", ")
+            ),
+        });
+        Ok(())
     }
 
     fn refuse(&self, missing: &[&str]) -> BeamError {

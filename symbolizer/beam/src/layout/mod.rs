@@ -3,8 +3,10 @@
 //! A table per release, as data, in `layouts/otp-NN.toml`, with the source of each value.
 //! Readers ask by name: `layout.process.htop`. Offsets are in bytes.
 
+mod given;
 mod globals;
 mod ladder;
+mod proof;
 mod scan;
 mod symbols;
 mod tables;

@@ -15,7 +15,7 @@ use crate::BeamError;
 use crate::memory::Memory;
 use crate::target::Elf;
 
-pub(super) use text::release;
+pub(super) use text::{fragment, release};
 
 /// What was looked for in vain.
 pub(super) type Missing = Vec<&'static str>;
