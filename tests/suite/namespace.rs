@@ -37,9 +37,8 @@ fn is_busy(path: &str) {
     assert!(found > 20, "{found} of {} samples run lists", samples.len());
     let counter = |name: &str| recording.manifest().totals.counters[name] as f64;
     let seen = counter("sampled_cpu_ns") / counter("target_cpu_ns");
-    // A busy host takes some ticks away.
     assert!(
-        (0.5..1.2).contains(&seen),
+        (0.8..1.2).contains(&seen),
         "samples stand for {seen} of the CPU time"
     );
 }

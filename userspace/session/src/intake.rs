@@ -199,7 +199,7 @@ impl Intake {
         let exact = *capture.code_following() == CodeFollowing::Exact;
         let sound = || !exact || capture.code_records() == records;
         let mut announced = self.announced.drain(..);
-        let mut bad = None;
+        let (mut late, mut bad) = (0, None);
         for event in self.batch.events() {
             match event {
                 Ok(RawEvent::Sample(sample)) => {
@@ -208,13 +208,16 @@ impl Intake {
                 }
                 Ok(RawEvent::CodeRegistered(code)) => {
                     self.sound_until_ns = self.sound_until_ns.max(code.monotonic_ns);
-                    let read = announced.next().and_then(|announced| announced.module);
-                    pipeline.code(&code, read);
+                    let read = announced.next();
+                    // Came after the last look: counted, but nothing was read of it.
+                    late += u64::from(read.is_none());
+                    pipeline.code(&code, read.and_then(|announced| announced.module));
                 }
                 Err(error) => bad = Some(error),
             }
         }
         drop(announced);
+        self.code_records += late;
         self.batch.clear();
         self.searched = 0;
         bad.map_or(Ok(()), |error| {

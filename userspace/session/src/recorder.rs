@@ -80,7 +80,6 @@ impl Recorder {
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
         let pipeline = Pipeline::new(symbolizer, writer, origin_ns);
-        let target_cpu_ns = target_cpu_ns(pid);
         let mut recorder = Recorder {
             options,
             capture,
@@ -94,7 +93,7 @@ impl Recorder {
             counters: Counters::default(),
             counted_ns: origin_ns,
             intake,
-            target_cpu_ns,
+            target_cpu_ns: None,
             checked: None,
         };
         recorder.manifest.options.clock = recorder.capture.clock().as_str().to_owned();
@@ -113,6 +112,7 @@ impl Recorder {
         self.pipeline.update_mappings();
         self.pipeline.read_threads();
         self.drain()?;
+        self.target_cpu_ns = target_cpu_ns(self.vm().pid);
         self.capture.start_ticks()?;
         self.flush()
     }
@@ -171,10 +171,12 @@ impl Recorder {
     /// before opens, and the summary tells what it is.
     #[must_use]
     pub fn finish(mut self, ended: EndedHow, note: Option<String>) -> Summary {
+        // Before the timers go, which takes a while: the target runs on meanwhile.
+        let target_used = target_cpu_ns(self.vm().pid);
         self.capture.stop();
         let drained = self.intake.take_all(&mut self.capture, &mut self.pipeline);
         if ended != EndedHow::TargetExited {
-            self.compare_cpu();
+            self.compare_cpu(target_used);
         }
         self.write_losses();
         let duration_ns = monotonic_ns().saturating_sub(self.origin_ns);
@@ -242,7 +244,7 @@ impl Recorder {
 
     fn flush(&mut self) -> Result<(), SessionError> {
         self.write_losses();
-        self.compare_cpu();
+        self.compare_cpu(target_cpu_ns(self.vm().pid));
         let now = self.now();
         let cost = self.cost();
         let writer = self.pipeline.writer();
@@ -283,8 +285,7 @@ impl Recorder {
 
     /// Notes what the target has used and what the samples stand for. One that is gone has no
     /// accounts any more: then the last pair stands.
-    fn compare_cpu(&mut self) {
-        let used = target_cpu_ns(self.vm().pid);
+    fn compare_cpu(&mut self, used: Option<u64>) {
         if let (Some(before), Some(used)) = (self.target_cpu_ns, used) {
             self.checked = Some(Checked {
                 target_cpu_ns: used.saturating_sub(before),
