@@ -131,6 +131,18 @@ fn a_vm_that_stands_still() {
     assert!(table.stdout.contains("split_two"), "{table:#?}");
     assert!(table.stdout.contains("split:worker/4"), "{table:#?}");
     escope(&["snapshot", "-p", &pid, "--process", "nobody"]).refused(1);
+    // A reader that goes away, as `head` does, is no failure.
+    let script = "\"$0\" snapshot -p $1 --format json | head -n 1; echo ${PIPESTATUS[0]}";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_escope-bpf"), &pid])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "[\n0\n",
+        "{output:?}"
+    );
+    assert!(output.stderr.is_empty(), "{output:?}");
     vm.stop();
     assert!(vm.quit().success());
 }

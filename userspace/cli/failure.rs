@@ -63,8 +63,9 @@ fn code(error: &anyhow::Error) -> u8 {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        let plain = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        // Of JSON: it does not show the error that it has met as its source.
+        let json = cause.downcast_ref::<serde_json::Error>();
+        plain.or_else(|| json?.io_error_kind()) == Some(io::ErrorKind::BrokenPipe)
     })
 }
