@@ -42,4 +42,5 @@ mod tier3 {
     mod reload;
     mod snapshot;
     mod split;
+    mod wedged;
 }

@@ -106,6 +106,12 @@ impl Workload {
     #[track_caller]
     pub(crate) fn stop(&mut self) -> (Vec<Facts>, Facts) {
         self.send_line("stop");
+        self.stop_told()
+    }
+
+    /// The same after `stop` was said already.
+    #[track_caller]
+    pub(crate) fn stop_told(&mut self) -> (Vec<Facts>, Facts) {
         let mut facts = Vec::new();
         loop {
             let line = Facts::parse(&self.read_line(ANSWER));

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use escope_session::{Beam, CaptureError, Vm, find_beams, online_cpus, probe_kernel};
+use escope_session::{Beam, CaptureError, Vm, find_beams, is_stopped, online_cpus, probe_kernel};
 
 use crate::args::DoctorArgs;
 use crate::failure::Failure;
@@ -123,6 +123,11 @@ fn beam(pid: u32) -> Vec<Finding> {
         },
         vm.exe.display(),
     ))];
+    if is_stopped(pid) {
+        findings.push(Finding::good(format!(
+            "     it is stopped and uses no CPU before `kill -CONT {pid}`; snapshot reads it"
+        )));
+    }
     let notes = vm.certainty.notes.iter();
     findings.extend(notes.map(|note| Finding::good(format!("     {note}"))));
     findings

@@ -9,7 +9,7 @@ use anyhow::Context;
 use escope_recording::{Clocks, Writer};
 use escope_session::{
     ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop, Vm,
-    check_proc, choose,
+    check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -41,6 +41,10 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
             return Err(error);
         }
     };
+    let pid = recorder.vm().pid;
+    if !args.quiet && is_stopped(pid) {
+        eprintln!("warning: pid {pid} is stopped and uses no CPU before `kill -CONT {pid}`");
+    }
     let bar = progress_bar(&args, &recorder);
     let ran = recorder.run(&stop, |progress| show(&bar, progress));
     bar.finish_and_clear();

@@ -1,6 +1,6 @@
 //! What `record` says at the end.
 
-use escope_session::{Checked, EndedHow, Summary};
+use escope_session::{Checked, EndedHow, Statistics, Summary};
 
 use crate::time;
 
@@ -36,18 +36,9 @@ pub(crate) fn print(summary: &Summary) {
             )
         }),
     );
-    let seen = &summary.statistics;
-    eprintln!(
-        "  complete  {} of Erlang stacks reach the first function of their process; {} of them are \
-         longer than the copy limit and lack their middle; {} more were being moved by a garbage \
-         collection",
-        percent(
-            seen.erlang_complete + seen.erlang_capped,
-            seen.erlang_stacks.saturating_sub(seen.erlang_in_gc)
-        ),
-        seen.erlang_capped,
-        seen.erlang_in_gc,
-    );
+    if counters.attempts > 0 {
+        complete(&summary.statistics);
+    }
     if summary.losses.is_empty() {
         eprintln!("  lost      nothing");
     }
@@ -82,6 +73,21 @@ pub(crate) fn print(summary: &Summary) {
     if let Some(note) = &summary.note {
         eprintln!("  note      {note}");
     }
+}
+
+/// How many of the stacks are whole.
+fn complete(seen: &Statistics) {
+    eprintln!(
+        "  complete  {} of Erlang stacks reach the first function of their process; {} of them are \
+         longer than the copy limit and lack their middle; {} more were being moved by a garbage \
+         collection",
+        percent(
+            seen.erlang_complete + seen.erlang_capped,
+            seen.erlang_stacks.saturating_sub(seen.erlang_in_gc)
+        ),
+        seen.erlang_capped,
+        seen.erlang_in_gc,
+    );
 }
 
 /// The samples beside the kernel's own accounts.

@@ -26,7 +26,8 @@ pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};
 pub use target::{
-    Beam, Elf, ExecutableMapping, find_beams, proc_path, read_executable_mappings, read_threads,
+    Beam, Elf, ExecutableMapping, find_beams, is_stopped, proc_path, read_executable_mappings,
+    read_threads,
 };
 pub use term::{AtomTable, PidPrinter};
 pub use vm::{Certainty, Vm};

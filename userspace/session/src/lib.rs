@@ -27,11 +27,12 @@ pub use cost::Cost;
 pub use error::{Refusal, SessionError};
 pub use escope_beam::layout::Layout;
 pub use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, StackFrame};
-pub use escope_beam::{Beam, BeamError, Vm, find_beams, read_threads};
+pub use escope_beam::{Beam, BeamError, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, KernelSupport, check_proc, online_cpus, probe_kernel,
 };
 pub use escope_recording::EndedHow;
+pub use escope_symbolizer::Statistics;
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
 pub use options::RecordOptions;

@@ -3,6 +3,7 @@
 mod elf;
 mod find;
 mod maps;
+mod stopped;
 mod threads;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 pub use elf::Elf;
 pub use find::{Beam, find_beams};
 pub use maps::{ExecutableMapping, read_executable_mappings};
+pub use stopped::is_stopped;
 pub use threads::read_threads;
 
 /// A path below `/proc/PID`.
