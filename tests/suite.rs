@@ -40,6 +40,7 @@ mod tier3 {
     mod perf;
     mod rabbitmq;
     mod reload;
+    mod servers;
     mod snapshot;
     mod split;
     mod wedged;

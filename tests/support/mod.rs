@@ -3,18 +3,23 @@
 
 #[macro_use]
 mod live;
+mod ejabberd;
 mod escope;
 mod folder;
 mod listen;
 pub(crate) mod otp;
 mod rabbitmq;
+mod server;
 mod workload;
 
+pub(crate) use ejabberd::ejabberd;
 pub(crate) use escope::{Output, escope, recorded, start, start_under};
 pub(crate) use folder::{Folder, temp_dir};
 pub(crate) use live::enter;
+pub(crate) use otp::is_system as is_system_otp;
 pub(crate) use rabbitmq::RabbitMq;
-pub(crate) use workload::{Facts, Workload};
+pub(crate) use server::Server;
+pub(crate) use workload::{Facts, Workload, unhex};
 
 /// Now on `CLOCK_MONOTONIC`, the clock of workloads and recordings.
 pub(crate) fn monotonic_ns() -> i64 {

@@ -16,6 +16,11 @@ fn release() -> Option<String> {
         .filter(|otp| !otp.is_empty())
 }
 
+/// Whether it is the machine's own, which the servers of its packages run on.
+pub(crate) fn is_system() -> bool {
+    release().is_none()
+}
+
 /// Its root folder.
 pub(crate) fn root() -> Option<PathBuf> {
     let otp = release()?;

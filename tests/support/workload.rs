@@ -59,6 +59,15 @@ impl Facts {
     }
 }
 
+/// A text that is told in hexadecimal.
+#[track_caller]
+pub(crate) fn unhex(digits: &str) -> String {
+    let bytes = (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    String::from_utf8(bytes).unwrap()
+}
+
 impl Workload {
     /// Starts `erl` with the module and waits until everything is built and nothing runs.
     #[track_caller]
