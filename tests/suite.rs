@@ -31,6 +31,7 @@ mod tier2 {
 mod tier3 {
     mod attribution;
     mod bad_output;
+    mod containers;
     mod doctor;
     mod formats;
     mod identity;

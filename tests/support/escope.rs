@@ -91,7 +91,11 @@ pub(crate) fn start(args: &[&str]) -> Running {
 
 /// Starts `escope-bpf` by a command that runs the command behind its own arguments.
 pub(crate) fn start_under(wrapper: &[&str], args: &[&str]) -> Running {
-    let whole = [wrapper, &[env!("CARGO_BIN_EXE_escope-bpf")], args].concat();
+    start_whole(&[wrapper, &[env!("CARGO_BIN_EXE_escope-bpf")], args].concat())
+}
+
+/// Starts a command that is or becomes `escope-bpf`.
+pub(crate) fn start_whole(whole: &[&str]) -> Running {
     let mut child = Command::new(whole[0])
         .args(&whole[1..])
         .stdin(Stdio::null())

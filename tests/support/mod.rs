@@ -13,7 +13,7 @@ mod server;
 mod workload;
 
 pub(crate) use ejabberd::ejabberd;
-pub(crate) use escope::{Output, escope, recorded, start, start_under};
+pub(crate) use escope::{Output, escope, recorded, start, start_under, start_whole};
 pub(crate) use folder::{Folder, temp_dir};
 pub(crate) use live::enter;
 pub(crate) use otp::is_system as is_system_otp;
