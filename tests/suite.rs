@@ -37,6 +37,7 @@ mod tier3 {
     mod identity;
     mod kill;
     mod launch;
+    mod life;
     mod namespace;
     mod perf;
     mod rabbitmq;

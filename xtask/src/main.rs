@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::commands::root;
-use xtask::{demo, otp, test, tidy};
+use xtask::{bench, demo, otp, test, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Development tasks of escope-bpf")]
@@ -23,6 +23,8 @@ enum Task {
     Test(test::Args),
     /// Other OTP releases to test against, below target/otp
     Otp(otp::Args),
+    /// What a look from outside costs: ratios, and how it grows
+    Bench(bench::Args),
     /// The rules of this tree: file lengths, arrows between crates, unsafe code
     Tidy,
 }
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Otp(args) => otp::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Tidy => tidy::run(&root()),
     };
     match done {

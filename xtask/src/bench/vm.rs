@@ -1,0 +1,117 @@
+//! A VM that counts its own work: `benches/beam/bench_load.erl`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::commands::{root, run_to_end};
+
+/// What the VM is to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    /// Processes that rest.
+    pub(super) parked: u64,
+    /// Processes that work.
+    pub(super) workers: u64,
+    /// Modules that are loaded beside its own.
+    pub(super) modules: u64,
+}
+
+/// Work done and CPU time used until an instant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    pub(super) units: u64,
+    pub(super) cpu_ns: u64,
+}
+
+/// The running VM; dropping it kills it.
+pub(super) struct Vm {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    pid: u32,
+}
+
+impl Vm {
+    /// Compiles the program into `folder`, starts it, and waits until it has built everything.
+    pub(super) fn start(folder: &Path, load: Load) -> Result<Vm> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let source = root().join("benches/beam/bench_load.erl");
+        run_to_end(Command::new("erlc").arg("-o").arg(folder).arg(source))?;
+        let mut child = Command::new("erl")
+            .args(["+P", "2000000", "-noinput", "-pa"])
+            .arg(folder)
+            .args(["-s", "bench_load", "main"])
+            .env("PARKED", load.parked.to_string())
+            .env("WORKERS", load.workers.to_string())
+            .env("MODULES", load.modules.to_string())
+            .env("ERL_CRASH_DUMP_SECONDS", "0")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run erl")?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("erl has no pipes");
+        };
+        let mut vm = Vm {
+            pid: child.id(),
+            stdin,
+            lines: BufReader::new(stdout).lines(),
+            child,
+        };
+        let ready = vm.line()?;
+        let pid = ready.strip_prefix("ready pid=");
+        vm.pid = pid
+            .and_then(|pid| pid.parse().ok())
+            .context("it is not ready")?;
+        Ok(vm)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What it has done and used until now.
+    pub(super) fn mark(&mut self) -> Result<Mark> {
+        self.stdin.write_all(b"units\n").context("erl is gone")?;
+        let line = self.line()?;
+        let units = line
+            .strip_prefix("units ")
+            .and_then(|units| units.parse().ok());
+        Ok(Mark {
+            units: units.with_context(|| format!("what is {line:?}?"))?,
+            cpu_ns: self.cpu_ns()?,
+        })
+    }
+
+    /// CPU time of all of its threads (`/proc/PID/task/TID/schedstat`, nanoseconds).
+    fn cpu_ns(&self) -> Result<u64> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).context("erl is gone")?;
+        let mut sum = 0;
+        for task in tasks.flatten() {
+            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let first = text
+                .split_whitespace()
+                .next()
+                .and_then(|ns| ns.parse().ok());
+            sum += first.unwrap_or(0u64);
+        }
+        Ok(sum)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let line = self.lines.next().context("erl has ended")?;
+        line.context("cannot read from erl")
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // Our own child: the number is its until it has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
