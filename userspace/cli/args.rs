@@ -112,6 +112,12 @@ pub(crate) struct RecordArgs {
 pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// The core of a BEAM that has died, instead of a running one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "container_pid"])]
+    pub(crate) core: Option<PathBuf>,
+    /// The executable that wrote the core, where the core names none that is here
+    #[arg(long, value_name = "FILE", requires = "core")]
+    pub(crate) exe: Option<PathBuf>,
     /// Only this process: registered name, pid `<0.N.S>` or initial call
     #[arg(long, value_name = "NAME|PID|MFA")]
     pub(crate) process: Option<String>,

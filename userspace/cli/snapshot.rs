@@ -5,7 +5,7 @@ use std::io::Write;
 
 use escope_model::Mfa;
 use escope_session::{
-    ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose, take_snapshot,
+    Memory, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose, take_snapshot,
 };
 use serde_json::{Value, json};
 
@@ -14,17 +14,27 @@ use crate::failure::Failure;
 use crate::output;
 use crate::summary::bytes;
 
+mod core;
+
 const WORD_BYTES: u64 = 8;
 
 pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.core {
+        return core::run(path, &args);
+    }
     let pid = choose(&args.target.choice())?;
     let layout = args.target.layout.as_ref();
     let mut vm = Vm::attach_with(pid, layout).map_err(SessionError::from)?;
+    show(&mut vm, &args)
+}
+
+/// Reads the table of a VM, running or not, and prints it.
+fn show<M: Memory>(vm: &mut Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     let options = SnapshotOptions {
         frames: args.frames,
         ..SnapshotOptions::default()
     };
-    let mut processes = take_snapshot(&mut vm, options)?;
+    let mut processes = take_snapshot(vm, options)?;
     let all = processes.len();
     if let Some(wanted) = &args.process {
         processes.retain(|process| is_wanted(process, wanted));
@@ -38,7 +48,7 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
     }
     sort(&mut processes, args.sort);
     output::write_to(None, |out| match args.format {
-        SnapshotFormat::Table => table(&vm, &processes, all, &args, out),
+        SnapshotFormat::Table => table(vm, &processes, all, args, out),
         SnapshotFormat::Json => {
             let rows: Vec<Value> = processes.iter().map(row).collect();
             serde_json::to_writer_pretty(&mut *out, &rows)?;
@@ -65,8 +75,8 @@ fn sort(processes: &mut [ProcessSnapshot], by: SortArg) {
     }
 }
 
-fn table(
-    vm: &Vm,
+fn table<M: Memory>(
+    vm: &Vm<M>,
     processes: &[ProcessSnapshot],
     all: usize,
     args: &SnapshotArgs,

@@ -104,6 +104,21 @@ pub enum BeamError {
         /// How much.
         bytes: usize,
     },
+    /// A core without the executable that it is of.
+    #[error(
+        "the core {} needs the executable that wrote it, and {} is not it: {what}; give that one \
+         with --exe",
+        core.display(),
+        exe.display()
+    )]
+    CoreExe {
+        /// The core.
+        core: PathBuf,
+        /// The executable that was tried.
+        exe: PathBuf,
+        /// Why it does not do.
+        what: String,
+    },
     /// A file of the target could not be understood.
     #[error("cannot understand {}: {what}", path.display())]
     BadFile {

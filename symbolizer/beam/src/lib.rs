@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod attach;
 pub mod code;
 mod error;
 pub mod layout;
@@ -26,8 +27,8 @@ pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};
 pub use target::{
-    Beam, Elf, ExecutableMapping, find_beams, is_stopped, proc_path, read_executable_mappings,
-    read_threads,
+    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, MappedFile, find_beams, is_stopped,
+    proc_path, read_executable_mappings, read_threads,
 };
 pub use term::{AtomTable, PidPrinter};
-pub use vm::{Certainty, Vm};
+pub use vm::{Certainty, Source, Vm};

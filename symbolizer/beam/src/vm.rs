@@ -1,4 +1,4 @@
-//! A running VM that has been understood.
+//! A VM that has been understood.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::layout::{Found, Globals, Layout, Status, Target, climb};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
-use crate::target::{Elf, ExecutableMapping, proc_path, read_executable_mappings};
+use crate::target::{Elf, ExecutableMapping};
 use crate::term::{AtomTable, PidPrinter, small};
 use crate::{BeamError, stack};
 
@@ -70,50 +70,81 @@ pub struct Vm<M: Memory = LiveMemory> {
     pub certainty: Certainty,
 }
 
-impl Vm<LiveMemory> {
-    /// Finds everything in a process and proves that it reads right.
+/// What a [`Vm`] is put together from.
+pub(crate) struct Parts<M> {
+    pub(crate) pid: u32,
+    pub(crate) exe: PathBuf,
+    pub(crate) build_id: Option<String>,
+    pub(crate) jit_register_file_offset: Option<u64>,
+    pub(crate) jit: JitRanges,
+    pub(crate) memory: M,
+    pub(crate) found: Found,
+}
+
+/// A VM as it was found, alive or not: what understanding it starts from.
+pub struct Source<'a, M> {
+    /// The OS process that it is or was.
+    pub pid: u32,
+    /// The executable, as the target names it: as in `mappings`.
+    pub exe: PathBuf,
+    /// What the executable's file says of itself.
+    pub elf: &'a Elf,
+    /// What the process has mapped executable, ascending.
+    pub mappings: &'a [ExecutableMapping],
+    /// Its memory.
+    pub memory: M,
+    /// A table of the user's instead of the release's own.
+    pub layout: Option<&'a Layout>,
+}
+
+impl<M: Memory> Vm<M> {
+    /// Finds everything in a VM's memory and proves that it reads right.
     ///
     /// # Errors
-    /// With the reason and the remedy, when the process is not a VM that can be read.
-    pub fn attach(pid: u32) -> Result<Vm, BeamError> {
-        Vm::attach_with(pid, None)
+    /// With the reason and the remedy, when it is not a VM that can be read.
+    pub fn understand(source: Source<'_, M>) -> Result<Vm<M>, BeamError> {
+        let bias = load_bias(&source)?;
+        let found = climb(&Target {
+            pid: source.pid,
+            exe: &source.exe,
+            elf: source.elf,
+            bias,
+            memory: &source.memory,
+            layout: source.layout,
+        })?;
+        let register = found.globals.jit_register;
+        let register =
+            register.and_then(|address| source.elf.file_offset(address.wrapping_sub(bias)));
+        let mut vm = Vm::of(Parts {
+            pid: source.pid,
+            exe: source.exe,
+            build_id: source.elf.build_id().map(str::to_owned),
+            jit_register_file_offset: register,
+            jit: jit_ranges(source.mappings),
+            memory: source.memory,
+            found,
+        })?;
+        vm.settle()?;
+        Ok(vm)
     }
 
-    /// The same with a table of the user's instead of the release's own.
-    ///
-    /// # Errors
-    /// As [`Vm::attach`]; a table that does not fit is one of them.
-    pub fn attach_with(pid: u32, layout: Option<&Layout>) -> Result<Vm, BeamError> {
-        let mappings = read_executable_mappings(pid)?;
-        let exe = std::fs::read_link(proc_path(pid, "exe"))
-            .map_err(|_| BeamError::NotPermitted { pid })?;
-        let elf = Elf::open(&proc_path(pid, "exe"))?;
-        let memory = LiveMemory::new(pid);
-        let bias = load_bias(pid, &exe, &elf, &mappings)?;
-        let found = climb(&Target {
-            pid,
-            exe: &exe,
-            elf: &elf,
-            bias,
-            memory: &memory,
-            layout,
-        })?;
+    /// Puts together what was found; nothing is believed yet.
+    pub(crate) fn of(parts: Parts<M>) -> Result<Vm<M>, BeamError> {
+        let Parts { memory, found, .. } = parts;
         let Found {
             layout, globals, ..
         } = found;
-        let register = globals.jit_register;
-        let mut vm = Vm {
-            pid,
-            memory,
+        Ok(Vm {
+            pid: parts.pid,
             frame_pointers: found.emulator.frame_pointers,
             normal_exit: found.emulator.normal_exit,
             pids: PidPrinter::read(&memory, globals.process_table, &layout)?,
+            memory,
             node: None,
             bifs: BTreeMap::new(),
             dirty_main: globals.dirty_main.clone(),
-            jit_register_file_offset: register
-                .and_then(|address| elf.file_offset(address.wrapping_sub(bias))),
-            build_id: elf.build_id().map(str::to_owned),
+            jit_register_file_offset: parts.jit_register_file_offset,
+            build_id: parts.build_id,
             certainty: Certainty {
                 level: match layout.status {
                     Status::Verified => "verified",
@@ -121,19 +152,23 @@ impl Vm<LiveMemory> {
                 },
                 notes: found.notes,
             },
-            jit: jit_ranges(&mappings),
+            jit: parts.jit,
             fragments: 0..0,
             atoms: AtomTable::new(globals.atom_table, layout.atom.clone()),
             layout,
             globals,
-            exe,
+            exe: parts.exe,
             otp_release: found.otp_release,
             erts_version: found.erts_version,
-        };
-        vm.prove()?;
-        vm.read_bifs();
-        vm.read_node();
-        Ok(vm)
+        })
+    }
+
+    /// Proves that what was put together is right, then reads what all of it may need.
+    pub(crate) fn settle(&mut self) -> Result<(), BeamError> {
+        self.prove()?;
+        self.read_bifs();
+        self.read_node();
+        Ok(())
     }
 
     /// Checks that hold in any VM of the release, before anything is believed.
@@ -170,17 +205,6 @@ impl Vm<LiveMemory> {
         Ok(())
     }
 
-    /// Reads again where JIT code may lie: the VM maps more when it loads more.
-    ///
-    /// # Errors
-    /// When the process is gone.
-    pub fn refresh_jit_ranges(&mut self) -> Result<(), BeamError> {
-        self.jit = jit_ranges(&read_executable_mappings(self.pid)?);
-        Ok(())
-    }
-}
-
-impl<M: Memory> Vm<M> {
     /// The schedulers as they are now.
     ///
     /// # Errors
@@ -334,7 +358,8 @@ impl<M: Memory> Vm<M> {
     }
 }
 
-fn jit_ranges(mappings: &[ExecutableMapping]) -> JitRanges {
+/// Where JIT code may lie, by what is mapped.
+pub(crate) fn jit_ranges(mappings: &[ExecutableMapping]) -> JitRanges {
     JitRanges::new(
         mappings
             .iter()
@@ -345,22 +370,18 @@ fn jit_ranges(mappings: &[ExecutableMapping]) -> JitRanges {
 }
 
 /// The difference between addresses in the process and in the executable's file.
-fn load_bias(
-    pid: u32,
-    exe: &std::path::Path,
-    elf: &Elf,
-    mappings: &[ExecutableMapping],
-) -> Result<u64, BeamError> {
-    let name = exe.to_string_lossy();
-    mappings
+fn load_bias<M>(source: &Source<'_, M>) -> Result<u64, BeamError> {
+    let name = source.exe.to_string_lossy();
+    source
+        .mappings
         .iter()
         .find(|mapping| mapping.path == name)
         .and_then(|mapping| {
-            let address = elf.address_of(mapping.file_offset)?;
+            let address = source.elf.address_of(mapping.file_offset)?;
             Some(mapping.start.wrapping_sub(address))
         })
         .ok_or_else(|| BeamError::NotBeam {
-            pid,
-            exe: exe.to_path_buf(),
+            pid: source.pid,
+            exe: source.exe.clone(),
         })
 }

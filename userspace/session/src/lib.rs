@@ -26,8 +26,9 @@ mod snapshot;
 pub use cost::Cost;
 pub use error::{Refusal, SessionError};
 pub use escope_beam::layout::Layout;
+pub use escope_beam::memory::Memory;
 pub use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, StackFrame};
-pub use escope_beam::{Beam, BeamError, Vm, find_beams, is_stopped, read_threads};
+pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, KernelSupport, check_proc, online_cpus, probe_kernel,
 };
@@ -38,4 +39,4 @@ pub use launch::Launched;
 pub use options::RecordOptions;
 pub use outcome::{Checked, Progress, Stop, Summary};
 pub use recorder::Recorder;
-pub use snapshot::take_snapshot;
+pub use snapshot::{open_core, take_snapshot};

@@ -3,10 +3,14 @@
 //! Readers ask the [`Memory`] trait and never know whether a live process, a core or a test's
 //! image answers.
 
+mod core;
 mod image;
 #[allow(unsafe_code, reason = "process_vm_readv takes raw pointers")]
 mod live;
+pub(crate) mod source;
 
+pub use core::CoreMemory;
+pub(crate) use core::Piece;
 pub use image::Image;
 pub use live::LiveMemory;
 

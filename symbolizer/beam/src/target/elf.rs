@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use object::elf::ProgramFlags;
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
 use object::{Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
 use crate::BeamError;
@@ -92,9 +92,7 @@ impl Elf {
         // Only where symbols do not tell.
         let stripped = !symbols.contains_key("etp_otp_release");
         let constants = section(".rodata").filter(|_| stripped);
-        let build_id = file
-            .build_id()?
-            .map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+        let build_id = file.build_id()?.map(hex);
         Ok(Elf {
             symbols,
             segments,
@@ -169,6 +167,26 @@ impl Elf {
     pub fn build_id(&self) -> Option<&str> {
         self.build_id.as_deref()
     }
+}
+
+/// The GNU build id among notes, in hexadecimal.
+pub(super) fn build_id_of_notes(notes: &[u8], align: u64) -> Option<String> {
+    let little = object::LittleEndian;
+    let notes =
+        NoteIterator::<object::elf::FileHeader64<object::LittleEndian>>::new(little, align, notes);
+    let mut notes = notes.ok()?;
+    while let Ok(Some(note)) = notes.next() {
+        if note.name() == object::elf::ELF_NOTE_GNU
+            && note.n_type(little) == object::elf::NT_GNU_BUILD_ID
+        {
+            return Some(hex(note.desc()));
+        }
+    }
+    None
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The search table of `.eh_frame_hdr`: pairs of offsets from the section's start, of a function

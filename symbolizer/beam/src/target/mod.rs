@@ -1,5 +1,6 @@
 //! The target as an operating system process: its files, mappings and threads.
 
+mod core;
 mod elf;
 mod find;
 mod maps;
@@ -8,6 +9,7 @@ mod threads;
 
 use std::path::PathBuf;
 
+pub use core::{CoreFile, CoreThread, MappedFile};
 pub use elf::Elf;
 pub use find::{Beam, find_beams};
 pub use maps::{ExecutableMapping, read_executable_mappings};

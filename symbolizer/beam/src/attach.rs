@@ -1,0 +1,83 @@
+//! From what the user names, a pid or a core, to what can be understood.
+
+use std::path::Path;
+
+use crate::layout::Layout;
+use crate::memory::{CoreMemory, LiveMemory};
+use crate::target::{CoreFile, Elf, proc_path, read_executable_mappings};
+use crate::vm::{Source, jit_ranges};
+use crate::{BeamError, Vm};
+
+impl Vm<LiveMemory> {
+    /// Finds everything in a process and proves that it reads right.
+    ///
+    /// # Errors
+    /// With the reason and the remedy, when the process is not a VM that can be read.
+    pub fn attach(pid: u32) -> Result<Vm, BeamError> {
+        Vm::attach_with(pid, None)
+    }
+
+    /// The same with a table of the user's instead of the release's own.
+    ///
+    /// # Errors
+    /// As [`Vm::attach`]; a table that does not fit is one of them.
+    pub fn attach_with(pid: u32, layout: Option<&Layout>) -> Result<Vm, BeamError> {
+        let mappings = read_executable_mappings(pid)?;
+        let exe = std::fs::read_link(proc_path(pid, "exe"))
+            .map_err(|_| BeamError::NotPermitted { pid })?;
+        let elf = Elf::open(&proc_path(pid, "exe"))?;
+        Vm::understand(Source {
+            pid,
+            exe,
+            elf: &elf,
+            mappings: &mappings,
+            memory: LiveMemory::new(pid),
+            layout,
+        })
+    }
+
+    /// Reads again where JIT code may lie: the VM maps more when it loads more.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn refresh_jit_ranges(&mut self) -> Result<(), BeamError> {
+        self.jit = jit_ranges(&read_executable_mappings(self.pid)?);
+        Ok(())
+    }
+}
+
+impl Vm<CoreMemory> {
+    /// Finds everything in a core and proves that it reads right. `exe` is the executable that
+    /// wrote it, where that is not what the core names.
+    ///
+    /// # Errors
+    /// With the reason and the remedy, when it is not the core of a VM that can be read, or the
+    /// executable is another one.
+    pub fn of_core(
+        core: &CoreFile,
+        exe: Option<&Path>,
+        layout: Option<&Layout>,
+    ) -> Result<Vm<CoreMemory>, BeamError> {
+        let path = exe.unwrap_or(&core.exe);
+        let elf = Elf::open(path).map_err(|error| core.other_exe(path, error.to_string()))?;
+        let checked = match (core.build_id(), elf.build_id()) {
+            (Some(ran), Some(given)) if ran == given => "checked: the executable, by its build id",
+            (Some(ran), given) => {
+                let given = given.map_or("none".to_owned(), str::to_owned);
+                let what = format!("its build id is {given}, that of the one that ran {ran}");
+                return Err(core.other_exe(path, what));
+            }
+            (None, _) => "not checked: the executable; the core has no copy of its first page",
+        };
+        let mut vm = Vm::understand(Source {
+            pid: core.pid,
+            exe: core.exe.clone(),
+            elf: &elf,
+            mappings: &core.mappings(),
+            memory: core.memory(Some(path))?,
+            layout,
+        })?;
+        vm.certainty.notes.push(checked.to_owned());
+        Ok(vm)
+    }
+}
