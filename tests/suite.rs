@@ -17,6 +17,7 @@ mod support;
 mod tier1 {
     mod arrows;
     mod bad_input;
+    mod images;
     mod tidy;
 }
 
@@ -32,7 +33,9 @@ mod tier3 {
     mod attribution;
     mod bad_output;
     mod containers;
+    mod core;
     mod doctor;
+    mod fixtures;
     mod formats;
     mod identity;
     mod kill;
@@ -43,7 +46,7 @@ mod tier3 {
     mod rabbitmq;
     mod reload;
     mod servers;
-    mod snapshot;
+    pub(super) mod snapshot;
     mod split;
     mod wedged;
 }

@@ -34,7 +34,8 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    fn parse(line: &str) -> Facts {
+    /// Takes a line apart.
+    pub(crate) fn parse(line: &str) -> Facts {
         let mut facts = Facts::default();
         for word in line.split(' ') {
             match word.split_once('=') {
@@ -43,6 +44,15 @@ impl Facts {
             }
         }
         facts
+    }
+
+    /// The line that it was, its words in order of their keys.
+    pub(crate) fn line(&self) -> String {
+        let facts = self
+            .facts
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        facts.collect::<Vec<_>>().join(" ")
     }
 
     /// A value.
@@ -137,6 +147,12 @@ impl Workload {
         self.send_line("quit");
         self.stdin = None;
         while self.lines.recv_timeout(ANSWER).is_ok() {}
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 

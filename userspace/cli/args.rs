@@ -118,6 +118,13 @@ pub(crate) struct SnapshotArgs {
     /// The executable that wrote the core, where the core names none that is here
     #[arg(long, value_name = "FILE", requires = "core")]
     pub(crate) exe: Option<PathBuf>,
+    /// A memory image, instead of a running BEAM
+    #[arg(long, value_name = "FILE", hide = true,
+          conflicts_with_all = ["pid", "name", "container_pid", "core"])]
+    pub(crate) image: Option<PathBuf>,
+    /// Write the memory that this command reads to an image, instead of the table
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) save_image: Option<PathBuf>,
     /// Only this process: registered name, pid `<0.N.S>` or initial call
     #[arg(long, value_name = "NAME|PID|MFA")]
     pub(crate) process: Option<String>,

@@ -5,7 +5,8 @@ use std::io::Write;
 
 use escope_model::Mfa;
 use escope_session::{
-    Memory, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose, take_snapshot,
+    Memory, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose, open_image,
+    save_image, take_snapshot,
 };
 use serde_json::{Value, json};
 
@@ -22,19 +23,28 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.core {
         return core::run(path, &args);
     }
+    if let Some(path) = &args.image {
+        let layout = args.target.layout.as_ref();
+        return show(open_image(path, layout)?, &args);
+    }
     let pid = choose(&args.target.choice())?;
     let layout = args.target.layout.as_ref();
-    let mut vm = Vm::attach_with(pid, layout).map_err(SessionError::from)?;
-    show(&mut vm, &args)
+    let vm = Vm::attach_with(pid, layout).map_err(SessionError::from)?;
+    show(vm, &args)
 }
 
 /// Reads the table of a VM, running or not, and prints it.
-fn show<M: Memory>(vm: &mut Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
+fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     let options = SnapshotOptions {
         frames: args.frames,
         ..SnapshotOptions::default()
     };
-    let mut processes = take_snapshot(vm, options)?;
+    if let Some(path) = &args.save_image {
+        let size = save_image(vm, options, path)?;
+        eprintln!("{}: {}", path.display(), bytes(size as u64));
+        return Ok(());
+    }
+    let mut processes = take_snapshot(&mut vm, options)?;
     let all = processes.len();
     if let Some(wanted) = &args.process {
         processes.retain(|process| is_wanted(process, wanted));
@@ -48,7 +58,7 @@ fn show<M: Memory>(vm: &mut Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     }
     sort(&mut processes, args.sort);
     output::write_to(None, |out| match args.format {
-        SnapshotFormat::Table => table(vm, &processes, all, args, out),
+        SnapshotFormat::Table => table(&vm, &processes, all, args, out),
         SnapshotFormat::Json => {
             let rows: Vec<Value> = processes.iter().map(row).collect();
             serde_json::to_writer_pretty(&mut *out, &rows)?;

@@ -13,6 +13,7 @@
 mod attach;
 pub mod code;
 mod error;
+pub mod image;
 pub mod layout;
 pub mod memory;
 mod process;

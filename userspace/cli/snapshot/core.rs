@@ -10,9 +10,9 @@ use crate::summary::bytes;
 
 pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
     let layout = args.target.layout.as_ref();
-    let (core, mut vm) = open_core(path, args.exe.as_deref(), layout)?;
+    let (core, vm) = open_core(path, args.exe.as_deref(), layout)?;
     warn(&core);
-    show(&mut vm, args)
+    show(vm, args)
 }
 
 /// What a reader of the table must know of where it comes from.

@@ -53,6 +53,15 @@ pub enum SessionError {
         /// Those that were found.
         found: String,
     },
+    /// A VM that was to be kept in a file changed while it was read.
+    #[error(
+        "the VM ran while it was read, {changed_bytes} bytes changed: stop it for that time \
+         (kill -STOP, then kill -CONT), or read its core"
+    )]
+    NotStill {
+        /// How many bytes were other ones the second time.
+        changed_bytes: u64,
+    },
     /// A command could not be started.
     #[error("cannot start {}: {reason}; is it on the PATH?", command.display())]
     Launch {

@@ -1,12 +1,14 @@
 //! The process table of a VM, now or when it died.
 
+use std::fs;
 use std::path::Path;
 
 use escope_beam::code::CodeMap;
+use escope_beam::image::VmImage;
 use escope_beam::layout::Layout;
-use escope_beam::memory::{CoreMemory, Memory};
+use escope_beam::memory::{CoreMemory, Image, Memory};
 use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, snapshot};
-use escope_beam::{CoreFile, Vm};
+use escope_beam::{BeamError, CoreFile, Vm};
 
 use crate::SessionError;
 
@@ -36,4 +38,34 @@ pub fn open_core(
     let core = CoreFile::open(path)?;
     let vm = Vm::of_core(&core, exe, layout)?;
     Ok((core, vm))
+}
+
+/// Opens a VM in a file, and proves that it reads right.
+///
+/// # Errors
+/// When it is no image of a VM.
+pub fn open_image(path: &Path, layout: Option<&Layout>) -> Result<Vm<Image>, SessionError> {
+    Ok(VmImage::open(path)?.vm(layout)?)
+}
+
+/// Writes all of a VM to a file that a snapshot needs; how many bytes there are.
+///
+/// # Errors
+/// When the VM changed meanwhile, cannot be read, or the file cannot be written.
+pub fn save_image<M: Memory>(
+    vm: Vm<M>,
+    options: SnapshotOptions,
+    path: &Path,
+) -> Result<usize, SessionError> {
+    let (image, changed_bytes) = VmImage::of(vm, options)?;
+    if changed_bytes > 0 {
+        return Err(SessionError::NotStill { changed_bytes });
+    }
+    let bad = |what: String| BeamError::BadFile {
+        path: path.to_owned(),
+        what,
+    };
+    let bytes = image.to_bytes().map_err(|error| bad(error.to_string()))?;
+    fs::write(path, &bytes).map_err(|error| bad(error.to_string()))?;
+    Ok(bytes.len())
 }

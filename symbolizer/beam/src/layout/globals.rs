@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// How many of something there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Count {
     /// The VM says, in a variable.
     At(u64),
@@ -12,7 +14,7 @@ pub enum Count {
 }
 
 /// An array of schedulers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchedulerArray {
     /// Address of the variable that points to it.
     pub pointer: u64,
@@ -21,7 +23,7 @@ pub struct SchedulerArray {
 }
 
 /// Addresses of global variables and functions in the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Globals {
     /// `erts_atom_table`.
     pub atom_table: u64,

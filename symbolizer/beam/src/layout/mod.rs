@@ -5,6 +5,7 @@
 
 mod given;
 mod globals;
+mod known;
 mod ladder;
 mod proof;
 mod scan;
@@ -14,6 +15,7 @@ mod tables;
 use serde::Deserialize;
 
 pub use globals::{Count, Globals, SchedulerArray};
+pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
 pub use tables::{known_releases, table_for};
 

@@ -31,6 +31,14 @@ impl Image {
     }
 }
 
+impl Image {
+    /// Addresses and bytes, ascending.
+    pub fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let pieces = self.pieces.iter();
+        pieces.map(|(&address, bytes)| (address, bytes.as_slice()))
+    }
+}
+
 impl Memory for Image {
     fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), BeamError> {
         let bytes = buffer.len();

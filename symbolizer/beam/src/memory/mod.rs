@@ -7,12 +7,14 @@ mod core;
 mod image;
 #[allow(unsafe_code, reason = "process_vm_readv takes raw pointers")]
 mod live;
+mod recording;
 pub(crate) mod source;
 
 pub use core::CoreMemory;
 pub(crate) use core::Piece;
 pub use image::Image;
 pub use live::LiveMemory;
+pub use recording::Recording;
 
 use crate::BeamError;
 

@@ -23,6 +23,12 @@ impl JitRanges {
         }
     }
 
+    /// Starts and ends, ascending.
+    #[must_use]
+    pub fn ranges(&self) -> &[(u64, u64)] {
+        &self.ranges
+    }
+
     /// Whether an address is JIT code.
     #[must_use]
     pub fn contains(&self, address: u64) -> bool {
