@@ -74,6 +74,7 @@ impl World {
             dirty_main: None,
             jit_register_file_offset: None,
             certainty: Certainty {
+                source: String::new(),
                 level: "verified",
                 notes: Vec::new(),
             },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_session::{Layout, TargetChoice};
+use escope_session::{Given, Layout, TargetChoice};
 
 use crate::time;
 
@@ -46,9 +46,28 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "PID", conflicts_with_all = ["pid", "name"],
           value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) container_pid: Option<u32>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
+}
+
+/// Where the VM keeps its data, if the user knows.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct LayoutArgs {
     /// A table of where the VM keeps its data, instead of the release's own
-    #[arg(long, value_name = "FILE", value_parser = layout)]
-    pub(crate) layout: Option<Layout>,
+    #[arg(long, value_name = "FILE", value_parser = layout, conflicts_with = "debug_info")]
+    layout: Option<Layout>,
+    /// A file with the debug information of the VM's executable, to be used instead of a table
+    #[arg(long, value_name = "FILE")]
+    debug_info: Option<PathBuf>,
+}
+
+impl LayoutArgs {
+    pub(crate) fn given(&self) -> Given {
+        Given {
+            layout: self.layout.clone(),
+            debug_info: self.debug_info.clone(),
+        }
+    }
 }
 
 fn layout(path: &str) -> Result<Layout, String> {
@@ -328,6 +347,8 @@ pub(crate) struct DoctorArgs {
     /// Only this BEAM
     #[arg(short, long)]
     pub(crate) pid: Option<u32>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
 }
 
 /// Print shell completions

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use escope_session::{Beam, CaptureError, Vm, find_beams, is_stopped, online_cpus, probe_kernel};
+use escope_session::{
+    Beam, CaptureError, Given, Vm, find_beams, is_stopped, online_cpus, probe_kernel,
+};
 
 use crate::args::DoctorArgs;
 use crate::failure::Failure;
@@ -34,7 +36,7 @@ impl Finding {
 
 pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<()> {
     let host = host();
-    let beams = beams(args.pid);
+    let beams = beams(args.pid, &args.layout.given());
     let problems = host
         .iter()
         .chain(&beams)
@@ -95,7 +97,7 @@ fn host() -> Vec<Finding> {
     findings
 }
 
-fn beams(only: Option<u32>) -> Vec<Finding> {
+fn beams(only: Option<u32>, given: &Given) -> Vec<Finding> {
     let pids: Vec<u32> = match only {
         Some(pid) => vec![pid],
         None => find_beams().iter().map(|beam: &Beam| beam.pid).collect(),
@@ -103,11 +105,11 @@ fn beams(only: Option<u32>) -> Vec<Finding> {
     if pids.is_empty() {
         return vec![Finding::good("none runs, or none that this user may see")];
     }
-    pids.into_iter().flat_map(beam).collect()
+    pids.into_iter().flat_map(|pid| beam(pid, given)).collect()
 }
 
-fn beam(pid: u32) -> Vec<Finding> {
-    let vm = match Vm::attach(pid) {
+fn beam(pid: u32, given: &Given) -> Vec<Finding> {
+    let vm = match Vm::attach_with(pid, given) {
         Ok(vm) => vm,
         Err(error) => return vec![Finding::bad(error.to_string())],
     };

@@ -84,11 +84,11 @@ fn start(args: &RecordArgs, vm: Vm) -> anyhow::Result<Recorder> {
 
 fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), SessionError> {
     if !args.command.is_empty() {
-        let (launched, vm) = Launched::start(&args.command, args.target.layout.as_ref(), stop)?;
+        let (launched, vm) = Launched::start(&args.command, &args.target.layout.given(), stop)?;
         return Ok((vm, Some(launched)));
     }
     let pid = choose(&args.target.choice())?;
-    Ok((Vm::attach_with(pid, args.target.layout.as_ref())?, None))
+    Ok((Vm::attach_with(pid, &args.target.layout.given())?, None))
 }
 
 fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {

@@ -24,12 +24,10 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
         return core::run(path, &args);
     }
     if let Some(path) = &args.image {
-        let layout = args.target.layout.as_ref();
-        return show(open_image(path, layout)?, &args);
+        return show(open_image(path, &args.target.layout.given())?, &args);
     }
     let pid = choose(&args.target.choice())?;
-    let layout = args.target.layout.as_ref();
-    let vm = Vm::attach_with(pid, layout).map_err(SessionError::from)?;
+    let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
     show(vm, &args)
 }
 

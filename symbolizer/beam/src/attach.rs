@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::layout::Layout;
+use crate::layout::Given;
 use crate::memory::{CoreMemory, LiveMemory};
 use crate::target::{CoreFile, Elf, proc_path, read_executable_mappings};
 use crate::vm::{Source, jit_ranges};
@@ -14,25 +14,27 @@ impl Vm<LiveMemory> {
     /// # Errors
     /// With the reason and the remedy, when the process is not a VM that can be read.
     pub fn attach(pid: u32) -> Result<Vm, BeamError> {
-        Vm::attach_with(pid, None)
+        Vm::attach_with(pid, &Given::default())
     }
 
-    /// The same with a table of the user's instead of the release's own.
+    /// The same with a table or debug information of the user's before anything else.
     ///
     /// # Errors
-    /// As [`Vm::attach`]; a table that does not fit is one of them.
-    pub fn attach_with(pid: u32, layout: Option<&Layout>) -> Result<Vm, BeamError> {
+    /// As [`Vm::attach`]; what is given and does not fit is one of them.
+    pub fn attach_with(pid: u32, given: &Given) -> Result<Vm, BeamError> {
         let mappings = read_executable_mappings(pid)?;
         let exe = std::fs::read_link(proc_path(pid, "exe"))
             .map_err(|_| BeamError::NotPermitted { pid })?;
-        let elf = Elf::open(&proc_path(pid, "exe"))?;
+        let file = proc_path(pid, "exe");
+        let elf = Elf::open(&file)?;
         Vm::understand(Source {
             pid,
             exe,
+            file,
             elf: &elf,
             mappings: &mappings,
             memory: LiveMemory::new(pid),
-            layout,
+            given,
         })
     }
 
@@ -56,7 +58,7 @@ impl Vm<CoreMemory> {
     pub fn of_core(
         core: &CoreFile,
         exe: Option<&Path>,
-        layout: Option<&Layout>,
+        given: &Given,
     ) -> Result<Vm<CoreMemory>, BeamError> {
         let path = exe.unwrap_or(&core.exe);
         let elf = Elf::open(path).map_err(|error| core.other_exe(path, error.to_string()))?;
@@ -72,10 +74,11 @@ impl Vm<CoreMemory> {
         let mut vm = Vm::understand(Source {
             pid: core.pid,
             exe: core.exe.clone(),
+            file: path.to_owned(),
             elf: &elf,
             mappings: &core.mappings(),
             memory: core.memory(Some(path))?,
-            layout,
+            given,
         })?;
         vm.certainty.notes.push(checked.to_owned());
         Ok(vm)

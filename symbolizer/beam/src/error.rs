@@ -43,7 +43,8 @@ pub enum BeamError {
     /// A release nobody wrote a table for.
     #[error(
         "the BEAM {pid} is of OTP {release} (ERTS {erts}), which this version cannot read: it \
-         knows OTP {known}; look for a newer escope-bpf, or give a table with --layout"
+         knows OTP {known}; look for a newer escope-bpf, or give debug information of this build \
+         with --debug-info or a table with --layout"
     )]
     UnknownOtp {
         /// The target.
@@ -117,6 +118,14 @@ pub enum BeamError {
         /// The executable that was tried.
         exe: PathBuf,
         /// Why it does not do.
+        what: String,
+    },
+    /// Debug information that the user gave does not serve.
+    #[error("cannot use the debug information {}: {what}", path.display())]
+    DebugInfo {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
         what: String,
     },
     /// A file of the target could not be understood.

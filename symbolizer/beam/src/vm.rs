@@ -7,7 +7,7 @@ use std::sync::Arc;
 use escope_model::Mfa;
 
 use crate::code::{CodeMap, ListEntry, read_list, read_module};
-use crate::layout::{Found, Globals, Layout, Status, Target, climb};
+use crate::layout::{Found, Given, Globals, Layout, Target, climb};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
@@ -20,6 +20,8 @@ use crate::{BeamError, stack};
 pub struct Certainty {
     /// `verified` or `unverified`.
     pub level: &'static str,
+    /// What says how the VM is laid out, in a few words.
+    pub source: String,
     /// What was found and checked, one line each.
     pub notes: Vec<String>,
 }
@@ -87,14 +89,16 @@ pub struct Source<'a, M> {
     pub pid: u32,
     /// The executable, as the target names it: as in `mappings`.
     pub exe: PathBuf,
-    /// What the executable's file says of itself.
+    /// Where the executable's file can be read.
+    pub file: PathBuf,
+    /// What it says of itself.
     pub elf: &'a Elf,
     /// What the process has mapped executable, ascending.
     pub mappings: &'a [ExecutableMapping],
     /// Its memory.
     pub memory: M,
-    /// A table of the user's instead of the release's own.
-    pub layout: Option<&'a Layout>,
+    /// What the user says of its layout.
+    pub given: &'a Given,
 }
 
 impl<M: Memory> Vm<M> {
@@ -107,10 +111,11 @@ impl<M: Memory> Vm<M> {
         let found = climb(&Target {
             pid: source.pid,
             exe: &source.exe,
+            file: &source.file,
             elf: source.elf,
             bias,
             memory: &source.memory,
-            layout: source.layout,
+            given: source.given,
         })?;
         let register = found.globals.jit_register;
         let register =
@@ -146,10 +151,8 @@ impl<M: Memory> Vm<M> {
             jit_register_file_offset: parts.jit_register_file_offset,
             build_id: parts.build_id,
             certainty: Certainty {
-                level: match layout.status {
-                    Status::Verified => "verified",
-                    Status::Unverified => "unverified",
-                },
+                level: layout.status.word(),
+                source: found.source,
                 notes: found.notes,
             },
             jit: parts.jit,

@@ -9,8 +9,8 @@ use crate::args::SnapshotArgs;
 use crate::summary::bytes;
 
 pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
-    let layout = args.target.layout.as_ref();
-    let (core, vm) = open_core(path, args.exe.as_deref(), layout)?;
+    let given = args.target.layout.given();
+    let (core, vm) = open_core(path, args.exe.as_deref(), &given)?;
     warn(&core);
     show(vm, args)
 }

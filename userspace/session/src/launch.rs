@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use escope_beam::layout::Layout;
+use escope_beam::layout::Given;
 use escope_beam::{BeamError, Vm};
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
@@ -43,7 +43,7 @@ impl Launched {
     /// then ended with all its descendants.
     pub fn start(
         command: &[String],
-        layout: Option<&Layout>,
+        given: &Given,
         stop: &Stop,
     ) -> Result<(Launched, Vm), SessionError> {
         let (program, arguments) = command
@@ -60,7 +60,7 @@ impl Launched {
                 command: command.clone(),
                 reason,
             })?;
-        let outcome = wait_for_beam(&mut child, command, layout, stop);
+        let outcome = wait_for_beam(&mut child, command, given, stop);
         let launched = Launched { child };
         match outcome {
             Ok(vm) => Ok((launched, vm)),
@@ -111,7 +111,7 @@ fn reap_any() -> bool {
 fn wait_for_beam(
     child: &mut Child,
     command: PathBuf,
-    layout: Option<&Layout>,
+    given: &Given,
     stop: &Stop,
 ) -> Result<Vm, SessionError> {
     let deadline = Instant::now() + PATIENCE;
@@ -120,7 +120,7 @@ fn wait_for_beam(
     while Instant::now() < deadline {
         let below = descendants();
         for &pid in below.iter().filter(|&&pid| looks_like_beam(pid)) {
-            match Vm::attach_with(pid, layout) {
+            match Vm::attach_with(pid, given) {
                 Ok(vm) => return Ok(vm),
                 Err(error) if is_settled(&error) => return Err(error.into()),
                 Err(error) => refusal = Some(error),
@@ -156,6 +156,7 @@ fn is_settled(error: &BeamError) -> bool {
             | BeamError::UnknownOtp { .. }
             | BeamError::NoJit { .. }
             | BeamError::MissingSymbols { .. }
+            | BeamError::DebugInfo { .. }
     )
 }
 

@@ -25,7 +25,7 @@ mod snapshot;
 
 pub use cost::Cost;
 pub use error::{Refusal, SessionError};
-pub use escope_beam::layout::Layout;
+pub use escope_beam::layout::{Given, Layout};
 pub use escope_beam::memory::Memory;
 pub use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};

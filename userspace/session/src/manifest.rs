@@ -29,7 +29,7 @@ pub(crate) fn manifest(vm: &Vm, options: &RecordOptions, clocks: Clocks) -> Mani
             ..Options::default()
         },
         layout: Layout {
-            source: format!("symbols and the table of OTP {}", vm.layout.otp),
+            source: vm.certainty.source.clone(),
             certainty: vm.certainty.level.to_owned(),
             notes: vm.certainty.notes.clone(),
         },

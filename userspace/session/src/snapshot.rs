@@ -5,7 +5,7 @@ use std::path::Path;
 
 use escope_beam::code::CodeMap;
 use escope_beam::image::VmImage;
-use escope_beam::layout::Layout;
+use escope_beam::layout::Given;
 use escope_beam::memory::{CoreMemory, Image, Memory};
 use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, snapshot};
 use escope_beam::{BeamError, CoreFile, Vm};
@@ -33,10 +33,10 @@ pub fn take_snapshot<M: Memory>(
 pub fn open_core(
     path: &Path,
     exe: Option<&Path>,
-    layout: Option<&Layout>,
+    given: &Given,
 ) -> Result<(CoreFile, Vm<CoreMemory>), SessionError> {
     let core = CoreFile::open(path)?;
-    let vm = Vm::of_core(&core, exe, layout)?;
+    let vm = Vm::of_core(&core, exe, given)?;
     Ok((core, vm))
 }
 
@@ -44,8 +44,8 @@ pub fn open_core(
 ///
 /// # Errors
 /// When it is no image of a VM.
-pub fn open_image(path: &Path, layout: Option<&Layout>) -> Result<Vm<Image>, SessionError> {
-    Ok(VmImage::open(path)?.vm(layout)?)
+pub fn open_image(path: &Path, given: &Given) -> Result<Vm<Image>, SessionError> {
+    Ok(VmImage::open(path)?.vm(given.layout.as_ref())?)
 }
 
 /// Writes all of a VM to a file that a snapshot needs; how many bytes there are.

@@ -1,4 +1,7 @@
-//! A table that the user gives: for a release, or a build of one, that no table here fits.
+//! What the user gives: a table or debug information, for a release, or a build of one, that no
+//! table here fits.
+
+use std::path::PathBuf;
 
 use super::Layout;
 
@@ -8,6 +11,15 @@ const PROCESS_BYTES_MAX: u32 = 832;
 const STRIDES: std::ops::RangeInclusive<u32> = 256..=1 << 20;
 /// Entries of the BIF table.
 const BIF_BYTES: std::ops::RangeInclusive<u32> = 32..=4096;
+
+/// What the user says of how the target is laid out. It is used before anything else.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// A table.
+    pub layout: Option<Layout>,
+    /// A file with the debug information of the target's executable.
+    pub debug_info: Option<PathBuf>,
+}
 
 impl Layout {
     /// Reads a table in the form of `layouts/otp-NN.toml`.
@@ -21,7 +33,7 @@ impl Layout {
     }
 
     /// Values that no emulator can have.
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         let (process, bif) = (&self.process, &self.bif);
         if self.arch != std::env::consts::ARCH {
             return Err(format!("it is for {}", self.arch));

@@ -46,6 +46,7 @@ pub(crate) fn recognise(
         layout,
         globals: facts.globals.clone(),
         emulator,
+        source: "the image".to_owned(),
         notes: vec!["globals: as they were found when the image was made".to_owned()],
     })
 }

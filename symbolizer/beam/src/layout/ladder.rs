@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use super::debug_file::{self, DebugFile};
+use super::dwarf;
 use super::globals::Globals;
 use super::proof;
+use super::releases::{Build, Release};
 use super::scan;
 use super::symbols;
 use super::tables::{known_releases, table_for};
-use super::{Layout, Status};
+use super::{Given, Layout, Status};
 use crate::BeamError;
 use crate::code::{Emulator, read_emulator};
 use crate::memory::Memory;
@@ -22,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) otp_release: String,
     pub(crate) erts_version: String,
     pub(crate) layout: Layout,
+    /// What the layout is of, in a few words.
+    pub(crate) source: String,
     pub(crate) globals: Globals,
     pub(crate) emulator: Emulator,
     /// Each step and its outcome, one line each.
@@ -31,12 +36,15 @@ pub(crate) struct Found {
 /// The target, as far as its file and memory map tell.
 pub(crate) struct Target<'a, M> {
     pub(crate) pid: u32,
+    /// Its executable, as it names it.
     pub(crate) exe: &'a Path,
+    /// Where that can be read.
+    pub(crate) file: &'a Path,
     pub(crate) elf: &'a Elf,
     pub(crate) bias: u64,
     pub(crate) memory: &'a M,
-    /// A table that is to be used instead of the release's own.
-    pub(crate) layout: Option<&'a Layout>,
+    /// What is to be used before anything else.
+    pub(crate) given: &'a Given,
 }
 
 /// Goes up the ladder.
@@ -45,8 +53,16 @@ pub(crate) struct Target<'a, M> {
 /// What was looked for and what was found instead.
 pub(crate) fn climb<M: Memory>(target: &Target<'_, M>) -> Result<Found, BeamError> {
     let mut notes = Vec::new();
+    let (debug, found) = debug_file::find(target)?;
+    let elf = match debug.as_ref().and_then(|debug| debug.elf.as_ref()) {
+        Some(debug) => &target.elf.with_symbols_of(debug),
+        None => target.elf,
+    };
+    let target = &Target { elf, ..*target };
     let (otp_release, erts_version) = target.release(&mut notes)?;
-    let layout = target.layout(&otp_release, &erts_version, &mut notes)?;
+    notes.push(found);
+    let (layout, source) =
+        target.layout(&otp_release, &erts_version, debug.as_ref(), &mut notes)?;
     if let Some(beamasm) = target.address("etp_beamasm")
         && target.memory.u32(beamasm)? != 1
     {
@@ -59,10 +75,21 @@ pub(crate) fn climb<M: Memory>(target: &Target<'_, M>) -> Result<Found, BeamErro
         otp_release,
         erts_version,
         layout,
+        source,
         globals,
         emulator,
         notes,
     })
+}
+
+/// The first few of many.
+fn shortened(all: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = all.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    match all.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 impl<M: Memory> Target<'_, M> {
@@ -88,21 +115,41 @@ impl<M: Memory> Target<'_, M> {
         Ok(found)
     }
 
-    /// Where the release keeps things.
+    /// Where the release keeps things, and what says so: what the user gives; for a build that
+    /// was seen running, its release's table; debug information of this very build; the table.
     fn layout(
         &self,
         release: &str,
         erts: &str,
+        debug: Option<&DebugFile>,
         notes: &mut Vec<String>,
-    ) -> Result<Layout, BeamError> {
-        if let Some(given) = self.layout {
-            notes.push(format!(
-                "layout: a table that was given, of OTP {}",
-                given.otp
-            ));
-            return Ok(given.clone());
+    ) -> Result<(Layout, String), BeamError> {
+        if let Some(given) = &self.given.layout {
+            let source = format!("a table that was given, of OTP {}", given.otp);
+            notes.push(format!("layout: {source}"));
+            return Ok((given.clone(), source));
         }
-        let layout = table_for(release).ok_or_else(|| BeamError::UnknownOtp {
+        let table = table_for(release);
+        let build = self.elf.build_id().and_then(Build::of);
+        if self.given.debug_info.is_none()
+            && let (Some(build), Some(table)) = (build, &table)
+            && build.otp == table.otp
+        {
+            let package = &build.package;
+            notes.push(format!("layout: build id known: {package}, verified"));
+            return Ok((table.clone(), format!("the table of build {package}")));
+        }
+        if let Some(debug) = debug {
+            match self.by_debug_info(debug, release, table.as_ref(), notes) {
+                Ok(layout) => return Ok((layout, format!("DWARF of {}", debug.path.display()))),
+                Err(what) if self.given.debug_info.is_some() => {
+                    let path = debug.path.clone();
+                    return Err(BeamError::DebugInfo { path, what });
+                }
+                Err(what) => notes.push(format!("debug information: not used: {what}")),
+            }
+        }
+        let layout = table.ok_or_else(|| BeamError::UnknownOtp {
             pid: self.pid,
             release: release.to_owned(),
             erts: erts.to_owned(),
@@ -112,14 +159,46 @@ impl<M: Memory> Target<'_, M> {
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
+        let source = format!("table of OTP {}", layout.otp);
         notes.push(format!(
-            "layout: table of OTP {}{}",
-            layout.otp,
+            "layout: {source}{}",
             match layout.status {
-                Status::Verified => "",
+                Status::Verified => "; this build of it is not among those that were seen running",
                 Status::Unverified => ", which was not seen in a running VM yet",
             }
         ));
+        Ok((layout, format!("the {source}")))
+    }
+
+    fn by_debug_info(
+        &self,
+        debug: &DebugFile,
+        release: &str,
+        table: Option<&Layout>,
+        notes: &mut Vec<String>,
+    ) -> Result<Layout, String> {
+        let otp = release
+            .parse()
+            .map_err(|_| format!("OTP {release} is no number"))?;
+        let layout = dwarf::derive(debug.open()?, otp)?.layout;
+        let compared = table.map(|table| dwarf::differences(&layout, table));
+        let compared = match compared.as_deref() {
+            None => format!("there is no table of OTP {otp} to compare it with"),
+            Some([]) => format!("the table of OTP {otp} says the same"),
+            Some(differences) => format!(
+                "the table of OTP {otp} differs and is not used: {}",
+                shortened(differences)
+            ),
+        };
+        notes.push(format!("layout: DWARF of this build; {compared}"));
+        if let Some(other) = Release::of(otp).filter(|known| known.otp != otp) {
+            let names: Vec<&str> = other.names().collect();
+            notes.push(format!(
+                "layout: taken from OTP {}, since no DWARF has it: {}",
+                other.otp,
+                names.join(", ")
+            ));
+        }
         Ok(layout)
     }
 

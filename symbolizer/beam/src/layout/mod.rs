@@ -3,27 +3,33 @@
 //! A table per release, as data, in `layouts/otp-NN.toml`, with the source of each value.
 //! Readers ask by name: `layout.process.htop`. Offsets are in bytes.
 
+mod debug_file;
+mod dwarf;
 mod given;
 mod globals;
 mod known;
 mod ladder;
 mod proof;
+mod releases;
 mod scan;
 mod symbols;
 mod tables;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+pub use dwarf::{Datum, Derived, Value, Values, derive, differences};
+pub use given::Given;
 pub use globals::{Count, Globals, SchedulerArray};
 pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
+pub use releases::{Build, Release, Said};
 pub use tables::{known_releases, table_for};
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* })*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+            #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
             #[serde(deny_unknown_fields)]
             pub struct $name { $($(#[$field_doc])* pub $field: u32,)* }
         )*
@@ -185,7 +191,7 @@ offsets! {
 }
 
 /// The atom table and its entries.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AtomLayout {
     /// Number of atoms, 32 bits, in `IndexTable`.
@@ -201,7 +207,7 @@ pub struct AtomLayout {
 }
 
 /// How a pid term becomes the numbers that are printed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PidLayout {
     /// Bits of the number; the serial lies above.
@@ -213,7 +219,7 @@ pub struct PidLayout {
 }
 
 /// How sure the table is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Seen right in a running VM.
@@ -222,8 +228,19 @@ pub enum Status {
     Unverified,
 }
 
+impl Status {
+    /// As tables and recordings have it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Verified => "verified",
+            Status::Unverified => "unverified",
+        }
+    }
+}
+
 /// One release.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
     /// OTP release.

@@ -25,6 +25,8 @@ pub struct Elf {
     symbols: HashMap<String, Symbol>,
     segments: Vec<Segment>,
     build_id: Option<String>,
+    debug_link: Option<(String, u32)>,
+    has_debug_info: bool,
     functions: Vec<u64>,
     constants: Vec<u8>,
 }
@@ -47,13 +49,23 @@ impl Elf {
     /// # Errors
     /// When it cannot be opened or is no 64-bit little-endian ELF file.
     pub fn open(path: &Path) -> Result<Elf, BeamError> {
-        let bad = |what: String| BeamError::BadFile {
+        let file = File::open(path).map_err(|error| BeamError::BadFile {
             path: PathBuf::from(path),
-            what,
-        };
-        let file = File::open(path).map_err(|error| bad(error.to_string()))?;
+            what: error.to_string(),
+        })?;
+        Elf::read(file, path)
+    }
+
+    /// The same of an open file; `path` is for errors.
+    ///
+    /// # Errors
+    /// When it is no 64-bit little-endian ELF file.
+    pub fn read(file: File, path: &Path) -> Result<Elf, BeamError> {
         let cache = ReadCache::new(file);
-        Elf::parse(&cache).map_err(|error| bad(error.to_string()))
+        Elf::parse(&cache).map_err(|error| BeamError::BadFile {
+            path: PathBuf::from(path),
+            what: error.to_string(),
+        })
     }
 
     fn parse<'data, R: ReadRef<'data>>(data: R) -> object::Result<Elf> {
@@ -93,10 +105,17 @@ impl Elf {
         let stripped = !symbols.contains_key("etp_otp_release");
         let constants = section(".rodata").filter(|_| stripped);
         let build_id = file.build_id()?.map(hex);
+        let debug_link = file.gnu_debuglink().ok().flatten();
+        let debug_link =
+            debug_link.and_then(|(name, sum)| Some((String::from_utf8(name.to_vec()).ok()?, sum)));
+        // A file that was split off keeps the headers of what it lacks.
+        let info = file.section_by_name(".debug_info");
         Ok(Elf {
             symbols,
             segments,
             build_id,
+            debug_link,
+            has_debug_info: info.is_some_and(|info| info.file_range().is_some()),
             functions: functions.map_or_else(Vec::new, |(at, bytes)| function_starts(at, bytes)),
             constants: constants.map_or_else(Vec::new, |(_, bytes)| bytes.to_vec()),
         })
@@ -136,6 +155,28 @@ impl Elf {
             symbols: HashMap::new(),
             ..self.clone()
         }
+    }
+
+    /// The same file with the symbols of another one, which has those that were stripped from it.
+    #[must_use]
+    pub(crate) fn with_symbols_of(&self, other: &Elf) -> Elf {
+        let mut all = self.clone();
+        for (name, symbol) in &other.symbols {
+            all.symbols.entry(name.clone()).or_insert(*symbol);
+        }
+        all
+    }
+
+    /// Whether it has debug information itself.
+    #[must_use]
+    pub fn has_debug_info(&self) -> bool {
+        self.has_debug_info
+    }
+
+    /// The name of the file with its debug information, and that file's checksum.
+    #[must_use]
+    pub fn debug_link(&self) -> Option<&(String, u32)> {
+        self.debug_link.as_ref()
     }
 
     /// A symbol by its exact name.
