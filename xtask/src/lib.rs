@@ -1,9 +1,10 @@
 //! Development tasks, and what the test suite shares with them.
 //!
 //! `demo` and `test` drive other programs and know nothing of the profiler's crates;
-//! `tidy` holds the rules of this tree as functions that return violations; `live` says
-//! which tests can run on this machine. This crate is built before anything else is
-//! installed, so it needs no C compiler and no library.
+//! `layouts` makes the tables of `escope-beam`, with that crate's own reader; `tidy` holds the
+//! rules of this tree as functions that return violations; `live` says which tests can run on
+//! this machine. This crate is built before anything else is installed, so neither it nor
+//! `escope-beam` needs a C compiler or a library.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +12,7 @@ pub mod bench;
 pub mod commands;
 pub mod demo;
 pub mod install;
+pub mod layouts;
 pub mod live;
 pub mod otp;
 pub mod test;

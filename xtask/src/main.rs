@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::commands::root;
-use xtask::{bench, demo, otp, test, tidy};
+use xtask::{bench, demo, layouts, otp, test, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Development tasks of escope-bpf")]
@@ -25,6 +25,8 @@ enum Task {
     Otp(otp::Args),
     /// What a look from outside costs: ratios, and how it grows
     Bench(bench::Args),
+    /// Tables of where OTP releases keep things, from debug information
+    Layouts(layouts::Args),
     /// The rules of this tree: file lengths, arrows between crates, unsafe code
     Tidy,
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Otp(args) => otp::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Layouts(args) => layouts::run(&args),
         Task::Tidy => tidy::run(&root()),
     };
     match done {

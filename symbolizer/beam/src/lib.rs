@@ -17,6 +17,7 @@ pub mod image;
 pub mod layout;
 pub mod memory;
 mod process;
+mod proof;
 mod scheduler;
 pub mod snapshot;
 pub mod stack;

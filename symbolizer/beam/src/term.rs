@@ -192,6 +192,20 @@ impl PidPrinter {
         })
     }
 
+    /// The slot of a process table of `slots` slots that a local pid belongs into:
+    /// `erts_ptab_id2pix` in `erl_ptab.h`. Where pids are not scrambled the slot is in their
+    /// upper half.
+    #[must_use]
+    pub fn slot(&self, term: u64, slots: u32) -> Option<u64> {
+        if term & 0xf != 3 {
+            return None;
+        }
+        Some(match self.masks {
+            None => term >> 32,
+            Some(_) => (term >> 4) & u64::from(slots.saturating_sub(1)),
+        })
+    }
+
     /// `<0.N.S>` for the term of a local pid; `None` for any other term.
     #[must_use]
     pub fn print(&self, term: u64) -> Option<String> {
@@ -251,6 +265,8 @@ mod tests {
         let term = 0x9u64 << 32 | (3 << 15 | 80) << 4 | 3;
         assert_eq!(printer.print(term).as_deref(), Some("<0.80.3>"));
         assert_eq!(printer.print(0x0b), None);
+        assert_eq!(printer.slot(term, 1024), Some(9));
+        assert_eq!(printer.slot(0x0b, 1024), None);
     }
 
     #[test]

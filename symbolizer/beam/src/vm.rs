@@ -13,7 +13,7 @@ use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
 use crate::target::{Elf, ExecutableMapping};
 use crate::term::{AtomTable, PidPrinter, small};
-use crate::{BeamError, stack};
+use crate::{BeamError, proof, stack};
 
 /// How sure we are that the target is read right, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,9 +203,11 @@ impl<M: Memory> Vm<M> {
         let count = schedulers.len();
         let notes = &mut self.certainty.notes;
         notes.push("checked: the first atom".into());
-        notes.push(format!("checked: {count} schedulers name themselves"));
+        notes.push(format!(
+            "checked: {count} schedulers name themselves, their sleep states lead back to them"
+        ));
         notes.push("checked: the exit code of processes is JIT code".into());
-        Ok(())
+        proof::prove(self, &schedulers)
     }
 
     /// The schedulers as they are now.

@@ -41,13 +41,13 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         &["escope-programs", "escope-wire", "escope-model"],
     ),
     ("escope-symbolizer", &["escope-beam", "escope-model"]),
+    ("xtask", &["escope-beam"]),
     ("escope-beam", &["escope-model"]),
     ("escope-recording", &["escope-model"]),
     ("escope-profile", &["escope-model"]),
     ("escope-programs", &["escope-wire"]),
     ("escope-wire", &[]),
     ("escope-model", &[]),
-    ("xtask", &[]),
 ];
 
 /// Edges that only tests may have, besides those above.
