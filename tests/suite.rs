@@ -24,6 +24,7 @@ mod tier1 {
 /// Starts a real Erlang VM.
 #[path = "suite"]
 mod tier2 {
+    mod names;
     mod workloads;
 }
 

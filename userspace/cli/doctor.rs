@@ -132,5 +132,41 @@ fn beam(pid: u32, given: &Given) -> Vec<Finding> {
     }
     let notes = vm.certainty.notes.iter();
     findings.extend(notes.map(|note| Finding::good(format!("     {note}"))));
+    findings.extend(names(&vm));
     findings
+}
+
+/// Where names of Erlang code come from, and whether the sources agree.
+fn names(vm: &Vm) -> Vec<Finding> {
+    let (functions, files) = match vm.compare_names() {
+        Ok(compared) => compared,
+        Err(error) => return vec![Finding::bad(error.to_string())],
+    };
+    let list = Finding::good(format!("     names: JIT list, {functions} functions"));
+    let files = files.into_iter().map(|file| {
+        let (kind, path) = (file.kind.as_str(), file.path.display());
+        let compared = match file.compared {
+            Ok(compared) => compared,
+            // The list is there: a file that is no help does no harm.
+            Err(why) => return Finding::good(format!("     names: {kind} {path} left out: {why}")),
+        };
+        let mut text = format!(
+            "     names: {kind} agrees on {} of {functions}",
+            compared.agree
+        );
+        if let Some(example) = &compared.example {
+            text += &format!("; not on {example}");
+        }
+        if compared.nonsense > 0 {
+            text += &format!("; {} entries make no sense", compared.nonsense);
+        }
+        if compared.cut {
+            text += "; it is too large to be read whole";
+        }
+        Finding {
+            good: compared.differ == 0 || compared.cut,
+            what: text,
+        }
+    });
+    std::iter::once(list).chain(files).collect()
 }

@@ -16,6 +16,7 @@ mod error;
 pub mod image;
 pub mod layout;
 pub mod memory;
+pub mod names;
 mod process;
 mod proof;
 mod scheduler;
@@ -29,8 +30,8 @@ pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};
 pub use target::{
-    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, MappedFile, find_beams, is_stopped,
-    proc_path, read_executable_mappings, read_threads,
+    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, MappedFile, PerfFileKind, find_beams,
+    is_stopped, proc_path, read_executable_mappings, read_threads,
 };
 pub use term::{AtomTable, PidPrinter};
 pub use vm::{Certainty, Source, Vm};

@@ -219,13 +219,27 @@ impl<M: Memory> Vm<M> {
     }
 
     /// Adds what the VM's JIT list holds to a map; `false` when the VM has changed the list all
-    /// the time, so that pieces may be missing.
+    /// the time, so that pieces may be missing. What is missing is taken from the files that a
+    /// VM with `+JPperf` writes, where there are any.
     ///
     /// # Errors
     /// When the list cannot be read.
     pub fn read_code(&mut self, map: &mut CodeMap) -> Result<bool, BeamError> {
-        let (entries, whole) = self.list_code(map)?;
-        self.fragments = self.find_fragments(&entries).unwrap_or(0..0);
+        let listed = self.list_code(map);
+        if !matches!(listed, Ok((_, true))) {
+            let notes = self.fill_names(map);
+            self.certainty.notes.extend(notes);
+        }
+        let (entries, whole) = match listed {
+            Ok(listed) => listed,
+            // Names from a file are better than none.
+            Err(error) if map.is_empty() => return Err(error),
+            Err(_) => (Vec::new(), false),
+        };
+        self.fragments = self
+            .find_fragments(&entries)
+            .or_else(|| map.fragments())
+            .unwrap_or(0..0);
         Ok(whole)
     }
 

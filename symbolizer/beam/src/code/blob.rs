@@ -43,8 +43,8 @@ pub struct Function {
     pub name: Arc<str>,
     /// Its arity; `None` for a helper fragment.
     pub arity: Option<u32>,
-    first_line: u32,
-    lines: u32,
+    pub(super) first_line: u32,
+    pub(super) lines: u32,
 }
 
 /// A module's code as the VM described it.
@@ -58,8 +58,9 @@ pub struct ModuleCode {
     pub name: Arc<str>,
     /// Ascending, not overlapping.
     pub functions: Vec<Function>,
-    lines: Vec<(u32, u32, u32)>,
-    files: Vec<Arc<str>>,
+    /// Offset, line and index of the file.
+    pub(super) lines: Vec<(u32, u32, u32)>,
+    pub(super) files: Vec<Arc<str>>,
     /// Hash of the blob: the VM may describe other code in the same place.
     pub(super) print: u64,
 }
@@ -226,7 +227,10 @@ pub fn parse_blob(bytes: &[u8]) -> Result<ModuleCode, BlobError> {
 
 /// Splits `mod:fun/arity`, `mod:fun/arity-CodeInfoPrologue`, `global::fragment`. The module's
 /// name is known, so a `:` or `/` inside an atom does no harm. `None` for the module's header.
-fn function_name<'a>(module: &str, text: &'a str) -> Option<(Cow<'a, str>, Option<u32>)> {
+pub(super) fn function_name<'a>(
+    module: &str,
+    text: &'a str,
+) -> Option<(Cow<'a, str>, Option<u32>)> {
     let text = text.strip_suffix("-CodeInfoPrologue").unwrap_or(text);
     let rest = text
         .strip_prefix(module)

@@ -112,6 +112,44 @@ impl CodeMap {
         }
     }
 
+    /// Adds code that another source than the VM's list names, since a time; code already known
+    /// wins.
+    pub fn add_known(&mut self, from_ns: u64, module: Arc<ModuleCode>) {
+        let (start, bytes) = (module.base, u64::from(module.size));
+        let end = start.saturating_add(bytes);
+        if start < end && self.overlapping(start, end).next().is_none() {
+            self.insert(start, end, from_ns, (0, 0), Names::Known(module));
+        }
+    }
+
+    /// The modules that are there now and whose names have been read, by address.
+    pub fn modules(&self) -> impl Iterator<Item = &Arc<ModuleCode>> {
+        self.live.values().filter_map(|piece| match &piece.names {
+            Names::Known(module) => Some(module),
+            Names::Pending(..) | Names::Lost => None,
+        })
+    }
+
+    /// The module that lies at an address now, if its names have been read.
+    #[must_use]
+    pub fn module_at(&self, address: u64) -> Option<&Arc<ModuleCode>> {
+        let (_, piece) = self.live.range(..=address).next_back()?;
+        match &piece.names {
+            Names::Known(module) if address < piece.end => Some(module),
+            _ => None,
+        }
+    }
+
+    /// Where the JIT's helper fragments lie, as far as names have been read.
+    #[must_use]
+    pub fn fragments(&self) -> Option<std::ops::Range<u64>> {
+        let module = self.modules().find(|module| {
+            let named = |f: &Function| f.arity.is_none();
+            &*module.name == "global" && module.functions.iter().all(named)
+        })?;
+        Some(module.base..module.base.saturating_add(u64::from(module.size)))
+    }
+
     /// Adds code that was registered at a time, with its blob and what was read from that.
     pub fn register(
         &mut self,

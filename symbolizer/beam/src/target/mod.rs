@@ -4,6 +4,7 @@ mod core;
 mod elf;
 mod find;
 mod maps;
+mod perf_files;
 mod stopped;
 mod threads;
 
@@ -13,6 +14,8 @@ pub use core::{CoreFile, CoreThread, MappedFile};
 pub use elf::Elf;
 pub use find::{Beam, find_beams};
 pub use maps::{ExecutableMapping, read_executable_mappings};
+pub use perf_files::PerfFileKind;
+pub(crate) use perf_files::open_perf_files;
 pub use stopped::is_stopped;
 pub use threads::read_threads;
 
