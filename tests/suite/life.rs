@@ -54,17 +54,17 @@ fn a_vm_that_starts_and_ends() {
     live!();
     let folder = temp_dir();
     let (mut read, mut recorded) = (0, 0);
-    for step in 0..50 {
+    for step in 0..30 {
         let vm = Vm::start("halt().");
         // Not a wait for anything: each round looks at another moment.
-        sleep(Duration::from_millis(step * 5));
+        sleep(Duration::from_millis(step * 8));
         let output = escope(&["snapshot", "-p", &vm.pid()]);
         is_sound(&output);
         read += u32::from(output.code == Some(0));
         drop(vm);
 
         let vm = Vm::start("halt().");
-        sleep(Duration::from_millis(step * 5));
+        sleep(Duration::from_millis(step * 8));
         let path = folder.path(&format!("{step}.escope"));
         let output = escope(&[
             "record",

@@ -1,12 +1,31 @@
 //! From what the user names, a pid or a core, to what can be understood.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::layout::Given;
 use crate::memory::{CoreMemory, LiveMemory};
-use crate::target::{CoreFile, Elf, proc_path, read_executable_mappings};
+use crate::target::{CoreFile, Elf, age, has_ended, proc_path, read_executable_mappings};
 use crate::vm::{Source, jit_ranges};
 use crate::{BeamError, Vm};
+
+/// A VM sets itself up in much less than this, also on a busy machine.
+const START: Duration = Duration::from_secs(3);
+/// How often one that is older is looked at before it is refused: it may load code, or end.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether it may be for the moment only that the target could not be understood.
+fn may_pass(error: &BeamError) -> bool {
+    matches!(
+        error,
+        BeamError::SelfCheck { .. }
+            | BeamError::Starting { .. }
+            | BeamError::MissingSymbols { .. }
+            | BeamError::Unreadable { .. }
+            | BeamError::BadFile { .. }
+    )
+}
 
 impl Vm<LiveMemory> {
     /// Finds everything in a process and proves that it reads right.
@@ -22,6 +41,25 @@ impl Vm<LiveMemory> {
     /// # Errors
     /// As [`Vm::attach`]; what is given and does not fit is one of them.
     pub fn attach_with(pid: u32, given: &Given) -> Result<Vm, BeamError> {
+        let mut attempts = 0;
+        loop {
+            let error = match Vm::attach_once(pid, given) {
+                Err(error) if may_pass(&error) => error,
+                done => return done,
+            };
+            if has_ended(pid) {
+                return Err(BeamError::Died { pid });
+            }
+            let starts = age(pid).is_some_and(|age| age < START);
+            attempts += 1;
+            if !starts && attempts >= ATTEMPTS {
+                return Err(error);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn attach_once(pid: u32, given: &Given) -> Result<Vm, BeamError> {
         let mappings = read_executable_mappings(pid)?;
         let exe = std::fs::read_link(proc_path(pid, "exe"))
             .map_err(|_| BeamError::NotPermitted { pid })?;

@@ -5,7 +5,7 @@ mod elf;
 mod find;
 mod maps;
 mod perf_files;
-mod stopped;
+mod state;
 mod threads;
 
 use std::path::PathBuf;
@@ -16,7 +16,8 @@ pub use find::{Beam, find_beams};
 pub use maps::{ExecutableMapping, read_executable_mappings};
 pub use perf_files::PerfFileKind;
 pub(crate) use perf_files::open_perf_files;
-pub use stopped::is_stopped;
+pub use state::is_stopped;
+pub(crate) use state::{age, has_ended};
 pub use threads::read_threads;
 
 /// A path below `/proc/PID`.
