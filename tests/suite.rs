@@ -35,6 +35,7 @@ mod tier3 {
     mod bad_output;
     mod containers;
     mod core;
+    mod debug_info;
     mod doctor;
     mod fixtures;
     mod formats;

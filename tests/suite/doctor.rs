@@ -13,8 +13,11 @@ fn a_good_host_and_a_good_vm_are_found_so() {
     for line in [
         "BPF programs load; samples by",
         "kernel type information (BTF)",
-        "layout: table of OTP",
+        "layout: ",
         "checked: the first atom",
+        "pids of their slots",
+        "checked: init was spawned as erl_init:start/2",
+        "checked: the stack of init",
     ] {
         assert!(output.stdout.contains(line), "no {line:?} in {output:#?}");
     }
@@ -49,4 +52,49 @@ fn a_table_that_is_given() {
     escope(&["snapshot", "-p", &pid, "--layout", &given]).misused("--layout");
     vm.stop();
     assert!(vm.quit().success());
+}
+
+/// Each of these values is wrong by a word, and what is proved of a VM finds it out.
+#[test]
+fn a_wrong_value_is_refused_or_makes_less_certain() {
+    live!();
+    let mut vm = Workload::start("idle", &[], &[]);
+    vm.go();
+    let folder = temp_dir();
+    let pid = vm.pid().to_string();
+    let otp = vm.ready().text("otp").to_owned();
+    let layouts = concat!(env!("CARGO_MANIFEST_DIR"), "/symbolizer/beam/layouts");
+    let text = fs::read_to_string(format!("{layouts}/otp-{otp}.toml")).unwrap();
+    let given = folder.path("wrong.toml");
+    for (value, found) in [
+        ("hend", "its process init"),
+        ("id", "its process table"),
+        ("initial", "its process init was spawned as"),
+    ] {
+        fs::write(&given, shifted(&text, value)).unwrap();
+        let output = escope(&["snapshot", "-p", &pid, "--layout", &given]);
+        output.refused(3);
+        assert!(output.stderr.contains(found), "{value}: {output:#?}");
+    }
+    fs::write(&given, shifted(&text, "reg")).unwrap();
+    let output = escope(&["doctor", "-p", &pid, "--layout", &given]).success();
+    let less = "less certain: no process is registered as init";
+    assert!(output.stdout.contains(less), "{output:#?}");
+    vm.stop();
+    assert!(vm.quit().success());
+}
+
+/// A table with one value of `[process]` a word further on.
+fn shifted(table: &str, value: &str) -> String {
+    let (before, process) = table.split_once("[process]\n").unwrap();
+    let line = |line: &str| match line.strip_prefix(&format!("{value} = ")) {
+        None => line.to_owned(),
+        Some(rest) => {
+            let number: u32 = rest.split(' ').next().unwrap().parse().unwrap();
+            format!("{value} = {}", number + 8)
+        }
+    };
+    let (process, after) = process.split_once("\n\n").unwrap();
+    let process: Vec<String> = process.lines().map(line).collect();
+    format!("{before}[process]\n{}\n\n{after}", process.join("\n"))
 }

@@ -82,7 +82,17 @@ impl Workload {
     /// Starts `erl` with the module and waits until everything is built and nothing runs.
     #[track_caller]
     pub(crate) fn start(module: &str, erl_args: &[&str], env: &[(&str, &str)]) -> Workload {
-        let mut command = otp::erl();
+        Workload::start_by(otp::erl(), module, erl_args, env)
+    }
+
+    /// The same by another `erl`.
+    #[track_caller]
+    pub(crate) fn start_by(
+        mut command: Command,
+        module: &str,
+        erl_args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Workload {
         command
             .args(erl_args)
             .arg("-noinput")

@@ -48,16 +48,22 @@ pub(super) fn find<M>(target: &Target<'_, M>) -> Result<(Option<DebugFile>, Stri
         };
         return Ok((Some(own), "debug information: its own".to_owned()));
     }
-    let roots = [proc_path(target.pid, "root"), PathBuf::from("/")];
+    let theirs = proc_path(target.pid, "root");
+    // Below its root, the executable's own name does not have that root's.
+    let inside = std::fs::read_link(&theirs)
+        .ok()
+        .and_then(|root| target.exe.strip_prefix(root).ok())
+        .unwrap_or(target.exe);
+    let roots = [(theirs, inside), (PathBuf::from("/"), target.exe)];
     let id = target.elf.build_id();
     let by_id = id.and_then(build_id_path);
     let by_link = target.elf.debug_link();
     let mut unfit = None;
-    for root in &roots {
+    for (root, exe) in &roots {
         let by_id = by_id.iter().map(|path| (path.clone(), None));
         let link = by_link.as_ref();
         let by_link = link.into_iter().flat_map(|(name, sum)| {
-            let paths = link_paths(target.exe, name).into_iter();
+            let paths = link_paths(exe, name).into_iter();
             paths.map(|path| (path, Some(*sum)))
         });
         for (path, sum) in by_id.chain(by_link) {
