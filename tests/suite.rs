@@ -39,6 +39,7 @@ mod tier3 {
     mod doctor;
     mod fixtures;
     mod formats;
+    mod frame_pointers;
     mod identity;
     mod kill;
     mod launch;

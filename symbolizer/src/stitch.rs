@@ -9,7 +9,7 @@
 //! ```
 
 use escope_beam::memory::Memory;
-use escope_beam::stack::{CallSite, scan};
+use escope_beam::stack::{CallSite, ChainEnd, caller_of_frameless, follow, scan};
 use escope_beam::{ProcessBlock, Vm};
 use escope_model::{RawSample, SampleFlags, StackCopy, Truncation};
 use rustc_hash::FxHashMap;
@@ -99,6 +99,19 @@ pub(crate) struct Joined {
     /// Has an Erlang stack that should reach the process's first function.
     pub(crate) has_erlang: bool,
     pub(crate) truncated: Option<Truncation>,
+    /// What the chain of frame pointers says of the stack, where there is one.
+    pub(crate) chain: Option<Chain>,
+}
+
+/// How the chain of frame pointers and the scan compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// Both have the same frames.
+    Agrees,
+    /// The chain is right: the scan had others.
+    Differs,
+    /// It could not be followed; the scan stands.
+    Broken,
 }
 
 /// Joins stacks. Keeps buffers and what is known of call sites between samples.
@@ -106,6 +119,7 @@ pub(crate) struct Joined {
 pub(crate) struct Stitcher {
     pub(crate) steps: Vec<Step>,
     addresses: Vec<u64>,
+    chain: Vec<u64>,
     sites: FxHashMap<u64, CallSite>,
     called: FxHashMap<u64, Option<u64>>,
     to_fragment: FxHashMap<u64, bool>,
@@ -137,6 +151,7 @@ impl Stitcher {
             in_jit,
             has_erlang: false,
             truncated: None,
+            chain: None,
         };
         let mut call_bp = None;
         if in_jit {
@@ -175,7 +190,18 @@ impl Stitcher {
                 }),
             None => block.stop(),
         };
-        let first = self.erlang(vm, raw, &block, top, &mut joined);
+        let frame_pointer = match (in_jit, &scheduler) {
+            (true, _) => Some(raw.regs.bp),
+            // As with the stack top: a collection may have moved the stack since the call, and
+            // stores where to.
+            (false, Some(_)) => call_bp.map(|bp| match (top..block.hend()).contains(&bp) {
+                true => bp,
+                false => block.frame_pointer(),
+            }),
+            (false, None) => Some(block.frame_pointer()),
+        };
+        let frame_pointer = frame_pointer.filter(|_| vm.frame_pointers);
+        let first = self.erlang(vm, raw, &block, (top, frame_pointer), &mut joined);
         if let (Some(at), Some(caller)) = (bif_at, first) {
             let called = *self
                 .called
@@ -297,13 +323,53 @@ impl Stitcher {
         self.addresses.drain(..stale);
     }
 
-    /// The Erlang stack; returns its first return address.
+    /// Replaces what the scan found by what the chain of frame pointers says.
+    ///
+    /// The chain cannot be fooled by words that are left over in frames, so its frames stand;
+    /// the caller of code without a frame is not on it, so that one is taken from the top of the
+    /// stack. Where the chain breaks, as while a collection moves the stack, the scan stands.
+    fn follow_chain<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        stack: StackCopy<'_>,
+        stack_end: u64,
+        frame_pointer: u64,
+        in_fragment: bool,
+    ) -> Chain {
+        let chain = &mut self.chain;
+        chain.clear();
+        chain.extend(caller_of_frameless(
+            stack,
+            frame_pointer,
+            &vm.jit,
+            in_fragment,
+        ));
+        let end = follow(
+            stack,
+            stack_end,
+            frame_pointer,
+            &vm.jit,
+            vm.normal_exit,
+            chain,
+        );
+        if end == ChainEnd::Broken {
+            return Chain::Broken;
+        }
+        if *chain == self.addresses {
+            return Chain::Agrees;
+        }
+        std::mem::swap(chain, &mut self.addresses);
+        Chain::Differs
+    }
+
+    /// The Erlang stack from its top, and where its newest frame is if that is known; returns
+    /// its first return address.
     fn erlang<M: Memory>(
         &mut self,
         vm: &Vm<M>,
         raw: &RawSample<'_>,
         block: &ProcessBlock<'_>,
-        top: u64,
+        (top, frame_pointer): (u64, Option<u64>),
         joined: &mut Joined,
     ) -> Option<u64> {
         joined.has_erlang = true;
@@ -316,6 +382,25 @@ impl Stitcher {
         };
         let mut walk = scan(words, &vm.jit, vm.normal_exit, &mut self.addresses);
         self.drop_stale(vm, raw, joined);
+        let caller = match (joined.in_jit, &raw.scheduler) {
+            (true, _) => raw.regs.ip,
+            (false, scheduler) => scheduler.map_or(0, |scheduler| scheduler.jit_return),
+        };
+        let in_fragment = vm.fragments.contains(&caller);
+        // Its return address may be at any byte, and then it looks like a term.
+        if in_fragment
+            && let Some(word) = words.get(0)
+            && word & 3 != 0
+            && vm.jit.contains(word)
+        {
+            self.addresses.insert(0, word);
+        }
+        if let Some(frame_pointer) = frame_pointer {
+            let address = top.max(raw.erlang.address);
+            let stack = StackCopy { address, words };
+            joined.chain =
+                Some(self.follow_chain(vm, stack, block.hend(), frame_pointer, in_fragment));
+        }
         push_returns(&mut self.steps, &self.addresses);
         if raw.flags.has(SampleFlags::ERLANG_CAPPED) {
             self.steps.push(Step::new(Kind::Gap, 0));

@@ -16,7 +16,7 @@ use crate::intern::{Interner, NewEntries};
 use crate::kernel::KernelNames;
 use crate::native::NativeMap;
 use crate::resolve::Sources;
-use crate::stitch::{Joined, Kind, Step, Stitcher};
+use crate::stitch::{Chain, Joined, Kind, Step, Stitcher};
 
 /// Joined stacks that the cache may hold, some 50 bytes each. Beyond, it starts afresh.
 const STACKS_MAX: usize = 1 << 18;
@@ -47,6 +47,12 @@ pub struct Statistics {
     pub erlang_capped: u64,
     /// Whose C stack could not be unwound to its start.
     pub native_incomplete: u64,
+    /// Erlang stacks that a chain of frame pointers led through.
+    pub chained: u64,
+    /// Of those, where looking at each word for return addresses found others.
+    pub chain_differs: u64,
+    /// Erlang stacks whose chain of frame pointers broke off.
+    pub chain_broken: u64,
     /// Frames of Erlang code that no known module covers.
     pub unnamed_erlang_frames: u64,
 }
@@ -527,6 +533,9 @@ impl<M: Memory> Symbolizer<M> {
                 _ => {}
             }
         }
+        counts.chained += u64::from(joined.chain.is_some_and(|chain| chain != Chain::Broken));
+        counts.chain_differs += u64::from(joined.chain == Some(Chain::Differs));
+        counts.chain_broken += u64::from(joined.chain == Some(Chain::Broken));
         counts.native_incomplete += u64::from(joined.truncated == Some(Truncation::Unwind));
     }
 }

@@ -17,6 +17,7 @@ fn start(value: &str) -> Workload {
         &[("SLICE_MS", "5")],
     );
     vm.go();
+    std::thread::sleep(std::time::Duration::from_millis(500));
     // Nothing changes any more after that.
     let (_, done) = vm.stop();
     assert!(done.number("generations") > 1, "{done:?}");
@@ -132,7 +133,7 @@ fn files_stand_in_for_the_list() {
             "/tmp/{}",
             file.replace("PID", &workload.ready().number("pid").to_string())
         ));
-        refused(&mut vm, &path);
+        refused(&vm, &path);
         vm.globals.jit_descriptor = descriptor;
         drop(vm);
         clean_up(workload, &[file]);
@@ -140,7 +141,7 @@ fn files_stand_in_for_the_list() {
 }
 
 /// Files that others could have made.
-fn refused(vm: &mut Vm, path: &Path) {
+fn refused(vm: &Vm, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let mode = |mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

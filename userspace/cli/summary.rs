@@ -88,6 +88,13 @@ fn complete(seen: &Statistics) {
         seen.erlang_capped,
         seen.erlang_in_gc,
     );
+    if seen.chained + seen.chain_broken > 0 {
+        eprintln!(
+            "  checked   {} Erlang stacks have frame pointers; {} of them differ from what a scan \
+             finds, and {} more broke off",
+            seen.chained, seen.chain_differs, seen.chain_broken,
+        );
+    }
 }
 
 /// The samples beside the kernel's own accounts.

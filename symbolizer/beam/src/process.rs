@@ -98,6 +98,13 @@ impl<'a> ProcessBlock<'a> {
         self.word(self.layout.process.stop)
     }
 
+    /// Frame pointer when it was last stored, where JIT code keeps one: right behind the stack
+    /// top in every release that has it (`emit_enter_runtime` asserts so).
+    #[must_use]
+    pub fn frame_pointer(&self) -> u64 {
+        self.word(self.layout.process.stop.saturating_add(8))
+    }
+
     /// Where it resumes.
     #[must_use]
     pub fn i(&self) -> u64 {

@@ -2,11 +2,14 @@
 //!
 //! Every term on an Erlang stack carries a tag in its low two bits; a return address
 //! (continuation pointer) has 00 there, as no live term on a stack has. So a stack is walked
-//! by looking at each word, without knowing any frame's size.
+//! by looking at each word, without knowing any frame's size. Where JIT code keeps frame pointers
+//! they lead from frame to frame.
 
+mod frame_pointers;
 mod scan;
 mod site;
 
+pub use frame_pointers::{ChainEnd, caller_of_frameless, follow};
 pub use scan::{JitRanges, StackWalk, scan};
 pub(crate) use site::{BIF_LOOK_BACK, LOOK_BACK};
 pub use site::{CallSite, call_site, call_target, called_bif};
