@@ -26,7 +26,7 @@ pub struct ListEntry {
     pub global: bool,
 }
 
-/// Every module on the list, newest first. OTP 25 leaves entries of purged code on it, so of
+/// Every module on the list, newest first. OTP 25 and 26 leave entries of purged code on it, so of
 /// two that overlap the first is right.
 ///
 /// The VM may change the list meanwhile: a walk that breaks off returns what it has, with

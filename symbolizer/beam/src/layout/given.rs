@@ -89,7 +89,10 @@ mod tests {
     fn the_tables_here_can_be_given() {
         for text in [
             OTP_25,
+            include_str!("../../layouts/otp-26.0.toml"),
+            include_str!("../../layouts/otp-26.toml"),
             include_str!("../../layouts/otp-27.toml"),
+            include_str!("../../layouts/otp-28.toml"),
             include_str!("../../layouts/otp-29.toml"),
         ] {
             assert!(Layout::parse(text).is_ok());

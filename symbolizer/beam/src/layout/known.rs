@@ -1,7 +1,7 @@
 //! A VM that was found before, as an image has it: nothing is looked for, everything is proved.
 
 use super::ladder::Found;
-use super::{Layout, known_releases, proof, scan, table_for};
+use super::{Layout, known_releases, proof, scan, table_for_erts};
 use crate::BeamError;
 use crate::code::read_emulator;
 use crate::image::Facts;
@@ -17,7 +17,9 @@ pub(crate) fn recognise(
     given: Option<&Layout>,
 ) -> Result<Found, BeamError> {
     let pid = facts.pid;
-    let table = given.cloned().or_else(|| table_for(&facts.otp_release));
+    let table = given
+        .cloned()
+        .or_else(|| table_for_erts(&facts.otp_release, &facts.erts_version));
     let layout = table.ok_or_else(|| BeamError::UnknownOtp {
         pid,
         release: facts.otp_release.clone(),

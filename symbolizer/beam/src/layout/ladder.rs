@@ -9,7 +9,7 @@ use super::proof;
 use super::releases::{Build, Release};
 use super::scan;
 use super::symbols;
-use super::tables::{known_releases, table_for};
+use super::tables::{known_releases, table_for_erts};
 use super::{Given, Layout, Status};
 use crate::BeamError;
 use crate::code::{Emulator, read_emulator};
@@ -129,7 +129,7 @@ impl<M: Memory> Target<'_, M> {
             notes.push(format!("layout: {source}"));
             return Ok((given.clone(), source));
         }
-        let table = table_for(release);
+        let table = table_for_erts(release, erts);
         let build = self.elf.build_id().and_then(Build::of);
         if self.given.debug_info.is_none()
             && let (Some(build), Some(table)) = (build, &table)

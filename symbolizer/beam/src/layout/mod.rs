@@ -23,7 +23,7 @@ pub use globals::{Count, Globals, SchedulerArray};
 pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
 pub use releases::{Build, Release, Said};
-pub use tables::{known_releases, table_for};
+pub use tables::{known_releases, table_for, table_for_erts};
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* })*) => {
@@ -245,6 +245,10 @@ impl Status {
 pub struct Layout {
     /// OTP release.
     pub otp: u16,
+    /// The first ERTS version that it holds for, such as `14.2.4`, where structs changed within
+    /// the release; none if it holds from the release's first one.
+    #[serde(default)]
+    pub erts_from: Option<String>,
     /// Architecture, as Rust names it.
     pub arch: String,
     /// How sure it is.

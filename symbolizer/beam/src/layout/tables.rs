@@ -4,14 +4,43 @@ use super::Layout;
 
 const TABLES: &[&str] = &[
     include_str!("../../layouts/otp-25.toml"),
+    include_str!("../../layouts/otp-26.0.toml"),
+    include_str!("../../layouts/otp-26.toml"),
     include_str!("../../layouts/otp-27.toml"),
+    include_str!("../../layouts/otp-28.toml"),
     include_str!("../../layouts/otp-29.toml"),
 ];
 
-/// The table for an OTP release, such as `"25"`.
+/// The table for an OTP release, such as `"25"`: the newest one, if its structs changed within
+/// the release.
 #[must_use]
 pub fn table_for(release: &str) -> Option<Layout> {
-    tables().find(|table| release.parse() == Ok(table.otp))
+    tables_of(release).max_by_key(begins)
+}
+
+/// The table for an OTP release of a certain ERTS version, such as `"26"` and `"14.2.1"`.
+#[must_use]
+pub fn table_for_erts(release: &str, erts: &str) -> Option<Layout> {
+    let version = numbers(erts);
+    tables_of(release)
+        .filter(|table| begins(table) <= version)
+        .max_by_key(begins)
+}
+
+fn tables_of(release: &str) -> impl Iterator<Item = Layout> {
+    let release = release.parse();
+    tables().filter(move |table| release == Ok(table.otp))
+}
+
+/// The first ERTS version that a table holds for.
+fn begins(table: &Layout) -> Vec<u32> {
+    numbers(table.erts_from.as_deref().unwrap_or_default())
+}
+
+/// `14.2.5.1` as numbers, up to the first that is none.
+fn numbers(version: &str) -> Vec<u32> {
+    let parts = version.split('.').map(str::parse);
+    parts.map_while(Result::ok).collect()
 }
 
 /// The releases that have a table, ascending.
@@ -19,6 +48,7 @@ pub fn table_for(release: &str) -> Option<Layout> {
 pub fn known_releases() -> Vec<u16> {
     let mut releases: Vec<u16> = tables().map(|table| table.otp).collect();
     releases.sort_unstable();
+    releases.dedup();
     releases
 }
 
@@ -29,7 +59,7 @@ fn tables() -> impl Iterator<Item = Layout> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Layout, TABLES, known_releases, table_for};
+    use super::{Layout, TABLES, known_releases, table_for, table_for_erts, tables};
 
     #[test]
     fn every_table_parses_and_fits_the_kernel_half() {
@@ -41,7 +71,8 @@ mod tests {
             );
             assert_eq!(table.process.size % 8, 0);
         }
-        assert_eq!(known_releases().len(), TABLES.len());
+        assert_eq!(tables().count(), TABLES.len());
+        assert_eq!(known_releases(), [25, 26, 27, 28, 29]);
     }
 
     #[test]
@@ -49,5 +80,18 @@ mod tests {
         assert_eq!(table_for("25").map(|table| table.process.hend), Some(136));
         assert_eq!(table_for("24"), None);
         assert_eq!(table_for("garbage"), None);
+    }
+
+    #[test]
+    fn a_release_that_changed_midway_is_told_apart_by_its_erts() {
+        let stride = |erts| table_for_erts("26", erts).map(|table| table.scheduler.stride);
+        assert_eq!(stride("14.0"), Some(41728));
+        assert_eq!(stride("14.2.3"), Some(41728));
+        assert_eq!(stride("14.2.4"), Some(41792));
+        assert_eq!(stride("14.2.5.10"), Some(41792));
+        assert_eq!(stride("garbage"), Some(41728));
+        assert_eq!(table_for("26"), table_for_erts("26", "14.2.5"));
+        assert_eq!(table_for("25"), table_for_erts("25", "13.1.5"));
+        assert_eq!(table_for_erts("24", "12.3"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::layout::globals::{Count, SchedulerArray};
-use crate::layout::{symbols, table_for};
+use crate::layout::{symbols, table_for_erts};
 use crate::memory::{LiveMemory, Memory};
 use crate::target::{Elf, proc_path, read_executable_mappings};
 
@@ -59,9 +59,12 @@ fn what_is_found_is_what_symbols_say() {
         .find(|mapping| Path::new(&mapping.path) == name)
         .expect("its own code");
     let bias = code.start - elf.address_of(code.file_offset).expect("mapped");
-    let release = elf.symbol("etp_otp_release").expect("a VM with symbols");
-    let release = memory.c_string(release.address + bias, 32).expect("a text");
-    let layout = table_for(&release).expect("a table");
+    let text = |symbol: &str| {
+        let symbol = elf.symbol(symbol).expect("a VM with symbols");
+        memory.c_string(symbol.address + bias, 32).expect("a text")
+    };
+    let (release, erts) = (text("etp_otp_release"), text("etp_erts_version"));
+    let layout = table_for_erts(&release, &erts).expect("a table");
 
     let said = symbols::find(&elf, bias, &layout).expect("a VM with symbols");
     let found = super::find(&memory, &elf.without_symbols(), bias, &layout)
