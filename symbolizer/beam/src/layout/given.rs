@@ -89,8 +89,9 @@ mod tests {
     fn the_tables_here_can_be_given() {
         for text in [
             OTP_25,
-            include_str!("../../layouts/otp-26.0.toml"),
+            include_str!("../../layouts/otp-25.3.2.11.toml"),
             include_str!("../../layouts/otp-26.toml"),
+            include_str!("../../layouts/otp-26.2.4.toml"),
             include_str!("../../layouts/otp-27.toml"),
             include_str!("../../layouts/otp-28.toml"),
             include_str!("../../layouts/otp-29.toml"),

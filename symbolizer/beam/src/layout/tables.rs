@@ -4,8 +4,9 @@ use super::Layout;
 
 const TABLES: &[&str] = &[
     include_str!("../../layouts/otp-25.toml"),
-    include_str!("../../layouts/otp-26.0.toml"),
+    include_str!("../../layouts/otp-25.3.2.11.toml"),
     include_str!("../../layouts/otp-26.toml"),
+    include_str!("../../layouts/otp-26.2.4.toml"),
     include_str!("../../layouts/otp-27.toml"),
     include_str!("../../layouts/otp-28.toml"),
     include_str!("../../layouts/otp-29.toml"),
@@ -84,14 +85,19 @@ mod tests {
 
     #[test]
     fn a_release_that_changed_midway_is_told_apart_by_its_erts() {
-        let stride = |erts| table_for_erts("26", erts).map(|table| table.scheduler.stride);
-        assert_eq!(stride("14.0"), Some(41728));
-        assert_eq!(stride("14.2.3"), Some(41728));
-        assert_eq!(stride("14.2.4"), Some(41792));
-        assert_eq!(stride("14.2.5.10"), Some(41792));
-        assert_eq!(stride("garbage"), Some(41728));
+        let stride = |otp, erts| table_for_erts(otp, erts).map(|table| table.scheduler.stride);
+        for (otp, before, after) in [
+            (
+                "25",
+                ["13.0", "13.1.5", "13.2.2.7"],
+                ["13.2.2.8", "13.2.2.15"],
+            ),
+            ("26", ["14.0", "14.2.3", "garbage"], ["14.2.4", "14.2.5.10"]),
+        ] {
+            assert_eq!(before.map(|erts| stride(otp, erts)), [Some(41728); 3]);
+            assert_eq!(after.map(|erts| stride(otp, erts)), [Some(41792); 2]);
+        }
         assert_eq!(table_for("26"), table_for_erts("26", "14.2.5"));
-        assert_eq!(table_for("25"), table_for_erts("25", "13.1.5"));
         assert_eq!(table_for_erts("24", "12.3"), None);
     }
 }
