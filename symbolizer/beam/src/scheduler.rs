@@ -94,6 +94,16 @@ fn read_one(
     };
     let number = memory.u64(at(number_at))?;
     let seen = memory.u32(at(layout.scheduler.kind))?;
+    if number != index + 1 || seen != code {
+        return Err(BeamError::SelfCheck {
+            pid,
+            otp: layout.otp,
+            what: format!(
+                "scheduler {} of {kind:?} says it is number {number} of kind {seen}",
+                index + 1
+            ),
+        });
+    }
     let sleep_info = memory.u64(at(layout.scheduler.sleep_info))?;
     if sleep_info != 0 {
         let owner = memory.u64(sleep_info.wrapping_add(u64::from(layout.sleep_info.scheduler)))?;
@@ -104,16 +114,6 @@ fn read_one(
                 what: format!("the sleep state of scheduler {number} belongs to {owner:#x}"),
             });
         }
-    }
-    if number != index + 1 || seen != code {
-        return Err(BeamError::SelfCheck {
-            pid,
-            otp: layout.otp,
-            what: format!(
-                "scheduler {} of {kind:?} says it is number {number} of kind {seen}",
-                index + 1
-            ),
-        });
     }
     Ok(Scheduler {
         id: SchedulerId {
