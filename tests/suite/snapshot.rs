@@ -198,9 +198,32 @@ fn compare(row: &Value, facts: &Facts, wrong: &mut Vec<String>) {
         ("heap_words", "heap"),
         ("total_heap_words", "total"),
         ("stack_words", "stack"),
+        ("memory_bytes", "memory"),
+        ("trap_exit", "trap"),
+        ("min_heap_words", "min_heap"),
+        ("fullsweep_after", "fullsweep"),
     ] {
         differ(field, row[field].to_string(), facts.text(fact).to_owned());
     }
+    differ(
+        "message_queue_data",
+        text(&row["message_queue_data"]),
+        facts.text("data").to_owned(),
+    );
+    differ("label", text(&row["label"]), hex(facts, "label"));
+    for (field, fact) in [
+        ("links", "links"),
+        ("monitored_by", "monitored_by"),
+        ("dictionary_keys", "keys"),
+    ] {
+        let ours = row[field].as_array().unwrap().iter().map(text).collect();
+        differ(field, lines(ours), hex(facts, fact));
+    }
+    let monitors = row["monitors"].as_array().unwrap().iter();
+    let monitors = monitors
+        .map(|monitor| format!("{{{},{}}}", text(&monitor["kind"]), text(&monitor["item"])))
+        .collect();
+    differ("monitors", lines(monitors), hex(facts, "monitors"));
     let trace = hex(facts, "trace");
     let ours: Vec<String> = row["stack"].as_array().unwrap()[..]
         .iter()
@@ -212,6 +235,11 @@ fn compare(row: &Value, facts: &Facts, wrong: &mut Vec<String>) {
         })
         .collect();
     differ("stack", ours.join("\n"), trace);
+}
+
+fn lines(mut lines: Vec<String>) -> String {
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// A name that is told in hexadecimal.

@@ -35,7 +35,10 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
 fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     let options = SnapshotOptions {
         frames: args.frames,
-        ..SnapshotOptions::default()
+        ..match args.format {
+            SnapshotFormat::Table => SnapshotOptions::default(),
+            SnapshotFormat::Json => SnapshotOptions::all(),
+        }
     };
     if let Some(path) = &args.save_image {
         let size = save_image(vm, options, path)?;
@@ -170,9 +173,10 @@ fn whereabouts(process: &ProcessSnapshot) -> String {
 }
 
 fn place(frame: &StackFrame) -> String {
-    match &frame.location {
-        Some((file, line)) => format!("{}  {file}:{line}", frame.mfa),
-        None => frame.mfa.to_string(),
+    match (&frame.mfa, &frame.location) {
+        (Some(mfa), Some((file, line))) => format!("{mfa}  {file}:{line}"),
+        (Some(mfa), None) => mfa.to_string(),
+        (None, _) => "code that was replaced meanwhile".to_owned(),
     }
 }
 
@@ -189,23 +193,43 @@ fn row(process: &ProcessSnapshot) -> Value {
         .iter()
         .map(|frame| {
             let (file, line) = frame.location.clone().unzip();
-            json!({ "function": frame.mfa.to_string(), "file": file.as_deref(), "line": line })
+            json!({ "function": mfa(&frame.mfa), "file": file.as_deref(), "line": line })
         })
         .collect();
+    let relations = process.relations.as_ref();
+    let monitors: Option<Vec<Value>> = relations.map(|relations| {
+        let monitors = relations.monitors.iter();
+        monitors
+            .map(|monitor| json!({ "kind": monitor.kind, "item": monitor.item }))
+            .collect()
+    });
     json!({
         "pid": process.pid,
         "name": process.name,
+        "label": process.label,
         "spawned_as": mfa(&process.spawned_as),
         "initial_call": mfa(&process.initial_call),
         "current_function": mfa(&process.current_function),
         "status": process.status,
         "mailbox": process.mailbox,
+        "message_queue_data": process.message_queue_data,
         "reductions": process.reductions,
         "heap_words": process.heap_words,
         "total_heap_words": process.total_heap_words,
         "stack_words": process.stack_words,
+        "min_heap_words": process.min_heap_words,
+        "fullsweep_after": process.fullsweep_after,
+        "memory_bytes": process.memory_bytes,
         "parent": process.parent,
         "group_leader": process.group_leader,
+        "links": relations.map(|relations| &relations.links),
+        "monitors": monitors,
+        "monitored_by": relations.map(|relations| &relations.monitored_by),
+        "relations_cut": relations.is_some_and(|relations| relations.cut),
+        "dictionary_keys": process.dictionary_keys,
+        "dictionary_cut": process.dictionary_cut,
+        "trap_exit": process.trap_exit,
+        "sensitive": process.sensitive,
         "stack": stack,
         "stack_cut": process.stack_cut,
         "consistent": process.consistent,

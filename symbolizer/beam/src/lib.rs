@@ -23,7 +23,7 @@ mod scheduler;
 pub mod snapshot;
 pub mod stack;
 mod target;
-mod term;
+pub mod term;
 mod vm;
 
 pub use error::BeamError;

@@ -222,6 +222,34 @@ impl CodeMap {
         changed
     }
 
+    /// Where code is no longer what it was when this map was read, going by a list that was read
+    /// just now: what is new, gone, or described otherwise. Only names that were needed are
+    /// held against what `read` finds now.
+    #[must_use]
+    pub fn changed_since(
+        &self,
+        now: &CodeMap,
+        read: impl Fn(u64, u64) -> Option<ModuleCode>,
+    ) -> Vec<std::ops::Range<u64>> {
+        let place = |piece: &Piece| (piece.start, piece.end, piece.blob);
+        let listed = |map: &CodeMap, piece: &Piece| {
+            let other = map.live.get(&piece.start);
+            other.is_some_and(|other| place(other) == place(piece))
+        };
+        let same = |piece: &&Piece| match &piece.names {
+            _ if !listed(now, piece) => false,
+            Names::Known(module) => {
+                read(piece.blob.0, piece.blob.1).is_some_and(|now| now.print == module.print)
+            }
+            Names::Pending(..) | Names::Lost => true,
+        };
+        let gone = self.live.values().filter(|piece| !same(piece));
+        let new = now.live.values().filter(|piece| !listed(self, piece));
+        gone.chain(new)
+            .map(|piece| piece.start..piece.end)
+            .collect()
+    }
+
     /// A piece in this place comes or goes: what was not read of its predecessor must not be
     /// read any more.
     pub fn doubt(&mut self, start: u64, bytes: u32) {

@@ -115,6 +115,32 @@ offsets! {
         in_queue,
         /// Flags of the queues, 32 bits.
         queue_flags,
+        /// Root of the tree of links.
+        links,
+        /// List of monitors of which it is the target.
+        monitored_by,
+        /// Root of the tree of monitors.
+        monitors,
+        /// Trace flags, 32 bits; whether it is sensitive is one of them.
+        trace_flags,
+        /// Flags of its own, 32 bits.
+        flags,
+        /// The heap that it has left, while it builds another.
+        abandoned_heap,
+        /// Words that its heap has at least.
+        min_heap_words,
+        /// How many minor collections come before a major one, 16 bits.
+        fullsweep_after,
+        /// Arguments that it resumes with, the low 8 bits.
+        arity,
+        /// Pointer to those arguments.
+        arguments,
+        /// Where they lie when they are few.
+        own_arguments,
+        /// Pointer to data that few processes have.
+        specific,
+        /// Pointer to the buffers that senders use when they are many.
+        in_queue_buffers,
     }
     /// `ErtsMessage` and `ErlHeapFragment`.
     MessageLayout {
@@ -130,6 +156,203 @@ offsets! {
         fragment_next,
         /// Words used, in a fragment.
         fragment_used,
+        /// The terms, in a fragment.
+        fragment_memory,
+        /// Bytes of a message.
+        size,
+        /// Bytes of a receive marker, which lies between messages.
+        marker_size,
+    }
+    /// `ErtsSignalInQueueBufferArray`.
+    QueueBuffersLayout {
+        /// Bits of the buffers that are not empty.
+        nonempty,
+        /// Number of buffers.
+        slots,
+        /// Size of a buffer.
+        stride,
+        /// First signal, in a buffer.
+        first,
+    }
+    /// `ErtsPSD` and what hangs on it.
+    SpecificLayout {
+        /// Its bytes.
+        size,
+        /// Pointer to the buffer of saved calls.
+        saved_calls,
+        /// Bytes of that buffer with one call.
+        saved_calls_size,
+        /// How many calls it has, 32 bits.
+        saved_calls_length,
+    }
+    /// `ErtsMonLnkNode`: one half of a link or a monitor.
+    RelationLayout {
+        /// Its bytes.
+        size,
+        /// In a tree: the one above, with flags in the low bits.
+        parent,
+        /// In a tree.
+        right,
+        /// In a tree.
+        left,
+        /// In a ring.
+        next,
+        /// In a ring.
+        previous,
+        /// Who is at the other end, as a term.
+        item,
+        /// Bytes from where the whole begins, 16 bits.
+        offset,
+        /// Flags and kind, 32 bits.
+        flags,
+        /// Where the kind lies among them.
+        kind_shift,
+        /// Its mask, shifted down.
+        kind_mask,
+        /// Flag: the half of who is monitored.
+        target,
+        /// Flag: monitored by name.
+        named,
+        /// Flag: an extended structure.
+        extended,
+        /// Flag: a spawn is under way, no monitor yet.
+        pending,
+    }
+    /// `ErtsILink` and `ErtsELink`.
+    LinkLayout {
+        /// Number of an unlink under way, after a node.
+        unlinking,
+        /// Bytes of the one with another node's process.
+        external_size,
+        /// Its references, 32 bits.
+        external_references,
+        /// Number of an unlink under way.
+        external_unlinking,
+        /// The external pid.
+        external_heap,
+    }
+    /// `ErtsMonitorData` and what extends it.
+    MonitorLayout {
+        /// Its bytes.
+        size,
+        /// With a reference.
+        heap_size,
+        /// Extended, with one word of heap.
+        extended_size,
+        /// Of a suspension.
+        suspend_size,
+        /// The target's half.
+        target,
+        /// The reference, as a term.
+        reference,
+        /// How many halves hold it, 32 bits.
+        references,
+        /// The registered name, in an extended one.
+        name,
+        /// Pointer to the connection, in an extended one.
+        dist,
+        /// The node's name, in a connection.
+        dist_node,
+    }
+    /// Binaries as OTP 25 has them: in bytes.
+    BytesLayout {
+        /// Subtag of one outside of the heap.
+        reference,
+        /// Subtag of one on the heap.
+        heap,
+        /// Subtag of a part of another.
+        part,
+        /// Bytes.
+        size,
+        /// Pointer to the bytes of one outside of the heap.
+        reference_data,
+        /// The bytes of one on the heap.
+        heap_data,
+        /// Offset of a part, in bytes.
+        part_offset,
+        /// Bits after the last whole byte of a part, 8 bits.
+        part_bits,
+        /// Bits before it, 8 bits.
+        part_bit_offset,
+        /// What it is a part of.
+        part_original,
+    }
+    /// Bitstrings as OTP 27 has them: in bits.
+    BitsLayout {
+        /// Subtag of one on the heap.
+        heap,
+        /// Subtag of one that refers to bits elsewhere.
+        part,
+        /// Subtag of a reference to a binary, which is no term.
+        reference,
+        /// Bits of one on the heap.
+        size,
+        /// Its bytes.
+        heap_data,
+        /// Pointer to the bytes, flags in the low bits.
+        base,
+        /// First bit.
+        start,
+        /// Bit after the last.
+        end,
+        /// The reference.
+        original,
+        /// Pointer to the binary, in a reference.
+        reference_binary,
+        /// The bytes, in a binary.
+        binary_bytes,
+    }
+    /// Native records.
+    RecordLayout {
+        /// Subtag.
+        subtag,
+        /// The definition, a boxed pointer.
+        definition,
+        /// The values.
+        values,
+        /// In a definition: a tuple that orders its fields.
+        order,
+        /// In a definition: module atom.
+        module,
+        /// In a definition: name atom.
+        name,
+        /// In a definition: names of the fields.
+        keys,
+    }
+    /// A fun that tells its arity in bytes of its own.
+    StoredFunLayout {
+        /// Arity, 8 bits.
+        arity,
+        /// Size of the environment, 8 bits.
+        free,
+        /// Who made it; an atom for an external one.
+        creator,
+    }
+    /// A fun that tells its arity in its header.
+    HeaderFunLayout {
+        /// Where the arity lies.
+        arity_shift,
+        /// Where the size of the environment lies.
+        free_shift,
+        /// Where the flag of an external one lies; 0 where the one without environment is.
+        external_shift,
+    }
+    /// References and external identities.
+    ReferenceLayout {
+        /// All ones in an ordinary one, 32 bits.
+        marker,
+        /// The numbers, 32 bits each.
+        numbers,
+        /// In a magic one: pointer to a binary.
+        magic,
+        /// The numbers, in that binary.
+        magic_numbers,
+        /// From those to a resource's data.
+        resource,
+        /// In an external one: pointer to the node.
+        external_node,
+        /// In an external one: number and serial, or numbers.
+        external_data,
     }
     /// `RegProc`.
     RegProcLayout {
@@ -140,6 +363,8 @@ offsets! {
     DictionaryLayout {
         /// Number of slots, 32 bits.
         size,
+        /// Number of pairs.
+        elements,
         /// The slots.
         data,
     }
@@ -147,6 +372,10 @@ offsets! {
     NodeLayout {
         /// The name's atom.
         sysname,
+        /// Which of the nodes of that name, 32 bits.
+        creation,
+        /// Pointer to what is known of its connection.
+        dist_entry,
     }
     /// `BifEntry`.
     BifLayout {
@@ -218,6 +447,64 @@ pub struct PidLayout {
     pub table: Option<PidTableLayout>,
 }
 
+/// Terms: subtags of what is boxed, and how binaries are laid out, in one way or the other.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermLayout {
+    /// Subtag of tuples.
+    pub tuple: u32,
+    /// Subtag of large positive integers.
+    pub positive: u32,
+    /// Subtag of large negative integers.
+    pub negative: u32,
+    /// Subtag of references.
+    pub reference: u32,
+    /// Subtag of funs.
+    pub fun: u32,
+    /// Subtag of floats.
+    pub float: u32,
+    /// Subtag of other nodes' pids.
+    pub external_pid: u32,
+    /// Subtag of other nodes' ports.
+    pub external_port: u32,
+    /// Subtag of other nodes' references.
+    pub external_reference: u32,
+    /// Subtag of maps.
+    pub map: u32,
+    /// Binaries, in bytes.
+    pub bytes: Option<BytesLayout>,
+    /// Bitstrings, in bits.
+    pub bits: Option<BitsLayout>,
+    /// Native records.
+    pub record: Option<RecordLayout>,
+}
+
+/// Funs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunLayout {
+    /// Pointer to the entry, or to the export of an external one.
+    pub entry: u32,
+    /// Values of its free variables.
+    pub environment: u32,
+    /// In an entry: module atom.
+    pub module: u32,
+    /// In an entry: index, 32 bits.
+    pub index: u32,
+    /// In an entry: hash of the module, 16 bytes.
+    pub uniq: u32,
+    /// In an entry: the number that is printed, 32 bits.
+    pub old_uniq: u32,
+    /// In an entry: the index that is printed, 32 bits.
+    pub old_index: u32,
+    /// In an export: module and function atom, arity.
+    pub export_mfa: u32,
+    /// Where it tells its arity in bytes of its own.
+    pub stored: Option<StoredFunLayout>,
+    /// Where it tells it in its header.
+    pub header: Option<HeaderFunLayout>,
+}
+
 /// How sure the table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -261,6 +548,22 @@ pub struct Layout {
     pub process: ProcessLayout,
     /// Messages.
     pub message: MessageLayout,
+    /// Buffers of the in-queue.
+    pub queue_buffers: QueueBuffersLayout,
+    /// Data that few processes have.
+    pub specific: SpecificLayout,
+    /// Halves of links and monitors.
+    pub relation: RelationLayout,
+    /// Links.
+    pub link: LinkLayout,
+    /// Monitors.
+    pub monitor: MonitorLayout,
+    /// Terms.
+    pub term: TermLayout,
+    /// Funs.
+    pub fun: FunLayout,
+    /// References and external identities.
+    pub reference: ReferenceLayout,
     /// `RegProc`.
     pub reg_proc: RegProcLayout,
     /// `ProcDict`.

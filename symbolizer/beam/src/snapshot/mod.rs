@@ -2,19 +2,29 @@
 //!
 //! A `Process` is copied twice, with everything that hangs on it read in between. What was not
 //! running either time and has not changed is consistent: reductions are counted whenever a
-//! process is scheduled out, so one that ran in between has other ones.
+//! process is scheduled out, so one that ran in between has other ones. Its heap, stack,
+//! dictionary, links and monitors are changed by nobody but itself: others send it signals, and
+//! it handles them while it is running, which costs reductions too. Two things others do touch.
+//! They append to its in-queue, of which one end was seen at one instant. And they drop their
+//! half of a monitor, of whose memory the process then has a larger share: those counters are
+//! read twice as well.
 
+mod dictionary;
 mod mailbox;
+mod process;
+mod relations;
 mod stack;
 
 use escope_model::Mfa;
 
-use crate::code::CodeMap;
+use crate::code::{CodeMap, read_module};
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::process::ProcessBlock;
+use crate::term::TermReader;
 use crate::{BeamError, Vm};
 
+pub use relations::{Monitor, Relations};
 pub use stack::StackFrame;
 
 /// More slots than a process table can have: `ERTS_MAX_PROCESSES`.
@@ -29,6 +39,8 @@ pub struct ProcessSnapshot {
     pub pid: String,
     /// Registered name.
     pub name: Option<String>,
+    /// What `proc_lib:set_label/1` called it, as Erlang prints the term.
+    pub label: Option<String>,
     /// What it was spawned with: `proc_lib:init_p/5` for those of `proc_lib`.
     pub spawned_as: Option<Mfa>,
     /// For those of `proc_lib` the real one, from `$initial_call`.
@@ -40,6 +52,8 @@ pub struct ProcessSnapshot {
     /// Messages in its mailbox; `None` where there are more than can be counted or the list was
     /// changing.
     pub mailbox: Option<u64>,
+    /// Where messages are kept: `on_heap` or `off_heap`.
+    pub message_queue_data: Option<&'static str>,
     /// Since it was spawned, as of when it was last scheduled out.
     pub reductions: u64,
     /// Young heap with stack, in words.
@@ -48,10 +62,27 @@ pub struct ProcessSnapshot {
     pub total_heap_words: u64,
     /// Stack, in words.
     pub stack_words: u64,
+    /// What its heap has at least, in words.
+    pub min_heap_words: u64,
+    /// How many minor collections come before a major one.
+    pub fullsweep_after: u16,
+    /// All that it takes, as `process_info(Pid, memory)` counts it. `None` when not asked for,
+    /// when something could not be counted, and while a message is not decoded yet.
+    pub memory_bytes: Option<u64>,
     /// The process that spawned it.
     pub parent: Option<String>,
     /// Group leader.
     pub group_leader: Option<String>,
+    /// Links and monitors, in no order; `None` when not asked for.
+    pub relations: Option<Relations>,
+    /// Keys of its dictionary, as Erlang prints them; `None` when not asked for.
+    pub dictionary_keys: Option<Vec<String>>,
+    /// Whether it has more of them.
+    pub dictionary_cut: bool,
+    /// Whether it traps exits.
+    pub trap_exit: bool,
+    /// Whether it is sensitive: nothing of its dictionary and messages is read.
+    pub sensitive: bool,
     /// Leaf first; of a deep one the first frames. Empty for a process that hibernates.
     pub stack: Vec<StackFrame>,
     /// Whether there are more frames.
@@ -67,6 +98,10 @@ pub struct SnapshotOptions {
     pub frames: usize,
     /// Messages that are counted.
     pub messages: u64,
+    /// Links and monitors that are read; at 0 none are, and what takes memory is not counted.
+    pub relations: usize,
+    /// Whether the keys of dictionaries are read.
+    pub dictionary: bool,
 }
 
 impl Default for SnapshotOptions {
@@ -74,6 +109,20 @@ impl Default for SnapshotOptions {
         SnapshotOptions {
             frames: 64,
             messages: 100_000,
+            relations: 0,
+            dictionary: false,
+        }
+    }
+}
+
+impl SnapshotOptions {
+    /// Everything that there is.
+    #[must_use]
+    pub fn all() -> SnapshotOptions {
+        SnapshotOptions {
+            relations: 100_000,
+            dictionary: true,
+            ..SnapshotOptions::default()
         }
     }
 }
@@ -87,28 +136,127 @@ pub fn snapshot<M: Memory>(
     code: &mut CodeMap,
     options: SnapshotOptions,
 ) -> Result<Vec<ProcessSnapshot>, BeamError> {
+    let reader = TermReader::new(vm);
     let mut processes = Vec::new();
+    let mut places = Vec::new();
     for pointers in table(vm)?.chunks(CHUNK) {
-        let before = blocks(vm, pointers);
-        let stacks = stack::copy(vm, &before);
-        let mut read: Vec<Option<ProcessSnapshot>> = before
-            .iter()
-            .zip(&stacks)
-            .map(|(block, stack)| one(vm, code, block.as_deref()?, stack.as_deref(), options))
-            .collect();
-        let after = blocks(vm, pointers);
-        for ((process, before), after) in read.iter_mut().zip(&before).zip(&after) {
-            if let Some(process) = process {
-                let unchanged = match (before, after) {
-                    (Some(before), Some(after)) => is_unchanged(before, after, &vm.layout),
-                    _ => false,
-                };
-                process.consistent &= unchanged;
+        for read in chunk(&reader, vm, code, pointers, options) {
+            processes.push(read.process);
+            places.push(read.addresses);
+        }
+    }
+    forget_replaced(vm, code, &mut processes, &places)?;
+    Ok(processes)
+}
+
+/// Reads some processes at once.
+fn chunk<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    code: &mut CodeMap,
+    pointers: &[u64],
+    options: SnapshotOptions,
+) -> Vec<process::Read> {
+    let before = blocks(vm, pointers);
+    reader.forget();
+    dictionary::prefetch(reader, vm, &before);
+    let stacks = stack::copy(vm, &before);
+    let relations: Vec<Option<relations::Read>> = match options.relations {
+        0 => before.iter().map(|_| None).collect(),
+        limit => {
+            let read = relations::read(reader, vm, &before, limit);
+            read.into_iter().map(Some).collect()
+        }
+    };
+    let parts = pointers.iter().zip(&before).zip(&stacks).zip(relations);
+    let mut reads: Vec<Option<process::Read>> = parts
+        .map(|(((&address, block), stack), relations)| {
+            let parts = process::Parts {
+                address,
+                block: block.as_deref()?,
+                stack: stack.as_deref(),
+                relations,
+            };
+            process::read(reader, vm, code, parts, options)
+        })
+        .collect();
+    let counters = counters_are_same(vm, &reads);
+    let after = blocks(vm, pointers);
+    let checks = before.iter().zip(&after).zip(counters);
+    for (read, ((before, after), counters)) in reads.iter_mut().zip(checks) {
+        if let Some(read) = read {
+            let unchanged = match (before, after) {
+                (Some(before), Some(after)) => is_unchanged(before, after, &vm.layout),
+                _ => false,
+            };
+            read.process.consistent &= unchanged && counters;
+        }
+    }
+    reads.into_iter().flatten().collect()
+}
+
+/// Whether the counters that each process shares with others are what they were.
+fn counters_are_same<M: Memory>(vm: &Vm<M>, reads: &[Option<process::Read>]) -> Vec<bool> {
+    let counters: Vec<&[(u64, u32)]> = reads
+        .iter()
+        .map(|read| read.as_ref().map_or(&[][..], |read| &read.counters))
+        .collect();
+    let count = counters.iter().map(|counters| counters.len()).sum();
+    let mut copies = vec![[0u8; 4]; count];
+    let mut requests: Vec<(u64, &mut [u8])> = counters
+        .iter()
+        .flat_map(|counters| counters.iter())
+        .zip(&mut copies)
+        .map(|(&(address, _), copy)| (address, copy.as_mut_slice()))
+        .collect();
+    let read = vm.memory.read_many(&mut requests);
+    let mut now = copies
+        .into_iter()
+        .zip(read)
+        .map(|(copy, read)| read.then_some(u32::from_le_bytes(copy)));
+    counters
+        .iter()
+        .map(|counters| {
+            let mut same = true;
+            for (_, was) in *counters {
+                same &= now.next().flatten() == Some(*was);
+            }
+            same
+        })
+        .collect()
+}
+
+/// Takes the names from frames on code that was loaded or purged meanwhile: names are read when
+/// they are needed first, so one of them may be of what came after or before.
+fn forget_replaced<M: Memory>(
+    vm: &Vm<M>,
+    code: &CodeMap,
+    processes: &mut [ProcessSnapshot],
+    places: &[Vec<u64>],
+) -> Result<(), BeamError> {
+    let mut now = CodeMap::new();
+    vm.list_code(&mut now)?;
+    let read = |blob, bytes| read_module(&vm.memory, blob, bytes);
+    let changed = code.changed_since(&now, read);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    for (process, places) in processes.iter_mut().zip(places) {
+        for (index, place) in places.iter().enumerate() {
+            if !changed.iter().any(|range| range.contains(place)) {
+                continue;
+            }
+            process.consistent = false;
+            if let Some(frame) = process.stack.get_mut(index) {
+                frame.mfa = None;
+                frame.location = None;
+            }
+            if index == 0 {
+                process.current_function = None;
             }
         }
-        processes.extend(read.into_iter().flatten());
     }
-    Ok(processes)
+    Ok(())
 }
 
 /// Addresses of the processes that are in the table.
@@ -170,101 +318,14 @@ fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
         fields.inner_queue,
         fields.middle_queue,
         fields.in_queue,
+        fields.in_queue_buffers,
+        fields.links,
+        fields.monitors,
+        fields.monitored_by,
+        fields.dictionary,
+        fields.specific,
     ]
     .into_iter()
     .all(|field| before.word(field) == after.word(field));
     same && rests(&before) && rests(&after) && before.state().0 == after.state().0
-}
-
-fn one<M: Memory>(
-    vm: &Vm<M>,
-    code: &mut CodeMap,
-    block: &[u8],
-    stack: Option<&[u8]>,
-    options: SnapshotOptions,
-) -> Option<ProcessSnapshot> {
-    let process = ProcessBlock::new(block, &vm.layout);
-    let fields = &vm.layout.process;
-    let pid = vm.pids.print(process.id())?;
-    let words_between = |from: u64, to: u64| to.saturating_sub(from) / 8;
-    let heap_words = process.word(fields.heap_words);
-    let old_words = words_between(process.word(fields.old_heap), process.word(fields.old_hend));
-    let walked = stack::walk(vm, code, &process, stack, options.frames);
-    let mailbox = mailbox::read(vm, &process, options.messages);
-    let spawned_as = vm.mfa(process.initial());
-    Some(ProcessSnapshot {
-        name: name(vm, &process),
-        initial_call: initial_call(vm, &process).or_else(|| spawned_as.clone()),
-        spawned_as,
-        current_function: walked.current,
-        status: process.state().status(),
-        mailbox: mailbox.as_ref().map(|mailbox| mailbox.messages),
-        reductions: u64::from(process.word(fields.reds) as u32),
-        heap_words,
-        total_heap_words: heap_words
-            .saturating_add(old_words)
-            .saturating_add(process.word(fields.fragment_words))
-            .saturating_add(mailbox.map_or(0, |mailbox| mailbox.heap_words)),
-        stack_words: words_between(process.stop(), process.hend()),
-        parent: vm.pids.print(process.parent()),
-        group_leader: vm.pids.print(process.word(fields.group_leader)),
-        stack: walked.frames,
-        stack_cut: walked.cut,
-        consistent: walked.whole,
-        pid,
-    })
-}
-
-fn name<M: Memory>(vm: &Vm<M>, process: &ProcessBlock<'_>) -> Option<String> {
-    let registration = process.word(vm.layout.process.reg);
-    if registration == 0 {
-        return None;
-    }
-    let at = registration.wrapping_add(u64::from(vm.layout.reg_proc.name));
-    Some(vm.atom(vm.memory.u64(at).ok()?)?.to_string())
-}
-
-/// `$initial_call` of the process dictionary: slots hold a pair, or a list of those that share
-/// the slot (`erl_process_dict.c`).
-fn initial_call<M: Memory>(vm: &Vm<M>, process: &ProcessBlock<'_>) -> Option<Mfa> {
-    const SLOTS_MAX: u32 = 4096;
-    const BUCKET_MAX: usize = 64;
-    let dictionary = process.word(vm.layout.process.dictionary);
-    if dictionary == 0 {
-        return None;
-    }
-    let layout = &vm.layout.dictionary;
-    let size = vm
-        .memory
-        .u32(dictionary.wrapping_add(u64::from(layout.size)))
-        .ok()?;
-    let data = dictionary.wrapping_add(u64::from(layout.data));
-    let slots = vm.memory.words(data, size.min(SLOTS_MAX) as usize).ok()?;
-    let pair = |term: u64| -> Option<Mfa> {
-        let pair = vm.memory.words(boxed(term)?, 3).ok()?;
-        if vm.atom(pair[1]).as_deref() != Some("$initial_call") {
-            return None;
-        }
-        let call = vm.memory.words(boxed(pair[2])?, 4).ok()?;
-        vm.mfa_of_terms([call[1], call[2], call[3]])
-    };
-    slots.into_iter().find_map(|slot| {
-        let mut term = slot;
-        for _ in 0..BUCKET_MAX {
-            if term & 3 != 1 {
-                break;
-            }
-            let cell = vm.memory.words(term - 1, 2).ok()?;
-            if let Some(found) = pair(cell[0]) {
-                return Some(found);
-            }
-            term = cell[1];
-        }
-        pair(term)
-    })
-}
-
-/// The address in a boxed term.
-fn boxed(term: u64) -> Option<u64> {
-    (term & 3 == 2).then_some(term & !3)
 }

@@ -16,8 +16,8 @@ const BYTES_MAX: u64 = 128 << 10;
 /// One function on a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackFrame {
-    /// The function.
-    pub mfa: Mfa,
+    /// The function; `None` where the code was replaced while the snapshot was taken.
+    pub mfa: Option<Mfa>,
     /// Source file and line, where the code has them.
     pub location: Option<(Arc<str>, u32)>,
 }
@@ -25,6 +25,8 @@ pub struct StackFrame {
 pub(super) struct Walked {
     pub(super) current: Option<Mfa>,
     pub(super) frames: Vec<StackFrame>,
+    /// Where the code of each frame lies.
+    pub(super) addresses: Vec<u64>,
     pub(super) cut: bool,
     /// It was read down to the process's first function, or as far as wanted.
     pub(super) whole: bool,
@@ -76,7 +78,8 @@ pub(super) fn walk<M: Memory>(
     let mut returns = Vec::new();
     let walk = scan(Words::new(copy), &vm.jit, vm.normal_exit, &mut returns);
     let all = bytes == hend.saturating_sub(stop);
-    let mut frames = Vec::new();
+    let mut frames: Vec<StackFrame> = Vec::new();
+    let mut places = Vec::new();
     // Where it resumes is an instruction still to come, a return address one after the call.
     let resumes = std::iter::once(process.i());
     let addresses = resumes.chain(returns.iter().map(|address| address.wrapping_sub(1)));
@@ -86,9 +89,12 @@ pub(super) fn walk<M: Memory>(
             cut = true;
             break;
         }
-        frames.extend(frame(vm, code, address));
+        if let Some(frame) = frame(vm, code, address) {
+            frames.push(frame);
+            places.push(address);
+        }
     }
-    let mut current = frames.first().map(|frame| frame.mfa.clone());
+    let mut current = frames.first().and_then(|frame| frame.mfa.clone());
     // A hibernated process has no stack, and is in a function that the VM gives another name
     // in `process_info`.
     if let Some(mfa) = &mut current
@@ -101,10 +107,12 @@ pub(super) fn walk<M: Memory>(
             arity: 3,
         };
         frames.clear();
+        places.clear();
     }
     Walked {
         current,
         frames,
+        addresses: places,
         cut,
         whole: read && (walk.reached_bottom || !all),
     }
@@ -116,10 +124,10 @@ fn frame<M: Memory>(vm: &Vm<M>, code: &mut CodeMap, address: u64) -> Option<Stac
     let function = located.function()?;
     Some(StackFrame {
         location: located.module.line_at(function, located.offset),
-        mfa: Mfa {
+        mfa: Some(Mfa {
             module: located.module.name.to_string(),
             function: function.name.to_string(),
             arity: function.arity?,
-        },
+        }),
     })
 }

@@ -1,14 +1,13 @@
-//! The few kinds of term that identity needs: atoms, pids, small integers.
-//!
-//! Tags: `erts/emulator/beam/erl_term.h`, the same in OTP 25 to 29.
+//! Atoms: an index into a table that only grows.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::is_atom;
 use crate::BeamError;
-use crate::layout::{AtomLayout, Layout};
+use crate::layout::AtomLayout;
 use crate::memory::Memory;
 
 /// Atoms in one segment of the table (`INDEX_PAGE_SIZE`).
@@ -17,16 +16,6 @@ const SEGMENT: u64 = 1024;
 const ATOMS_MAX: u64 = 64 << 20;
 /// `MAX_ATOM_SZ_LIMIT`: 255 characters of up to 4 bytes.
 const NAME_MAX: usize = 4 * 255;
-
-/// Whether a term is an atom.
-pub(crate) fn is_atom(term: u64) -> bool {
-    term & 0x3f == 0x0b
-}
-
-/// The value of a small integer.
-pub(crate) fn small(term: u64) -> Option<i64> {
-    (term & 0xf == 0xf).then_some(term as i64 >> 4)
-}
 
 /// The target's atoms. An atom is never renamed or freed, so each is read once.
 pub struct AtomTable {
@@ -145,90 +134,9 @@ impl AtomTable {
     }
 }
 
-/// Prints pids as the VM does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PidPrinter {
-    number_bits: u32,
-    data_bits: u32,
-    masks: Option<PidMasks>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct PidMasks {
-    mask: u64,
-    cl_mask: u64,
-    cli_mask: u64,
-    cl_shift: u32,
-    cli_shift: u32,
-}
-
-impl PidPrinter {
-    /// Reads the masks that scramble pids, where the release has them.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn read(
-        memory: &impl Memory,
-        process_table: u64,
-        layout: &Layout,
-    ) -> Result<PidPrinter, BeamError> {
-        let base = process_table + u64::from(layout.process_table.read_only);
-        let layout = &layout.pid;
-        let masks = layout.table.as_ref().map(|table| {
-            let word = |at: u32| memory.u64(base + u64::from(at));
-            let shift = |at: u32| memory.u32(base + u64::from(at)).map(|shift| shift & 63);
-            Ok::<_, BeamError>(PidMasks {
-                mask: word(table.mask)?,
-                cl_mask: word(table.cl_mask)?,
-                cli_mask: word(table.cli_mask)?,
-                cl_shift: shift(table.cl_shift)?,
-                cli_shift: shift(table.cli_shift)?,
-            })
-        });
-        Ok(PidPrinter {
-            number_bits: layout.number_bits,
-            data_bits: layout.data_bits,
-            masks: masks.transpose()?,
-        })
-    }
-
-    /// The slot of a process table of `slots` slots that a local pid belongs into:
-    /// `erts_ptab_id2pix` in `erl_ptab.h`. Where pids are not scrambled the slot is in their
-    /// upper half.
-    #[must_use]
-    pub fn slot(&self, term: u64, slots: u32) -> Option<u64> {
-        if term & 0xf != 3 {
-            return None;
-        }
-        Some(match self.masks {
-            None => term >> 32,
-            Some(_) => (term >> 4) & u64::from(slots.saturating_sub(1)),
-        })
-    }
-
-    /// `<0.N.S>` for the term of a local pid; `None` for any other term.
-    #[must_use]
-    pub fn print(&self, term: u64) -> Option<String> {
-        if term & 0xf != 3 {
-            return None;
-        }
-        let raw = (term >> 4) & (u64::MAX >> (64 - self.data_bits));
-        let data = match self.masks {
-            None => raw,
-            Some(masks) => {
-                (raw & !masks.mask)
-                    | ((raw >> masks.cl_shift) & masks.cl_mask)
-                    | ((raw & masks.cli_mask) << masks.cli_shift)
-            }
-        };
-        let number = data & ((1 << self.number_bits) - 1);
-        Some(format!("<0.{number}.{}>", data >> self.number_bits))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{AtomTable, PidPrinter, small};
+    use super::AtomTable;
     use crate::layout::table_for;
     use crate::memory::Image;
 
@@ -256,22 +164,5 @@ mod tests {
             .find(&image, &["$initial_call", "false"])
             .expect("read");
         assert_eq!(found, [Some(0x4b), None]);
-    }
-
-    #[test]
-    fn pids_print_as_the_vm_prints_them() {
-        let layout = table_for("25").expect("a table");
-        let printer = PidPrinter::read(&Image::new(), 0, &layout).expect("no masks to read");
-        let term = 0x9u64 << 32 | (3 << 15 | 80) << 4 | 3;
-        assert_eq!(printer.print(term).as_deref(), Some("<0.80.3>"));
-        assert_eq!(printer.print(0x0b), None);
-        assert_eq!(printer.slot(term, 1024), Some(9));
-        assert_eq!(printer.slot(0x0b, 1024), None);
-    }
-
-    #[test]
-    fn small_integers_are_signed() {
-        assert_eq!(small((-5i64 << 4) as u64 | 0xf), Some(-5));
-        assert_eq!(small(0x3b), None);
     }
 }

@@ -1,0 +1,137 @@
+//! What a process keeps in its dictionary: slots that hold a pair, or a list of those that share
+//! the slot (`erl_process_dict.c`).
+
+use escope_model::Mfa;
+
+use crate::Vm;
+use crate::memory::Memory;
+use crate::process::ProcessBlock;
+use crate::term::{Limits, TermError, TermReader, boxed, cons};
+
+const SLOTS_MAX: u32 = 4096;
+const BUCKET_MAX: usize = 64;
+/// How much of a key or a label is shown.
+const TEXT_MAX: usize = 1000;
+const LIMITS: Limits = Limits {
+    depth: 16,
+    nodes: 1000,
+    bytes: 4096,
+};
+
+/// What is known of a dictionary.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    /// `$initial_call`, which processes of `proc_lib` have.
+    pub(super) initial_call: Option<Mfa>,
+    /// `$process_label`: `proc_lib:set_label/1`.
+    pub(super) label: Option<String>,
+    pub(super) keys: Vec<String>,
+    /// More keys, or slots, than were looked at.
+    pub(super) cut: bool,
+    /// What it takes.
+    pub(super) bytes: u64,
+}
+
+/// Fetches the dictionaries of many processes.
+pub(super) fn prefetch<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    blocks: &[Option<Vec<u8>>],
+) {
+    let heads: Vec<u64> = blocks
+        .iter()
+        .flatten()
+        .map(|block| ProcessBlock::new(block, &vm.layout).word(vm.layout.process.dictionary))
+        .filter(|&dictionary| dictionary != 0)
+        .collect();
+    reader.prefetch(heads.iter().copied());
+    let slots = heads
+        .iter()
+        .filter_map(|&head| slots(reader, vm, head).ok());
+    let pointers = slots.flat_map(|(_, slots)| slots);
+    reader.prefetch(pointers.filter_map(|slot| boxed(slot).or_else(|| cons(slot))));
+}
+
+/// How many slots a dictionary has, and those that are looked at.
+fn slots<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    dictionary: u64,
+) -> Result<(u32, Vec<u64>), TermError> {
+    let layout = &vm.layout.dictionary;
+    let size = reader.half(dictionary.wrapping_add(u64::from(layout.size)))?;
+    let data = dictionary.wrapping_add(u64::from(layout.data));
+    let slots = reader.words(data, size.min(SLOTS_MAX) as usize)?;
+    Ok((size, slots))
+}
+
+/// Reads a process's dictionary: what names it, and its keys if wanted. A sensitive process has
+/// none to be seen.
+///
+/// # Errors
+/// When it is not what a dictionary should be.
+pub(super) fn read<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+    keys: bool,
+    sensitive: bool,
+) -> Result<Dictionary, TermError> {
+    let mut dictionary = Dictionary::default();
+    let head = process.word(vm.layout.process.dictionary);
+    if head == 0 {
+        return Ok(dictionary);
+    }
+    let (size, slots) = slots(reader, vm, head)?;
+    dictionary.bytes = u64::from(vm.layout.dictionary.data) + 8 * u64::from(size);
+    dictionary.cut = size > SLOTS_MAX;
+    for slot in slots {
+        let mut term = slot;
+        for _ in 0..BUCKET_MAX {
+            let Some(cell) = cons(term) else {
+                break;
+            };
+            let (pair, next) = reader.cell(cell)?;
+            dictionary.pair(reader, vm, pair, keys && !sensitive)?;
+            term = next;
+        }
+        if boxed(term).is_some() {
+            dictionary.pair(reader, vm, term, keys && !sensitive)?;
+        }
+        dictionary.cut |= cons(term).is_some();
+    }
+    if sensitive {
+        dictionary.label = None;
+        dictionary.initial_call = None;
+    }
+    Ok(dictionary)
+}
+
+impl Dictionary {
+    fn pair<M: Memory>(
+        &mut self,
+        reader: &TermReader<'_, M>,
+        vm: &Vm<M>,
+        pair: u64,
+        keys: bool,
+    ) -> Result<(), TermError> {
+        let changed = TermError::Changed { address: pair };
+        let address = boxed(pair).ok_or(changed)?.wrapping_add(8);
+        let (key, value) = reader.cell(address)?;
+        match vm.atom(key).as_deref() {
+            Some("$initial_call") => {
+                self.initial_call = boxed(value)
+                    .and_then(|call| reader.words(call, 4).ok())
+                    .and_then(|call| vm.mfa_of_terms([call[1], call[2], call[3]]));
+            }
+            Some("$process_label") => {
+                self.label = Some(reader.decode(value, LIMITS)?.text(TEXT_MAX));
+            }
+            _ => {}
+        }
+        if keys {
+            self.keys.push(reader.decode(key, LIMITS)?.text(TEXT_MAX));
+        }
+        Ok(())
+    }
+}

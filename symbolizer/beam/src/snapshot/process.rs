@@ -1,0 +1,181 @@
+//! One process: what its struct says, and what hangs on it.
+
+use std::cell::Cell;
+
+use super::{ProcessSnapshot, SnapshotOptions, dictionary, mailbox, relations, stack};
+use crate::Vm;
+use crate::code::CodeMap;
+use crate::memory::Memory;
+use crate::process::ProcessBlock;
+use crate::term::TermReader;
+
+/// `F_SENSITIVE` among the trace flags, `F_TRAP_EXIT` among the process's own: `erl_process.h`,
+/// the same in OTP 25 to 29.
+const SENSITIVE: u64 = 1 << 3;
+const TRAP_EXIT: u64 = 1 << 22;
+
+/// What was read of a process before it is put together.
+pub(super) struct Parts<'p> {
+    /// Where the struct lies.
+    pub(super) address: u64,
+    pub(super) block: &'p [u8],
+    pub(super) stack: Option<&'p [u8]>,
+    pub(super) relations: Option<relations::Read>,
+}
+
+/// A process, and the addresses of the code that its frames are on.
+pub(super) struct Read {
+    pub(super) process: ProcessSnapshot,
+    pub(super) addresses: Vec<u64>,
+    /// Shared counters of its monitors, and what they were.
+    pub(super) counters: Vec<(u64, u32)>,
+}
+
+pub(super) fn read<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    code: &mut CodeMap,
+    parts: Parts<'_>,
+    options: SnapshotOptions,
+) -> Option<Read> {
+    let process = ProcessBlock::new(parts.block, &vm.layout);
+    let fields = &vm.layout.process;
+    let pid = vm.pids.print(process.id())?;
+    let words_between = |from: u64, to: u64| to.saturating_sub(from) / 8;
+    let heap_words = process.word(fields.heap_words);
+    let old_words = words_between(process.word(fields.old_heap), process.word(fields.old_hend));
+    let sensitive = process.word(fields.trace_flags) & SENSITIVE != 0;
+    let walked = stack::walk(vm, code, &process, parts.stack, options.frames);
+    let mailbox = mailbox::read(reader, vm, &process, options.messages, 0);
+    let wants = options.dictionary;
+    let dictionary = dictionary::read(reader, vm, &process, wants, sensitive);
+    let whole = Cell::new(walked.whole && dictionary.is_ok());
+    let dictionary = dictionary.unwrap_or_default();
+    let spawned_as = vm.mfa(process.initial());
+    let (relations, relation_bytes, counters) = match parts.relations {
+        None => (None, None, Vec::new()),
+        Some(read) => {
+            whole.set(whole.get() && read.whole);
+            let known = read.whole && !read.relations.cut;
+            (
+                Some(read.relations),
+                known.then_some(read.bytes),
+                read.counters,
+            )
+        }
+    };
+    let mailbox_words = mailbox.as_ref().map_or(0, |mailbox| mailbox.heap_words);
+    let mailbox_bytes = mailbox.as_ref().and_then(|mailbox| mailbox.bytes);
+    let memory = own_bytes(reader, vm, &process, parts.address)
+        .zip(relation_bytes)
+        .zip(mailbox_bytes)
+        .map(|((own, relations), mailbox)| {
+            [own, relations, mailbox, dictionary.bytes]
+                .into_iter()
+                .fold(0, u64::saturating_add)
+        });
+    let snapshot = ProcessSnapshot {
+        name: name(reader, vm, &process),
+        initial_call: dictionary.initial_call.or_else(|| spawned_as.clone()),
+        spawned_as,
+        label: dictionary.label,
+        current_function: walked.current,
+        status: process.state().status(),
+        mailbox: mailbox.as_ref().map(|mailbox| mailbox.messages),
+        message_queue_data: mailbox::data(vm, &process),
+        reductions: u64::from(process.word(fields.reds) as u32),
+        heap_words,
+        total_heap_words: heap_words
+            .saturating_add(old_words)
+            .saturating_add(process.word(fields.fragment_words))
+            .saturating_add(mailbox_words),
+        stack_words: words_between(process.stop(), process.hend()),
+        min_heap_words: process.word(fields.min_heap_words),
+        fullsweep_after: process.word(fields.fullsweep_after) as u16,
+        memory_bytes: memory,
+        parent: vm.pids.print(process.parent()),
+        group_leader: group_leader(reader, vm, &process),
+        relations,
+        dictionary_keys: wants.then_some(dictionary.keys),
+        dictionary_cut: dictionary.cut,
+        trap_exit: process.word(fields.flags) & TRAP_EXIT != 0,
+        sensitive,
+        stack: walked.frames,
+        stack_cut: walked.cut,
+        consistent: whole.get(),
+        pid,
+    };
+    Some(Read {
+        process: snapshot,
+        addresses: walked.addresses,
+        counters,
+    })
+}
+
+fn name<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+) -> Option<String> {
+    let registration = process.word(vm.layout.process.reg);
+    if registration == 0 {
+        return None;
+    }
+    let at = registration.wrapping_add(u64::from(vm.layout.reg_proc.name));
+    Some(vm.atom(reader.word(at).ok()?)?.to_string())
+}
+
+/// A pid, of another node for those that a remote shell or call has started.
+fn group_leader<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+) -> Option<String> {
+    let term = process.word(vm.layout.process.group_leader);
+    vm.pids.print(term).or_else(|| {
+        let term = reader.decode(term, crate::term::Limits::default()).ok()?;
+        Some(term.to_string())
+    })
+}
+
+/// What `erts_process_memory` in `erl_process_dump.c` counts for a process but for its links,
+/// monitors, messages and dictionary. `None` when something cannot be read.
+fn own_bytes<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+    address: u64,
+) -> Option<u64> {
+    let fields = &vm.layout.process;
+    let between = |from: u64, to: u64| to.saturating_sub(from);
+    let words = process
+        .word(fields.heap_words)
+        .saturating_add(process.word(fields.fragment_words));
+    let mut bytes = words
+        .saturating_mul(8)
+        .saturating_add(u64::from(fields.size));
+    if process.word(fields.abandoned_heap) != 0 {
+        bytes = bytes.saturating_add(between(process.heap(), process.hend()));
+    }
+    let old = (process.word(fields.old_heap), process.word(fields.old_hend));
+    if old.0 != 0 && old.1 != 0 {
+        bytes = bytes.saturating_add(between(old.0, old.1));
+    }
+    let arguments = process.word(fields.arguments);
+    if arguments != address.wrapping_add(u64::from(fields.own_arguments)) {
+        bytes = bytes.saturating_add(8 * (process.word(fields.arity) & 0xff));
+    }
+    let specific = process.word(fields.specific);
+    if specific != 0 {
+        let layout = &vm.layout.specific;
+        bytes = bytes.saturating_add(u64::from(layout.size));
+        let calls = specific.wrapping_add(u64::from(layout.saved_calls));
+        let calls = reader.word(calls).ok()?;
+        if calls != 0 {
+            let length = calls.wrapping_add(u64::from(layout.saved_calls_length));
+            let more = u64::from(reader.half(length).ok()?).saturating_sub(1);
+            bytes = bytes.saturating_add(u64::from(layout.saved_calls_size) + 8 * more);
+        }
+    }
+    Some(bytes)
+}

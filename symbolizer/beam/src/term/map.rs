@@ -1,0 +1,134 @@
+//! Maps: up to 32 keys as a tuple and a row of values, more as a tree of hashes
+//! (`erts/emulator/beam/erl_map.h`, the same in OTP 25 to 29).
+
+use super::decode::{ARITY_MAX, Decoder, arity, subtag};
+use super::{Map, Term, TermError, boxed, cons};
+use crate::memory::Memory;
+
+/// `MAP_HEADER_TAG_*`, bits 6 and 7 of the header.
+const FLAT: u64 = 0;
+const NODE: u64 = 1;
+const HEAD_ARRAY: u64 = 2;
+/// Where the number of pairs lies, and the keys, and what comes after them.
+const SIZE: u64 = 8;
+const KEYS: u64 = 16;
+const VALUES: u64 = 24;
+/// A hash of 64 bits, 4 at each level, and a node for those that agree in all.
+const LEVELS: usize = 17;
+/// More pairs than a memory has room for.
+const PAIRS_MAX: u64 = 1 << 40;
+
+/// Which kind of node a header is of.
+fn kind(header: u64) -> u64 {
+    header >> 6 & 3
+}
+
+impl<M: Memory> Decoder<'_, '_, M> {
+    pub(super) fn map(
+        &mut self,
+        address: u64,
+        header: u64,
+        depth: usize,
+    ) -> Result<Term, TermError> {
+        let size = self.reader.word(address.wrapping_add(SIZE))?;
+        if size > PAIRS_MAX || kind(header) == NODE {
+            return Err(TermError::Changed { address });
+        }
+        if depth == 0 && size > 0 {
+            return Ok(Term::Cut);
+        }
+        let mut map = Map::default();
+        if kind(header) == FLAT {
+            self.flat(address, size, &mut map, depth)?;
+        } else {
+            self.tree(address, header, &mut map, depth, LEVELS)?;
+        }
+        map.missing = (size as usize).saturating_sub(map.pairs.len());
+        Ok(Term::Map(map))
+    }
+
+    fn flat(
+        &mut self,
+        address: u64,
+        size: u64,
+        map: &mut Map,
+        depth: usize,
+    ) -> Result<(), TermError> {
+        let changed = TermError::Changed { address };
+        if size > ARITY_MAX {
+            return Err(changed);
+        }
+        let keys = boxed(self.reader.word(address.wrapping_add(KEYS))?).ok_or(changed)?;
+        let head = self.reader.word(keys)?;
+        if subtag(head) != self.reader.vm.layout.term.tuple || arity(head) != size {
+            return Err(changed);
+        }
+        let count = self.allowed(size as usize);
+        let keys = self.reader.words(keys.wrapping_add(8), count)?;
+        let values = self.reader.words(address.wrapping_add(VALUES), count)?;
+        for (key, value) in keys.into_iter().zip(values) {
+            if !self.pair(key, value, map, depth)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a pair; `false` when no more may be read.
+    fn pair(
+        &mut self,
+        key: u64,
+        value: u64,
+        map: &mut Map,
+        depth: usize,
+    ) -> Result<bool, TermError> {
+        if self.allowed(2) < 2 {
+            return Ok(false);
+        }
+        let pair = (self.term(key, depth - 1)?, self.term(value, depth - 1)?);
+        map.pairs.push(pair);
+        Ok(true)
+    }
+
+    /// Walks a node in the order in which the VM iterates.
+    fn tree(
+        &mut self,
+        address: u64,
+        header: u64,
+        map: &mut Map,
+        depth: usize,
+        levels: usize,
+    ) -> Result<(), TermError> {
+        let changed = TermError::Changed { address };
+        if levels == 0 || header & 3 != 0 {
+            return Err(changed);
+        }
+        let layout = &self.reader.vm.layout.term;
+        let bitmap = (header >> 16 & 0xffff).count_ones() as usize;
+        let (first, count) = match kind(header) {
+            // Keys whose hashes are the same.
+            _ if subtag(header) == layout.tuple && arity(header) <= ARITY_MAX => {
+                (8, arity(header) as usize)
+            }
+            _ if subtag(header) != layout.map => return Err(changed),
+            NODE => (8, bitmap),
+            HEAD_ARRAY => (KEYS, 16),
+            FLAT => return Err(changed),
+            _ => (KEYS, bitmap),
+        };
+        let children = self.allowed(count);
+        for child in self.reader.words(address.wrapping_add(first), children)? {
+            if let Some(cell) = cons(child) {
+                let (key, value) = self.reader.cell(cell)?;
+                if !self.pair(key, value, map, depth)? {
+                    break;
+                }
+            } else {
+                let node = boxed(child).ok_or(changed)?;
+                let header = self.reader.word(node)?;
+                self.tree(node, header, map, depth, levels - 1)?;
+            }
+        }
+        Ok(())
+    }
+}
