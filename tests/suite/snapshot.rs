@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::support::{Facts, Workload, escope};
 
+/// Characters of a message that are shown.
+const VALUE_MAX: usize = 4000;
 /// How many frames `process_info(Pid, current_stacktrace)` has.
 const TRACE: usize = 8;
 
@@ -49,6 +51,83 @@ pub(crate) fn differences(rows: &Value, told: &[Facts]) -> Vec<String> {
         compare(row, facts, &mut wrong);
     }
     wrong
+}
+
+/// Terms of every kind in a mailbox: each prints as the VM prints it, and in the order in which
+/// they came. A map prints in the order in which the VM iterates over it.
+#[test]
+fn terms_are_what_the_vm_says() {
+    live!();
+    let mut vm = Workload::start("terms", &[], &[("TERMS", "3000")]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let command = ["snapshot", "-p", &pid, "--format", "json", "--mailbox"];
+    let values = [&command[..], &["--values", "--messages", "10000"]].concat();
+    let values = escope(&values).success().json();
+    let shapes = escope(&command).success().json();
+    let sensitive = [&command[..], &["--values", "--process", "terms_sensitive"]].concat();
+    let sensitive = escope(&sensitive).success();
+    let (told, _) = vm.stop();
+    assert!(vm.quit().success());
+    for name in ["terms_on_heap", "terms_off_heap"] {
+        let row = named(&values, name);
+        assert_eq!(row["consistent"], true, "{name}");
+        let messages = row["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), told.len());
+        let mut wrong: Vec<String> = Vec::new();
+        for (message, facts) in messages.iter().zip(&told) {
+            let (ours, mut theirs) = (message["text"].as_str().unwrap(), hex(facts, "text"));
+            if let Some((at, _)) = theirs.char_indices().nth(VALUE_MAX) {
+                theirs.replace_range(at.., "...");
+            }
+            if ours != theirs {
+                let index = facts.text("index");
+                let same = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b);
+                let same = same.count().saturating_sub(10);
+                let part = |text: &str| text.chars().skip(same).take(80).collect::<String>();
+                let (ours, theirs) = (part(ours), part(&theirs));
+                wrong.push(format!(
+                    "{name} {index} at {same}: we say {ours}, the VM {theirs}"
+                ));
+            }
+        }
+        let count = wrong.len();
+        wrong.truncate(12);
+        assert!(count == 0, "{count} differences: {wrong:#?}");
+    }
+    let shapes: Vec<(&str, u64)> = named(&shapes, "terms_shapes")["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| {
+            (
+                group["text"].as_str().unwrap(),
+                group["count"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shapes,
+        [
+            ("{'$gen_call',{pid,[alias|reference]},{get,binary(3)}}", 1),
+            ("{'$gen_cast',{put,atom,float}}", 2),
+            ("lone", 1),
+            ("{tag,list(3),map(1),list(4),{},list(0)}", 1),
+            ("integer", 1),
+            ("bitstring(3)", 1),
+        ]
+    );
+    let row = &sensitive.json()[0];
+    assert_eq!(row["sensitive"], true);
+    assert_eq!(row["mailbox"], 1);
+    assert_eq!(row["messages"], Value::Null);
+    assert_eq!(row["dictionary_keys"], serde_json::json!([]));
+    assert!(!sensitive.stdout.contains("do not tell"));
+}
+
+fn named<'a>(rows: &'a Value, name: &str) -> &'a Value {
+    let mut rows = rows.as_array().unwrap().iter();
+    rows.find(|row| row["name"] == name).unwrap()
 }
 
 /// Under load what is called consistent is true: a process that rests is in one of two states.

@@ -144,9 +144,12 @@ pub(crate) struct SnapshotArgs {
     /// Write the memory that this command reads to an image, instead of the table
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) save_image: Option<PathBuf>,
-    /// Only this process: registered name, pid `<0.N.S>` or initial call
-    #[arg(long, value_name = "NAME|PID|MFA")]
+    /// Only these: registered name, pid `<0.N.S>`, label, initial call or its module
+    #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: Option<String>,
+    /// Only those of this status: waiting, runnable, running, suspended, ...
+    #[arg(long)]
+    pub(crate) status: Option<String>,
     /// What comes first
     #[arg(long, value_enum, default_value_t = SortArg::Memory)]
     pub(crate) sort: SortArg,
@@ -156,6 +159,15 @@ pub(crate) struct SnapshotArgs {
     /// Frames of a stack that are read
     #[arg(long, default_value_t = 64, value_parser = frames)]
     pub(crate) frames: usize,
+    /// Show what the first messages of each mailbox look like, without what is in them
+    #[arg(long)]
+    pub(crate) mailbox: bool,
+    /// Messages of a mailbox that are looked at
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "mailbox")]
+    pub(crate) messages: usize,
+    /// Show the messages themselves, which may be nobody else's business
+    #[arg(long, requires = "mailbox")]
+    pub(crate) values: bool,
     /// Rows of the table
     #[arg(short = 'n', long, default_value_t = 20)]
     pub(crate) rows: usize,
@@ -187,6 +199,8 @@ pub(crate) enum SortArg {
     Reductions,
     /// As the table has them
     Pid,
+    /// Registered names, then the others
+    Name,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use escope_model::Mfa;
 use escope_session::{
-    Memory, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose, open_image,
-    save_image, take_snapshot,
+    Memory, MessageOptions, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose,
+    open_image, save_image, take_snapshot,
 };
 use serde_json::{Value, json};
 
@@ -35,6 +35,10 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
 fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     let options = SnapshotOptions {
         frames: args.frames,
+        show: args.mailbox.then_some(MessageOptions {
+            first: args.messages,
+            values: args.values,
+        }),
         ..match args.format {
             SnapshotFormat::Table => SnapshotOptions::default(),
             SnapshotFormat::Json => SnapshotOptions::all(),
@@ -51,11 +55,14 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
         processes.retain(|process| is_wanted(process, wanted));
         if processes.is_empty() {
             return Err(Failure::failed(format!(
-                "none of {all} processes is {wanted}: give a registered name, a pid <0.N.S>, or an \
-                 initial call"
+                "none of {all} processes is {wanted}: give a registered name, a pid <0.N.S>, a \
+                 label, an initial call, or a module"
             ))
             .into());
         }
+    }
+    if let Some(status) = &args.status {
+        processes.retain(|process| process.status == status);
     }
     sort(&mut processes, args.sort);
     output::write_to(None, |out| match args.format {
@@ -70,8 +77,12 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
 
 fn is_wanted(process: &ProcessSnapshot, wanted: &str) -> bool {
     let call = |call: &Option<Mfa>| call.as_ref().is_some_and(|mfa| mfa.to_string() == wanted);
+    let module = |call: &Option<Mfa>| call.as_ref().is_some_and(|mfa| mfa.module == wanted);
     process.pid == wanted
         || process.name.as_deref() == Some(wanted)
+        || process.label.as_deref() == Some(wanted)
+        || module(&process.initial_call)
+        || module(&process.spawned_as)
         || call(&process.initial_call)
         || call(&process.spawned_as)
 }
@@ -83,6 +94,7 @@ fn sort(processes: &mut [ProcessSnapshot], by: SortArg) {
         SortArg::Mailbox => processes.sort_by_key(|p| Reverse(p.mailbox.unwrap_or(u64::MAX))),
         SortArg::Reductions => processes.sort_by_key(|p| Reverse(p.reductions)),
         SortArg::Pid => {}
+        SortArg::Name => processes.sort_by_key(|p| (p.name.is_none(), p.name.clone())),
     }
 }
 
@@ -127,6 +139,9 @@ fn table<M: Memory>(
             printable(&who(process)),
             printable(&whereabouts(process)),
         )?;
+        if args.mailbox {
+            messages(process, out)?;
+        }
         if args.stack {
             callers(process, out)?;
             if process.stack_cut {
@@ -137,6 +152,25 @@ fn table<M: Memory>(
     if processes.len() > args.rows {
         let more = processes.len() - args.rows;
         writeln!(out, "  and {more} more: -n shows them")?;
+    }
+    Ok(())
+}
+
+/// What waits in its mailbox, oldest first.
+fn messages(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()> {
+    const INDENT: &str = "        ";
+    if process.sensitive && process.mailbox != Some(0) {
+        writeln!(out, "{INDENT}sensitive: its messages are not read")?;
+    }
+    let groups = process.messages.as_deref().unwrap_or_default();
+    for group in groups {
+        let text = printable(&group.text);
+        writeln!(out, "{INDENT}{:>5} x {text}", group.count)?;
+    }
+    let shown: u64 = groups.iter().map(|group| group.count).sum();
+    let more = process.mailbox.unwrap_or(0).saturating_sub(shown);
+    if more > 0 && !process.sensitive {
+        writeln!(out, "{INDENT}and {more} more: --messages shows them")?;
     }
     Ok(())
 }
@@ -157,10 +191,10 @@ fn callers(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()>
 }
 
 fn who(process: &ProcessSnapshot) -> String {
-    match (&process.name, &process.initial_call) {
-        (Some(name), _) => name.clone(),
-        (None, Some(call)) => call.to_string(),
-        (None, None) => "unknown".to_owned(),
+    match (&process.name, &process.label, &process.initial_call) {
+        (Some(name), _, _) | (None, Some(name), _) => name.clone(),
+        (None, None, Some(call)) => call.to_string(),
+        (None, None, None) => "unknown".to_owned(),
     }
 }
 
@@ -203,6 +237,12 @@ fn row(process: &ProcessSnapshot) -> Value {
             .map(|monitor| json!({ "kind": monitor.kind, "item": monitor.item }))
             .collect()
     });
+    let messages: Option<Vec<Value>> = process.messages.as_ref().map(|groups| {
+        let groups = groups.iter();
+        groups
+            .map(|group| json!({ "text": group.text, "count": group.count }))
+            .collect()
+    });
     json!({
         "pid": process.pid,
         "name": process.name,
@@ -212,6 +252,7 @@ fn row(process: &ProcessSnapshot) -> Value {
         "current_function": mfa(&process.current_function),
         "status": process.status,
         "mailbox": process.mailbox,
+        "messages": messages,
         "message_queue_data": process.message_queue_data,
         "reductions": process.reductions,
         "heap_words": process.heap_words,

@@ -27,7 +27,7 @@ pub use cost::Cost;
 pub use error::{Refusal, SessionError};
 pub use escope_beam::layout::{Given, Layout};
 pub use escope_beam::memory::Memory;
-pub use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, StackFrame};
+pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, KernelSupport, check_proc, online_cpus, probe_kernel,

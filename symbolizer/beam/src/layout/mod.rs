@@ -339,6 +339,8 @@ offsets! {
     }
     /// References and external identities.
     ReferenceLayout {
+        /// How many numbers the VM prints of its own ones at most.
+        printed,
         /// All ones in an ordinary one, 32 bits.
         marker,
         /// The numbers, 32 bits each.

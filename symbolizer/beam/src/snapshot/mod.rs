@@ -11,6 +11,7 @@
 
 mod dictionary;
 mod mailbox;
+mod messages;
 mod process;
 mod relations;
 mod stack;
@@ -24,6 +25,7 @@ use crate::process::ProcessBlock;
 use crate::term::TermReader;
 use crate::{BeamError, Vm};
 
+pub use messages::{MessageOptions, Messages};
 pub use relations::{Monitor, Relations};
 pub use stack::StackFrame;
 
@@ -52,6 +54,8 @@ pub struct ProcessSnapshot {
     /// Messages in its mailbox; `None` where there are more than can be counted or the list was
     /// changing.
     pub mailbox: Option<u64>,
+    /// What the first messages look like; `None` when not asked for, and of a sensitive process.
+    pub messages: Option<Vec<Messages>>,
     /// Where messages are kept: `on_heap` or `off_heap`.
     pub message_queue_data: Option<&'static str>,
     /// Since it was spawned, as of when it was last scheduled out.
@@ -98,6 +102,8 @@ pub struct SnapshotOptions {
     pub frames: usize,
     /// Messages that are counted.
     pub messages: u64,
+    /// Messages that are shown.
+    pub show: Option<MessageOptions>,
     /// Links and monitors that are read; at 0 none are, and what takes memory is not counted.
     pub relations: usize,
     /// Whether the keys of dictionaries are read.
@@ -109,6 +115,7 @@ impl Default for SnapshotOptions {
         SnapshotOptions {
             frames: 64,
             messages: 100_000,
+            show: None,
             relations: 0,
             dictionary: false,
         }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{ProcessSnapshot, SnapshotOptions, dictionary, mailbox, relations, stack};
+use super::{ProcessSnapshot, SnapshotOptions, dictionary, mailbox, messages, relations, stack};
 use crate::Vm;
 use crate::code::CodeMap;
 use crate::memory::Memory;
@@ -46,11 +46,18 @@ pub(super) fn read<M: Memory>(
     let old_words = words_between(process.word(fields.old_heap), process.word(fields.old_hend));
     let sensitive = process.word(fields.trace_flags) & SENSITIVE != 0;
     let walked = stack::walk(vm, code, &process, parts.stack, options.frames);
-    let mailbox = mailbox::read(reader, vm, &process, options.messages, 0);
+    let show = options.show.filter(|_| !sensitive);
+    let first = show.map_or(0, |show| show.first);
+    let mailbox = mailbox::read(reader, vm, &process, options.messages, first);
     let wants = options.dictionary;
     let dictionary = dictionary::read(reader, vm, &process, wants, sensitive);
     let whole = Cell::new(walked.whole && dictionary.is_ok());
     let dictionary = dictionary.unwrap_or_default();
+    let messages = show.zip(mailbox.as_ref()).map(|(show, mailbox)| {
+        let (messages, all) = messages::read(reader, &mailbox.first, show);
+        whole.set(whole.get() && all);
+        messages
+    });
     let spawned_as = vm.mfa(process.initial());
     let (relations, relation_bytes, counters) = match parts.relations {
         None => (None, None, Vec::new()),
@@ -82,6 +89,7 @@ pub(super) fn read<M: Memory>(
         current_function: walked.current,
         status: process.state().status(),
         mailbox: mailbox.as_ref().map(|mailbox| mailbox.messages),
+        messages,
         message_queue_data: mailbox::data(vm, &process),
         reductions: u64::from(process.word(fields.reds) as u32),
         heap_words,

@@ -27,6 +27,7 @@ impl<M: Memory> TermReader<'_, M> {
         Ok(Term::Reference(Reference {
             node: None,
             numbers: self.numbers(start, count)?,
+            printed: layout.printed as usize,
         }))
     }
 
@@ -36,6 +37,7 @@ impl<M: Memory> TermReader<'_, M> {
         Ok(Term::Reference(Reference {
             node: None,
             numbers: self.numbers(start, 3)?,
+            printed: 3,
         }))
     }
 
@@ -51,6 +53,7 @@ impl<M: Memory> TermReader<'_, M> {
         Ok(Term::Reference(Reference {
             node: Some(self.external_node(address)?),
             numbers: self.numbers(data.wrapping_add(4), count)?,
+            printed: count,
         }))
     }
 

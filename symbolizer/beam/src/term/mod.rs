@@ -222,8 +222,11 @@ pub struct Port {
 pub struct Reference {
     /// Its node; `None` for the VM's own.
     pub node: Option<Arc<Node>>,
-    /// Its numbers; the last is printed first.
+    /// Its numbers; the last is printed first. Those after the third, in one of the VM's own, say
+    /// which process it belongs to.
     pub numbers: Vec<u32>,
+    /// How many of them are printed, the first ones: OTP 25 leaves the process out.
+    pub printed: usize,
 }
 
 /// A function.

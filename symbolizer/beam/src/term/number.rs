@@ -25,14 +25,8 @@ pub(super) fn float(bits: u64) -> String {
         }
         .to_owned();
     }
-    // Rust prints the same shortest digits, as d.ddde±x.
-    let text = format!("{:e}", value.abs());
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let scientific: i32 = exponent.parse().unwrap_or(0);
-    let digits = mantissa.replace('.', "");
-    let length = digits.len() as i32;
-    // What the number is as an integer times a power of ten.
-    let power = scientific - (length - 1);
+    let (digits, power) = shortest(value.abs());
+    let scientific = power + digits.len() as i32 - 1;
     let sign = if value < 0.0 { "-" } else { "" };
     let number = if is_fixed(&digits, power, scientific) {
         fixed(&digits, power)
@@ -42,6 +36,22 @@ pub(super) fn float(bits: u64) -> String {
         format!("{first}.{rest}e{scientific}")
     };
     format!("{sign}{number}")
+}
+
+/// The fewest digits, and the power of ten that they count. Of two that are equally short and
+/// equally near the even one, as the VM has it; Rust's own formatting takes the upper one.
+fn shortest(value: f64) -> (String, i32) {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(value);
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits = format!("{whole}{fraction}");
+    let power = exponent - fraction.len() as i32;
+    let digits = digits.trim_start_matches('0');
+    let kept = digits.trim_end_matches('0');
+    (kept.to_owned(), power + (digits.len() - kept.len()) as i32)
 }
 
 /// Whether it is printed without an exponent: where that is not longer, and no integer beyond

@@ -1,7 +1,8 @@
 //! Terms as `io:format("~0tp", [Term])` prints them, on one line.
 //!
 //! Lists and binaries of printable Latin-1 characters print as strings, as in an `erl` without
-//! `+pc unicode`. What was not read prints as `...`.
+//! `+pc unicode`. What was not read prints as `...`. Releases differ in bytes that are no UTF-8 but
+//! begin with a character of it beyond Latin-1: they print as up to OTP 27, as text if Latin-1 is.
 
 use std::fmt::{self, Write};
 
@@ -79,7 +80,8 @@ fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
         }
         Term::Reference(reference) => {
             write!(out, "#Ref<{}", channel(reference.node.as_deref()))?;
-            for number in reference.numbers.iter().rev() {
+            let shown = reference.numbers.get(..reference.printed);
+            for number in shown.unwrap_or(&reference.numbers).iter().rev() {
                 write!(out, ".{number}")?;
             }
             out.write_char('>')
