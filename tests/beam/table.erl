@@ -89,13 +89,12 @@ keys(N) ->
     put(self(), hd(erlang:ports())),
     put('Odd key', fun lists:map/2).
 
--ifdef(OTP_RELEASE).
--if(?OTP_RELEASE >= 27).
-label(Label) -> proc_lib:set_label(Label).
--else.
-label(_) -> ok.
--endif.
--endif.
+%% proc_lib:set_label/1 came with OTP 27.
+label(Label) ->
+    case erlang:function_exported(proc_lib, set_label, 1) of
+        true -> apply(proc_lib, set_label, [Label]);
+        false -> ok
+    end.
 
 deep(0) -> receive stop -> ok end;
 deep(N) -> ok = deep(N - 1).

@@ -12,7 +12,7 @@ main() -> workload:run(?MODULE).
 prepare() ->
     Count = workload:env_int("TERMS", 2000),
     _ = rand:seed(exsss, {workload:env_int("SEED", 1), 2, 3}),
-    Terms = fixed() ++ [term(4) || _ <- lists:seq(1, Count)],
+    Terms = fixed() ++ records() ++ [term(4) || _ <- lists:seq(1, Count)],
     {[{terms, length(Terms)}], Terms}.
 
 start(Terms) ->
@@ -73,6 +73,22 @@ fixed() ->
      maps:from_list([{I, I * I} || I <- lists:seq(1, 32)]), maps:from_list([{I, I} || I <- lists:seq(1, 33)]),
      maps:from_list([{{I, <<I>>}, [I]} || I <- lists:seq(1, 250)]), #{a => 1, "b" => 2, 3.0 => #{c => []}},
      maps:from_list([{I * 1.0, x} || I <- lists:seq(1, 40)]), lists:duplicate(300, a), lists:seq(1, 300)].
+
+%% Native records came with OTP 29.
+records() ->
+    case list_to_integer(erlang:system_info(otp_release)) >= 29 of
+        true ->
+            {ok, Module, Code} = workload:compile_text(
+                "-module(terms_record).\n"
+                "-export([make/1]).\n"
+                "-record #point{z = 1, y = 2, 'an x', empty = []}.\n"
+                "-record #none{}.\n"
+                "make(X) -> [#point{z = X, 'an x' = {X}}, #none{}, #{#none{} => #point{y = [X], 'an x' = #none{}}}].\n"),
+            {module, Module} = code:load_binary(Module, "terms_record.erl", Code),
+            Module:make(17);
+        false ->
+            []
+    end.
 
 bits(Bin, From, Size) -> <<_:From, Part:Size/bitstring, _/bitstring>> = Bin, Part.
 

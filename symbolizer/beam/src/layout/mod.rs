@@ -450,7 +450,7 @@ pub struct PidLayout {
 }
 
 /// Terms: subtags of what is boxed, and how binaries are laid out, in one way or the other.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermLayout {
     /// Subtag of tuples.
@@ -482,7 +482,7 @@ pub struct TermLayout {
 }
 
 /// Funs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FunLayout {
     /// Pointer to the entry, or to the export of an external one.

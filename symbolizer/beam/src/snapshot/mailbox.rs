@@ -30,6 +30,8 @@ pub(super) struct Mailbox {
     /// All that they take; `None` where a message is not decoded yet, so that its size is not
     /// known.
     pub(super) bytes: Option<u64>,
+    /// Nothing was in the buffers of senders, which are read one after the other.
+    pub(super) settled: bool,
     /// The first messages, oldest first; 0 for one that is not decoded yet.
     pub(super) first: Vec<u64>,
 }
@@ -58,7 +60,9 @@ pub(super) fn read<M: Memory>(
         process.word(fields.middle_queue),
         process.word(fields.in_queue),
     ];
-    queues.extend(buffers(reader, vm, process.word(fields.in_queue_buffers)).ok()?);
+    let buffers = buffers(reader, vm, process.word(fields.in_queue_buffers)).ok()?;
+    let settled = buffers.is_empty();
+    queues.extend(buffers);
     let mut counter = Counter {
         reader,
         vm,
@@ -67,6 +71,7 @@ pub(super) fn read<M: Memory>(
         shown,
         mailbox: Mailbox {
             bytes: Some(0),
+            settled,
             ..Mailbox::default()
         },
     };
@@ -81,7 +86,7 @@ pub(super) fn read<M: Memory>(
 }
 
 /// First signals in the buffers of the in-queue that are not empty.
-pub(super) fn buffers<M: Memory>(
+fn buffers<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     buffers: u64,

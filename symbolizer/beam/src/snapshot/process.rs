@@ -1,7 +1,5 @@
 //! One process: what its struct says, and what hangs on it.
 
-use std::cell::Cell;
-
 use super::{ProcessSnapshot, SnapshotOptions, dictionary, mailbox, messages, relations, stack};
 use crate::Vm;
 use crate::code::CodeMap;
@@ -51,18 +49,19 @@ pub(super) fn read<M: Memory>(
     let mailbox = mailbox::read(reader, vm, &process, options.messages, first);
     let wants = options.dictionary;
     let dictionary = dictionary::read(reader, vm, &process, wants, sensitive);
-    let whole = Cell::new(walked.whole && dictionary.is_ok());
+    let settled = mailbox.as_ref().is_none_or(|mailbox| mailbox.settled);
+    let mut whole = walked.whole && dictionary.is_ok() && settled;
     let dictionary = dictionary.unwrap_or_default();
     let messages = show.zip(mailbox.as_ref()).map(|(show, mailbox)| {
         let (messages, all) = messages::read(reader, &mailbox.first, show);
-        whole.set(whole.get() && all);
+        whole &= all;
         messages
     });
     let spawned_as = vm.mfa(process.initial());
     let (relations, relation_bytes, counters) = match parts.relations {
         None => (None, None, Vec::new()),
         Some(read) => {
-            whole.set(whole.get() && read.whole);
+            whole &= read.whole;
             let known = read.whole && !read.relations.cut;
             (
                 Some(read.relations),
@@ -110,7 +109,7 @@ pub(super) fn read<M: Memory>(
         sensitive,
         stack: walked.frames,
         stack_cut: walked.cut,
-        consistent: whole.get(),
+        consistent: whole,
         pid,
     };
     Some(Read {

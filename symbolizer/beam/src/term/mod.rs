@@ -7,6 +7,8 @@
 mod atoms;
 mod bits;
 mod decode;
+#[cfg(test)]
+mod hostile;
 mod identity;
 mod map;
 mod number;

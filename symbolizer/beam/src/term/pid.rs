@@ -7,13 +7,13 @@ use crate::memory::Memory;
 /// Prints pids as the VM does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PidPrinter {
-    number_bits: u32,
-    data_bits: u32,
-    masks: Option<PidMasks>,
+    pub(super) number_bits: u32,
+    pub(super) data_bits: u32,
+    pub(super) masks: Option<PidMasks>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct PidMasks {
+pub(super) struct PidMasks {
     mask: u64,
     cl_mask: u64,
     cli_mask: u64,
