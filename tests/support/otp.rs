@@ -29,7 +29,7 @@ fn release() -> (Option<String>, bool) {
 
 /// Whether it is the machine's own, which the servers of its packages run on.
 pub(crate) fn is_system() -> bool {
-    release().is_none()
+    matches!(release(), (None, false))
 }
 
 /// Its root folder.
