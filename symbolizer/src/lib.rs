@@ -13,6 +13,8 @@
 
 mod activity;
 mod fingerprint;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod identity;
 mod intern;
 mod kernel;

@@ -1,6 +1,6 @@
 //! Development tasks, and what the test suite shares with them.
 //!
-//! `demo` and `test` drive other programs and know nothing of the profiler's crates;
+//! `bench`, `demo`, `fuzz` and `test` drive other programs and know nothing of the profiler's crates;
 //! `layouts` makes the tables of `escope-beam`, with that crate's own reader; `tidy` holds the
 //! rules of this tree as functions that return violations; `live` says which tests can run on
 //! this machine. This crate is built before anything else is installed, so neither it nor
@@ -11,6 +11,7 @@
 pub mod bench;
 pub mod commands;
 pub mod demo;
+pub mod fuzz;
 pub mod install;
 pub mod layouts;
 pub mod live;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::commands::root;
-use xtask::{bench, demo, layouts, otp, test, tidy};
+use xtask::{bench, demo, fuzz, layouts, otp, test, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Development tasks of escope-bpf")]
@@ -23,6 +23,8 @@ enum Task {
     Test(test::Args),
     /// Other OTP releases to test against, below target/otp
     Otp(otp::Args),
+    /// Hostile bytes for everything that reads bytes of others
+    Fuzz(fuzz::Args),
     /// What a look from outside costs: ratios, and how it grows
     Bench(bench::Args),
     /// Tables of where OTP releases keep things, from debug information
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Otp(args) => otp::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Layouts(args) => layouts::run(&args),
         Task::Tidy => tidy::run(&root()),

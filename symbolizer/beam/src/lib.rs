@@ -13,6 +13,8 @@
 mod attach;
 pub mod code;
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod image;
 pub mod layout;
 pub mod memory;

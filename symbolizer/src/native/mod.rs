@@ -217,6 +217,45 @@ fn has_mapped(file: &File, mapping: &ExecutableMapping, memory: &impl Memory) ->
         && here.iter().zip(&there).filter(|(a, b)| a != b).count() <= PROBED_BYTES
 }
 
+/// Whatever is called an object file, and a stack in it.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    use escope_model::{StackCopy, UserRegs, Words};
+
+    let Some(object) = NativeObject::from_bytes(bytes) else {
+        return;
+    };
+    let text = object.text.clone().unwrap_or_default();
+    let mapping = ExecutableMapping {
+        start: text.start,
+        end: text.end,
+        file_offset: 0,
+        device: (0, 0),
+        inode: 0,
+        path: "object".to_owned(),
+    };
+    let mut unwinder = NativeUnwinder::new();
+    unwinder.add(&mapping, 0, &object);
+    let stack: Vec<u8> = (0..64u64)
+        .flat_map(|slot| text.start.wrapping_add(slot * 24).to_le_bytes())
+        .collect();
+    for step in 0..32 {
+        let ip = text.start.wrapping_add(step * 17);
+        let regs = UserRegs {
+            ip,
+            sp: 0x7000,
+            bp: 0x7000 + 8 * step,
+            ..UserRegs::default()
+        };
+        let copy = StackCopy {
+            address: 0x7000,
+            words: Words::new(&stack),
+        };
+        let _ = (object.symbol_at(ip), object.address_of(ip));
+        unwinder.unwind(&regs, copy, |_| false, &mut Vec::new());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};

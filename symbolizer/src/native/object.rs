@@ -112,7 +112,8 @@ impl NativeObject {
             bounds: Vec::new(),
             segments,
             got: range(".got"),
-            eh_frame_hdr: section(".eh_frame_hdr"),
+            eh_frame_hdr: section(".eh_frame_hdr")
+                .filter(|table| eh_frame.as_ref().is_some_and(|of| leads_into(table, of))),
             has_debug_info: file.section_by_name(".debug_info").is_some()
                 || matches!(file.gnu_debuglink(), Ok(Some(_))),
             text,
@@ -186,6 +187,35 @@ impl NativeObject {
     }
 }
 
+/// Whether a search table is in the form that linkers write and leads into its `.eh_frame` only
+/// (Linux Standard Base, "The .eh_frame_hdr section"). Without one that does, functions are
+/// looked for in `.eh_frame` itself.
+fn leads_into(table: &Section, eh_frame: &Section) -> bool {
+    // Version 1, .eh_frame as pcrel sdata4, count as udata4, table as datarel sdata4.
+    let Some(([1, 0x1b, 0x03, 0x3b], rest)) = table.bytes.split_first_chunk::<4>() else {
+        return false;
+    };
+    let Some(([to, count], pairs)) = rest
+        .split_first_chunk::<8>()
+        .map(|(head, pairs)| (head.as_chunks::<4>().0, pairs))
+        .and_then(|(head, pairs)| Some((*head.first_chunk::<2>()?, pairs)))
+    else {
+        return false;
+    };
+    let at = |from: u64, offset: [u8; 4]| {
+        from.wrapping_add_signed(i64::from(i32::from_le_bytes(offset)))
+    };
+    let (pairs, range) = (pairs.as_chunks::<8>().0, eh_frame.range());
+    let pairs = pairs.get(..u32::from_le_bytes(count) as usize);
+    at(table.start.wrapping_add(4), to) == eh_frame.start
+        && pairs.is_some_and(|pairs| {
+            pairs.iter().all(|pair| {
+                let description = pair.last_chunk::<4>().copied().unwrap_or_default();
+                range.contains(&at(table.start, description))
+            })
+        })
+}
+
 fn before<T>(sorted: &[T], address: u64, start: impl Fn(&T) -> u64) -> Option<&T> {
     let after = sorted.partition_point(|item| start(item) <= address);
     sorted.get(after.checked_sub(1)?)
@@ -245,6 +275,7 @@ mod tests {
         let file = std::fs::File::open(path).expect("it runs");
         let object = NativeObject::read(file).expect("an ELF file");
         assert!(!object.bounds.is_empty() && !object.symbols.is_empty());
+        assert!(object.eh_frame_hdr.is_some());
         let symbol = &object.symbols[object.symbols.len() / 2];
         assert!(matches!(
             object.symbol_at(symbol.start),

@@ -97,7 +97,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<VmImage, ImageError> {
     parse_payload(&payload)
 }
 
-fn parse_payload(payload: &[u8]) -> Result<VmImage, ImageError> {
+pub(super) fn parse_payload(payload: &[u8]) -> Result<VmImage, ImageError> {
     let mut front = Front(payload);
     let facts = front.u32()? as usize;
     let facts = serde_json::from_slice(front.take(facts)?)?;
@@ -124,7 +124,7 @@ fn parse_payload(payload: &[u8]) -> Result<VmImage, ImageError> {
     Ok(VmImage { facts, memory })
 }
 
-pub(super) fn to_bytes(image: &VmImage) -> Result<Vec<u8>, ImageError> {
+pub(super) fn to_payload(image: &VmImage) -> Result<Vec<u8>, ImageError> {
     let facts = serde_json::to_vec(&image.facts)?;
     let mut payload = Vec::new();
     let length =
@@ -139,14 +139,18 @@ pub(super) fn to_bytes(image: &VmImage) -> Result<Vec<u8>, ImageError> {
     for (_, piece) in image.memory.pieces() {
         payload.extend(piece);
     }
-    let size = payload.len() as u64;
-    if size > PAYLOAD_MAX {
-        return Err(ImageError::TooLarge(size));
+    if payload.len() as u64 > PAYLOAD_MAX {
+        return Err(ImageError::TooLarge(payload.len() as u64));
     }
+    Ok(payload)
+}
+
+pub(super) fn to_bytes(image: &VmImage) -> Result<Vec<u8>, ImageError> {
+    let payload = to_payload(image)?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend(VERSION.to_le_bytes());
     bytes.extend([0; 4]);
-    bytes.extend(size.to_le_bytes());
+    bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(XxHash3_64::oneshot(&payload).to_le_bytes());
     bytes.extend(zstd::encode_all(payload.as_slice(), LEVEL)?);
     Ok(bytes)

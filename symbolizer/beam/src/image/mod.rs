@@ -87,6 +87,24 @@ impl VmImage {
         Ok((VmImage { facts, memory }, changed))
     }
 
+    /// Reads the payload of an image, which its checksum protects otherwise.
+    ///
+    /// # Errors
+    /// When it is none.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn parse_payload(bytes: &[u8]) -> Result<VmImage, ImageError> {
+        format::parse_payload(bytes)
+    }
+
+    /// The payload of this image.
+    ///
+    /// # Errors
+    /// When it is larger than images may be.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn to_payload(&self) -> Result<Vec<u8>, ImageError> {
+        format::to_payload(self)
+    }
+
     /// The bytes of this image.
     ///
     /// # Errors

@@ -68,6 +68,41 @@ impl Elf {
         })
     }
 
+    /// Reads a file that is in memory.
+    ///
+    /// # Errors
+    /// When it is no 64-bit little-endian ELF file.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> object::Result<Elf> {
+        Elf::parse(bytes)
+    }
+
+    /// A file without symbols, mapped where it says.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn stripped(
+        data: std::ops::Range<u64>,
+        code: std::ops::Range<u64>,
+        constants: Vec<u8>,
+    ) -> Elf {
+        let segment = |range: std::ops::Range<u64>, flags| Segment {
+            address: range.start,
+            file_offset: range.start,
+            file_bytes: range.end - range.start,
+            memory_bytes: range.end - range.start,
+            flags,
+        };
+        Elf {
+            symbols: HashMap::new(),
+            functions: vec![code.start],
+            segments: vec![
+                segment(code, object::elf::PF_X),
+                segment(data, object::elf::PF_W),
+            ],
+            build_id: None,
+            constants,
+        }
+    }
+
     fn parse<'data, R: ReadRef<'data>>(data: R) -> object::Result<Elf> {
         let file = object::read::elf::ElfFile64::<object::LittleEndian, R>::parse(data)?;
         let mut symbols = HashMap::new();

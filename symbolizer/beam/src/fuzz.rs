@@ -1,0 +1,193 @@
+//! Hostile input: what a target may hold, as functions of bytes. Each must end soon, in bounded
+//! memory, without a panic, whatever the bytes are. `cargo xtask fuzz` and a test run them.
+
+mod damage;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use crate::code::CodeMap;
+use crate::image::{Facts, VmImage};
+use crate::memory::{Image, Memory};
+use crate::snapshot::{SnapshotOptions, snapshot};
+use crate::target::{CoreFile, Elf, ExecutableMapping};
+use crate::vm::Source;
+use crate::{AtomTable, Vm};
+
+/// VMs of several releases, at rest.
+static VMS: LazyLock<Vec<VmImage>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/vm");
+    ["otp-25", "otp-27", "otp-29"]
+        .iter()
+        .filter_map(|name| VmImage::open(&folder.join(format!("{name}.image"))).ok())
+        .collect()
+});
+
+/// The bytes of an image, and of its payload.
+pub fn image(bytes: &[u8]) {
+    let images = [VmImage::parse(bytes), VmImage::parse_payload(bytes)];
+    for image in images.into_iter().flatten() {
+        if let Ok(mut vm) = image.vm(None) {
+            use_all(&mut vm);
+        }
+    }
+}
+
+/// Images to begin with: their payloads, which no checksum protects.
+#[must_use]
+pub fn image_seeds() -> Vec<Vec<u8>> {
+    VMS.iter()
+        .filter_map(|image| image.to_payload().ok())
+        .collect()
+}
+
+/// A VM whose memory was damaged, as `damage` has it, found and read as ever.
+pub fn vm(bytes: &[u8]) {
+    let Some((facts, memory)) = damaged(bytes) else {
+        return;
+    };
+    if let Ok(mut vm) = Vm::known(facts, memory, None) {
+        use_all(&mut vm);
+    }
+}
+
+/// The same in a VM without symbols, whose data is looked through for what is known of it.
+pub fn scan(bytes: &[u8]) {
+    let Some((facts, memory)) = damaged(bytes) else {
+        return;
+    };
+    let globals = &facts.globals;
+    let known = [
+        globals.atom_table,
+        globals.process_table,
+        globals.jit_descriptor,
+        globals.bifs.map_or(globals.atom_table, |(table, _)| table),
+    ];
+    let (low, high) = known.iter().fold((u64::MAX, 0), |(low, high), &at| {
+        (low.min(at), high.max(at))
+    });
+    let (start, end) = (low & !0xfff, (high & !0xfff).saturating_add(0x8000));
+    // Of the whole segment an image has only what was needed.
+    let Some(data) = usize::try_from(end - start)
+        .ok()
+        .filter(|&bytes| bytes < 1 << 20)
+    else {
+        return;
+    };
+    let mut data = vec![0; data];
+    for (address, piece) in memory.pieces() {
+        let at = address
+            .checked_sub(start)
+            .and_then(|at| usize::try_from(at).ok());
+        if let Some(place) = at.and_then(|at| data.get_mut(at..)) {
+            let bytes = piece.len().min(place.len());
+            if let (Some(place), Some(piece)) = (place.get_mut(..bytes), piece.get(..bytes)) {
+                place.copy_from_slice(piece);
+            }
+        }
+    }
+    let code = 0x1000..0x3000;
+    let mut whole = Image::new();
+    for (address, piece) in memory.pieces() {
+        if !(start..end).contains(&address) {
+            whole.map(address, piece);
+        }
+    }
+    whole.map(start, data).map(code.start, vec![0x90; 0x2000]);
+    let constants = format!(
+        "with an Erlang/OTP {} compiler\0emulator version {}\n",
+        facts.otp_release, facts.erts_version
+    );
+    let elf = Elf::stripped(start..end, code.clone(), constants.into_bytes());
+    let mapping = |start, end, path: &str| ExecutableMapping {
+        start,
+        end,
+        file_offset: start,
+        device: (0, 0),
+        inode: 0,
+        path: path.to_owned(),
+    };
+    let mut mappings = vec![mapping(code.start, code.end, "beam.smp")];
+    mappings.extend(
+        facts
+            .jit
+            .iter()
+            .map(|&(start, end)| mapping(start, end, "")),
+    );
+    let found = Vm::understand(Source {
+        pid: facts.pid,
+        exe: "beam.smp".into(),
+        elf: &elf,
+        mappings: &mappings,
+        memory: whole,
+        layout: None,
+    });
+    if let Ok(mut vm) = found {
+        use_all(&mut vm);
+    }
+}
+
+fn damaged(bytes: &[u8]) -> Option<(Facts, Image)> {
+    let (which, patches) = bytes.split_first()?;
+    let vms = &*VMS;
+    let vm = vms.get(usize::from(*which) % vms.len().max(1))?;
+    Some((vm.facts.clone(), damage::apply(&vm.memory, patches)))
+}
+
+/// Damage to begin with: none, to each VM.
+#[must_use]
+pub fn vm_seeds() -> Vec<Vec<u8>> {
+    (0..VMS.len() as u8)
+        .map(|which| [vec![which], vec![0; 3 * damage::PATCH]].concat())
+        .collect()
+}
+
+/// A core file, all of its memory, and the notes in it.
+pub fn core(bytes: &[u8]) {
+    let Ok(core) = CoreFile::parse(bytes) else {
+        return;
+    };
+    let _ = core.build_id();
+    let Ok(memory) = core.memory(None) else {
+        return;
+    };
+    for mapping in core.mappings().iter().take(64) {
+        let mut buffer = [0; 256];
+        for at in [mapping.start, mapping.end.wrapping_sub(128)] {
+            let _ = memory.read(at, &mut buffer);
+        }
+    }
+}
+
+/// An ELF file.
+pub fn elf(bytes: &[u8]) {
+    let Ok(elf) = Elf::from_bytes(bytes) else {
+        return;
+    };
+    for address in [0, 0x1000, u64::MAX] {
+        let _ = (elf.file_offset(address), elf.address_of(address));
+    }
+    let _ = (elf.writable().count(), elf.executable());
+    let _ = (elf.function_starts(), elf.constants(), elf.build_id());
+}
+
+/// Everything that reads a VM which was believed.
+fn use_all<M: Memory>(vm: &mut Vm<M>) {
+    let mut code = CodeMap::new();
+    let options = SnapshotOptions {
+        frames: 100_000,
+        ..SnapshotOptions::default()
+    };
+    if vm.read_code(&mut code).is_ok() {
+        let _ = snapshot(vm, &mut code, options);
+    }
+    let _ = vm.schedulers();
+    let atoms = AtomTable::new(vm.globals.atom_table, vm.layout.atom.clone());
+    let _ = atoms.find(&vm.memory, &["$initial_call", "no such atom"]);
+    if let Ok((entries, _)) = vm.list_code(&mut code) {
+        for entry in entries.iter().take(64) {
+            let _ = (vm.call_site(entry.start), vm.called_bif(entry.start));
+            let _ = vm.calls_fragment(entry.start);
+        }
+    }
+}
