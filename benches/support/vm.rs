@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use escope_beam::layout::{Globals, table_for};
 use escope_beam::memory::Image;
 use escope_beam::stack::JitRanges;
-use escope_beam::{AtomTable, Certainty, PidPrinter, Vm, read_executable_mappings};
+use escope_beam::{AtomTable, Certainty, PidPrinter, Ran, Vm, read_executable_mappings};
 use escope_model::Mfa;
 use escope_symbolizer::Symbolizer;
 
@@ -78,6 +78,7 @@ impl World {
                 level: "verified",
                 notes: Vec::new(),
             },
+            ran: Ran::default(),
         }
     }
 }

@@ -113,7 +113,13 @@ fn table<M: Memory>(
         vm.pid,
         vm.otp_release,
     )?;
-    if inconsistent > 0 {
+    if inconsistent > 0 && args.core.is_some() {
+        writeln!(
+            out,
+            "{inconsistent} of them, marked ~, ran when the VM died or are not whole in the core: \
+             their heaps and reductions are of when they were last scheduled out"
+        )?;
+    } else if inconsistent > 0 {
         writeln!(
             out,
             "{inconsistent} of them, marked ~, ran or changed while they were read: what is told of \

@@ -109,7 +109,7 @@ impl Vm<CoreMemory> {
             }
             (None, _) => "not checked: the executable; the core has no copy of its first page",
         };
-        let mut vm = Vm::understand(Source {
+        let understood = Vm::understand(Source {
             pid: core.pid,
             exe: core.exe.clone(),
             file: path.to_owned(),
@@ -117,8 +117,17 @@ impl Vm<CoreMemory> {
             mappings: &core.mappings(),
             memory: core.memory(Some(path))?,
             given,
+        });
+        let mut vm = understood.map_err(|cause| match core.missing_bytes {
+            0 => cause,
+            missing_bytes => BeamError::CoreCut {
+                core: core.path().to_owned(),
+                missing_bytes,
+                cause: Box::new(cause),
+            },
         })?;
         vm.certainty.notes.push(checked.to_owned());
+        vm.find_running(&core.threads)?;
         Ok(vm)
     }
 }

@@ -105,6 +105,21 @@ pub enum BeamError {
         /// How much.
         bytes: usize,
     },
+    /// Too much of a core is missing.
+    #[error(
+        "the core {} is cut: {missing_bytes} bytes that its headers tell of are not there, among \
+         them what is needed first ({cause}); look at the limits for cores (ulimit -c) and at the \
+         room on the disk",
+        core.display()
+    )]
+    CoreCut {
+        /// The core.
+        core: PathBuf,
+        /// How much is missing.
+        missing_bytes: u64,
+        /// What could not be done for it.
+        cause: Box<BeamError>,
+    },
     /// A core without the executable that it is of.
     #[error(
         "the core {} needs the executable that wrote it, and {} is not it: {what}; give that one \

@@ -10,7 +10,7 @@ use crate::code::CodeMap;
 use crate::image::{Facts, VmImage};
 use crate::memory::{Image, Memory};
 use crate::snapshot::{SnapshotOptions, snapshot};
-use crate::target::{CoreFile, Elf, ExecutableMapping};
+use crate::target::{CoreFile, CoreThread, Elf, ExecutableMapping};
 use crate::vm::Source;
 use crate::{AtomTable, Vm};
 
@@ -173,6 +173,19 @@ pub fn elf(bytes: &[u8]) {
 
 /// Everything that reads a VM which was believed.
 fn use_all<M: Memory>(vm: &mut Vm<M>) {
+    let threads = vm.schedulers().unwrap_or_default();
+    let threads: Vec<CoreThread> = threads
+        .iter()
+        .zip([vm.normal_exit, 0].into_iter().cycle())
+        .map(|(scheduler, ip)| CoreThread {
+            tid: 1,
+            signal: 0,
+            ip,
+            sp: 0,
+            fs_base: scheduler.thread,
+        })
+        .collect();
+    let _ = vm.find_running(&threads);
     let mut code = CodeMap::new();
     let options = SnapshotOptions {
         frames: 100_000,
@@ -181,7 +194,6 @@ fn use_all<M: Memory>(vm: &mut Vm<M>) {
     if vm.read_code(&mut code).is_ok() {
         let _ = snapshot(vm, &mut code, options);
     }
-    let _ = vm.schedulers();
     let atoms = AtomTable::new(vm.globals.atom_table, vm.layout.atom.clone());
     let _ = atoms.find(&vm.memory, &["$initial_call", "no such atom"]);
     if let Ok((entries, _)) = vm.list_code(&mut code) {

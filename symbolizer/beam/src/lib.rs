@@ -12,6 +12,7 @@
 
 mod attach;
 pub mod code;
+mod died;
 mod error;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -28,6 +29,7 @@ mod target;
 pub mod term;
 mod vm;
 
+pub use died::Ran;
 pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use escope_model::Mfa;
 
 use crate::code::{CodeMap, ListEntry, read_list, read_module};
+use crate::died::Ran;
 use crate::layout::{Found, Given, Globals, Layout, Target, climb};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
@@ -70,6 +71,8 @@ pub struct Vm<M: Memory = LiveMemory> {
     pub fragments: std::ops::Range<u64>,
     /// How sure we are.
     pub certainty: Certainty,
+    /// Who ran when it died; nobody while it lives.
+    pub ran: Ran,
 }
 
 /// What a [`Vm`] is put together from.
@@ -156,6 +159,7 @@ impl<M: Memory> Vm<M> {
                 notes: found.notes,
             },
             jit: parts.jit,
+            ran: Ran::default(),
             fragments: 0..0,
             atoms: AtomTable::new(globals.atom_table, layout.atom.clone()),
             layout,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use escope_session::{CoreFile, open_core};
+use escope_session::{count_missing, open_core};
 
 use super::show;
 use crate::args::SnapshotArgs;
@@ -11,27 +11,21 @@ use crate::summary::bytes;
 pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
     let given = args.target.layout.given();
     let (core, vm) = open_core(path, args.exe.as_deref(), &given)?;
-    warn(&core);
-    show(vm, args)
-}
-
-/// What a reader of the table must know of where it comes from.
-fn warn(core: &CoreFile) {
-    let path = core.path().display();
     if core.missing_bytes > 0 {
+        let missing = count_missing(&vm)?;
         eprintln!(
-            "{path} is cut: {} that its headers tell of are not there. Processes that lie in them \
-             are missing or marked ~",
+            "{} is cut: {} that its headers tell of are not there. {missing} processes are missing, \
+             those of which anything is missing are marked ~",
+            core.path().display(),
             bytes(core.missing_bytes)
         );
     }
-    match (core.signal, core.threads.first()) {
-        (0, _) | (_, None) => {}
-        (signal, Some(thread)) => {
-            eprintln!(
-                "{path}: signal {signal} ended it, in its thread {}",
-                thread.tid
-            );
-        }
+    if let (signal @ 1.., Some(thread)) = (core.signal, core.threads.first()) {
+        eprintln!(
+            "{}: signal {signal} ended it, in its thread {}",
+            core.path().display(),
+            thread.tid
+        );
     }
+    show(vm, args)
 }

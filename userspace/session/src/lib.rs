@@ -39,4 +39,4 @@ pub use launch::Launched;
 pub use options::RecordOptions;
 pub use outcome::{Checked, Progress, Stop, Summary};
 pub use recorder::Recorder;
-pub use snapshot::{open_core, open_image, save_image, take_snapshot};
+pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};

@@ -7,7 +7,7 @@ use escope_beam::code::CodeMap;
 use escope_beam::image::VmImage;
 use escope_beam::layout::Given;
 use escope_beam::memory::{CoreMemory, Image, Memory};
-use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, snapshot};
+use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, count_unreadable, snapshot};
 use escope_beam::{BeamError, CoreFile, Vm};
 
 use crate::SessionError;
@@ -38,6 +38,14 @@ pub fn open_core(
     let core = CoreFile::open(path)?;
     let vm = Vm::of_core(&core, exe, given)?;
     Ok((core, vm))
+}
+
+/// How many processes of a core are in parts of it that are missing.
+///
+/// # Errors
+/// When the process table is missing itself.
+pub fn count_missing(vm: &Vm<CoreMemory>) -> Result<usize, SessionError> {
+    Ok(count_unreadable(vm)?)
 }
 
 /// Opens a VM in a file, and proves that it reads right.

@@ -23,6 +23,7 @@ pub use globals::{Count, Globals, SchedulerArray};
 pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
 pub use releases::{Build, Release, Said};
+pub(crate) use scan::fragment;
 pub use tables::{known_releases, table_for, table_for_erts};
 
 macro_rules! offsets {

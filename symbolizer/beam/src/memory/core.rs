@@ -3,6 +3,8 @@
 //! A core lacks what can be had from files (`core(5)`, `coredump_filter`): the emulator's
 //! constants and its code come from its executable.
 
+use std::cell::Cell;
+
 use super::Memory;
 use super::source::Source;
 use crate::BeamError;
@@ -25,13 +27,19 @@ pub struct CoreMemory {
     exe: Option<Source>,
     /// Ascending.
     pieces: Vec<Piece>,
+    failed: Cell<u64>,
 }
 
 impl CoreMemory {
     pub(crate) fn new(core: Source, exe: Option<Source>, mut pieces: Vec<Piece>) -> CoreMemory {
         pieces.retain(|piece| piece.start < piece.end);
         pieces.sort_by_key(|piece| piece.start);
-        CoreMemory { core, exe, pieces }
+        CoreMemory {
+            core,
+            exe,
+            pieces,
+            failed: Cell::new(0),
+        }
     }
 
     /// Fills a buffer as far as one piece goes; how far that is.
@@ -58,10 +66,17 @@ impl Memory for CoreMemory {
             let at = address.checked_add(done as u64);
             match at.and_then(|at| self.read_piece(at, rest)) {
                 Some(count) => done += count,
-                None => return Err(BeamError::Unreadable { address, bytes }),
+                None => {
+                    self.failed.set(self.failed.get().saturating_add(1));
+                    return Err(BeamError::Unreadable { address, bytes });
+                }
             }
         }
         Ok(())
+    }
+
+    fn failed_reads(&self) -> u64 {
+        self.failed.get()
     }
 }
 

@@ -35,6 +35,12 @@ pub trait Memory {
             .collect()
     }
 
+    /// How many reads have failed so far, where that means that something is missing: of a core
+    /// that is cut, not of a process that goes on.
+    fn failed_reads(&self) -> u64 {
+        0
+    }
+
     /// A little-endian 64-bit word.
     ///
     /// # Errors

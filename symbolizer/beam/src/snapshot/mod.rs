@@ -164,7 +164,12 @@ fn chunk<M: Memory>(
     pointers: &[u64],
     options: SnapshotOptions,
 ) -> Vec<process::Read> {
-    let before = blocks(vm, pointers);
+    let mut before = blocks(vm, pointers);
+    for (block, &process) in before.iter_mut().zip(pointers) {
+        if let Some(block) = block {
+            vm.ran.correct(process, block, &vm.layout);
+        }
+    }
     reader.forget();
     dictionary::prefetch(reader, vm, &before);
     let stacks = stack::copy(vm, &before);
@@ -264,6 +269,20 @@ fn forget_replaced<M: Memory>(
         }
     }
     Ok(())
+}
+
+/// How many processes are in the table that cannot be read: of a running VM those that have just
+/// ended, of a core those that it lacks.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn count_unreadable<M: Memory>(vm: &Vm<M>) -> Result<usize, BeamError> {
+    let table = table(vm)?;
+    let chunks = table.chunks(CHUNK).map(|pointers| {
+        let blocks = blocks(vm, pointers);
+        blocks.iter().filter(|block| block.is_none()).count()
+    });
+    Ok(chunks.sum())
 }
 
 /// Addresses of the processes that are in the table.

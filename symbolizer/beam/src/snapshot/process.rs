@@ -38,6 +38,7 @@ pub(super) fn read<M: Memory>(
 ) -> Option<Read> {
     let process = ProcessBlock::new(parts.block, &vm.layout);
     let fields = &vm.layout.process;
+    let failed_before = vm.memory.failed_reads();
     let pid = vm.pids.print(process.id())?;
     let words_between = |from: u64, to: u64| to.saturating_sub(from) / 8;
     let heap_words = process.word(fields.heap_words);
@@ -109,7 +110,7 @@ pub(super) fn read<M: Memory>(
         sensitive,
         stack: walked.frames,
         stack_cut: walked.cut,
-        consistent: whole,
+        consistent: whole && vm.memory.failed_reads() == failed_before,
         pid,
     };
     Some(Read {

@@ -83,15 +83,23 @@ pub(super) fn walk<M: Memory>(
     // Where it resumes is an instruction still to come, a return address one after the call.
     let resumes = std::iter::once(process.i());
     let addresses = resumes.chain(returns.iter().map(|address| address.wrapping_sub(1)));
-    let mut cut = !all;
+    let (mut cut, mut named) = (!all, true);
     for address in addresses {
         if frames.len() == limit {
             cut = true;
             break;
         }
-        if let Some(frame) = frame(vm, code, address) {
-            frames.push(frame);
-            places.push(address);
+        match frame(vm, code, address) {
+            Some(frame) => {
+                frames.push(frame);
+                places.push(address);
+            }
+            // A helper fragment is none of the program's functions; code without a name may be.
+            None => {
+                named &= code
+                    .locate(address, u64::MAX, |_, _| None, || true)
+                    .is_some();
+            }
         }
     }
     let mut current = frames.first().and_then(|frame| frame.mfa.clone());
@@ -114,7 +122,7 @@ pub(super) fn walk<M: Memory>(
         frames,
         addresses: places,
         cut,
-        whole: read && (walk.reached_bottom || !all),
+        whole: read && named && (walk.reached_bottom || !all),
     }
 }
 

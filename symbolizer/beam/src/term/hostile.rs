@@ -53,6 +53,7 @@ fn vm(release: &str, heap: &[u64]) -> Vm<Image> {
         bifs: BTreeMap::new(),
         dirty_main: None,
         jit_register_file_offset: None,
+        ran: crate::died::Ran::default(),
         certainty: Certainty {
             source: String::new(),
             level: "verified",

@@ -15,7 +15,8 @@ use crate::BeamError;
 use crate::memory::Memory;
 use crate::target::Elf;
 
-pub(super) use text::{fragment, release};
+pub(crate) use text::fragment;
+pub(super) use text::release;
 
 /// What was looked for in vain.
 pub(super) type Missing = Vec<&'static str>;

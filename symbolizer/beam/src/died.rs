@@ -1,0 +1,99 @@
+//! Who ran when the VM died, and where: a process that runs has its place in the registers of a
+//! thread, and what its struct says is of when it was last scheduled out.
+
+use std::collections::BTreeMap;
+
+use escope_model::SchedulerKind;
+
+use crate::layout::{Layout, fragment};
+use crate::memory::Memory;
+use crate::scheduler::Scheduler;
+use crate::stack::CallSite;
+use crate::target::CoreThread;
+use crate::{BeamError, Vm};
+
+/// Where processes were that ran, by the address of their struct.
+#[derive(Debug, Default)]
+pub struct Ran(BTreeMap<u64, Place>);
+
+/// Where a process was.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Its stack pointer.
+    stop: u64,
+    /// The instruction it was at.
+    i: u64,
+}
+
+impl Ran {
+    /// Puts into the copy of a process's struct where it was.
+    pub(crate) fn correct(&self, process: u64, copy: &mut [u8], layout: &Layout) {
+        let Some(place) = self.0.get(&process) else {
+            return;
+        };
+        let fields = [
+            (layout.process.stop, place.stop),
+            (layout.process.i, place.i),
+        ];
+        for (at, value) in fields {
+            let field = copy.get_mut(at as usize..);
+            if let Some(field) = field.and_then(|field| field.first_chunk_mut()) {
+                *field = value.to_le_bytes();
+            }
+        }
+    }
+}
+
+impl<M: Memory> Vm<M> {
+    /// Finds who ran on which thread.
+    pub(crate) fn find_running(&mut self, threads: &[CoreThread]) -> Result<(), BeamError> {
+        // Between two runs a process is where its struct says.
+        let main = fragment(&self.memory, self.globals.jit_descriptor, "process_main");
+        let main = main.map_or(0..0, |(start, code)| start..start + code.len() as u64);
+        for scheduler in self.schedulers()? {
+            let on = |thread: &&CoreThread| thread.fs_base == scheduler.thread;
+            let Some(thread) = threads.iter().find(on) else {
+                continue;
+            };
+            if let Some((process, place)) = self.place(&scheduler, thread, &main) {
+                self.ran.0.insert(process, place);
+            }
+        }
+        Ok(())
+    }
+
+    fn place(
+        &self,
+        scheduler: &Scheduler,
+        thread: &CoreThread,
+        main: &std::ops::Range<u64>,
+    ) -> Option<(u64, Place)> {
+        let word = |base: u64, at: u32| self.memory.u64(base.wrapping_add(u64::from(at))).ok();
+        let fields = &self.layout.process;
+        let process = word(scheduler.data, self.layout.scheduler.process)?;
+        if process == 0 || scheduler.id.kind != SchedulerKind::Normal {
+            return None;
+        }
+        let place = if self.jit.contains(thread.ip) {
+            Place {
+                stop: thread.sp,
+                i: thread.ip,
+            }
+        } else {
+            // The call into C has left its return address below the register block.
+            let registers = word(scheduler.data, self.layout.scheduler.registers)?;
+            let returns_to = self.memory.u64(registers.wrapping_sub(8)).ok()?;
+            let stored = self.call_site(returns_to) == CallSite::Stored;
+            if !stored || !self.jit.contains(returns_to) {
+                return None;
+            }
+            Place {
+                stop: word(process, fields.stop)?,
+                i: returns_to.wrapping_sub(1),
+            }
+        };
+        let stack = word(process, fields.heap)?..=word(process, fields.hend)?;
+        let runs = stack.contains(&place.stop) && !main.contains(&place.i);
+        runs.then_some((process, place))
+    }
+}
