@@ -76,6 +76,7 @@ impl World {
             certainty: Certainty {
                 source: String::new(),
                 level: "verified",
+                source: "the table of OTP 25".to_owned(),
                 notes: Vec::new(),
             },
             ran: Ran::default(),

@@ -4,18 +4,20 @@
 //! `ESCOPE_OTP=dwarf ESCOPE_DWARF_ROOT=TREE cargo test --test suite -- --test-threads=1 tier3::`
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Folder, Workload, escope, otp, temp_dir};
+use escope_beam::Elf;
 
-/// Programs with debug information, or the reason that there are none.
-fn programs(module: &str) -> Option<&'static Path> {
-    let folder = otp::dwarf_folder();
+use crate::support::{Workload, escope, otp};
+
+/// A copy of the programs with debug information, or the reason that there are none.
+fn programs(name: &str) -> Option<PathBuf> {
+    let folder = otp::copy_of_dwarf(name);
     if folder.is_none() {
         let why = "no OTP with debug information: ESCOPE_OTP=dwarf, ESCOPE_DWARF_ROOT";
-        let _ = writeln!(io::stderr(), "skipped: {module}: {why}");
+        let _ = writeln!(io::stderr(), "skipped: {name}: {why}");
     }
     folder
 }
@@ -34,7 +36,7 @@ fn has(text: &str, wanted: &str) {
 #[test]
 fn the_executables_own_agrees_with_the_table() {
     live!();
-    if programs(module_path!()).is_none() {
+    if programs("dwarf-own").is_none() {
         return;
     }
     let vm = Workload::start("idle", &[], &[]);
@@ -46,32 +48,17 @@ fn the_executables_own_agrees_with_the_table() {
     assert!(vm.quit().success());
 }
 
-/// The same of the machine's own Erlang, since copies of them lie outside of any other root.
-fn own_programs(module: &str) -> Option<&'static Path> {
-    if otp::root().is_some() {
-        let why = "the machine's own Erlang is wanted: ESCOPE_OTP=dwarf";
-        let _ = writeln!(io::stderr(), "skipped: {module}: {why}");
-        return None;
-    }
-    programs(module)
-}
-
-/// A stripped copy of the emulator, which has a debug link if asked for, and its debug file.
-fn stripped(folder: &Folder, programs: &Path, link: bool) -> (Command, String) {
-    let (copy, debug) = (folder.path("bin"), folder.path("beam.debug"));
-    fs::create_dir(&copy).unwrap();
-    for entry in fs::read_dir(programs).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), Path::new(&copy).join(entry.file_name())).unwrap();
-    }
-    let emulator = format!("{copy}/beam.smp");
+/// Strips the emulator in a folder. Returns its debug file, which a link names if asked for.
+fn strip(folder: &Path, link: bool) -> String {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (emulator, debug) = (file("beam.smp"), file("beam.debug"));
     objcopy(&["--only-keep-debug", &emulator, &debug]);
     objcopy(&["--compress-debug-sections=zlib", &debug]);
     objcopy(&["--strip-all", &emulator]);
     if link {
         objcopy(&[&format!("--add-gnu-debuglink={debug}"), &emulator]);
     }
-    (otp::of_folder(Path::new(&copy)), debug)
+    debug
 }
 
 fn objcopy(args: &[&str]) {
@@ -82,20 +69,20 @@ fn objcopy(args: &[&str]) {
 #[test]
 fn a_file_that_is_given_must_be_of_the_build() {
     live!();
-    let Some(programs) = own_programs(module_path!()) else {
+    let Some(folder) = programs("dwarf-given") else {
         return;
     };
-    let folder = temp_dir();
-    let (erl, debug) = stripped(&folder, programs, false);
-    let vm = Workload::start_by(erl, "idle", &[], &[]);
+    let moved = folder.with_extension("debug").display().to_string();
+    fs::rename(strip(&folder, false), &moved).unwrap();
+    let vm = Workload::start_by(otp::of_folder(&folder), "idle", &[], &[]);
     let pid = vm.pid().to_string();
     let said = doctor(&vm, &[]);
     has(&said, "debug information: not used: it has none");
     has(&said, "layout: table of OTP");
-    let said = doctor(&vm, &["--debug-info", &debug]);
+    let said = doctor(&vm, &["--debug-info", &moved]);
     has(&said, "layout: DWARF of this build");
     let snapshot = |more: &[&str]| escope(&[&["snapshot", "-p", &pid], more].concat());
-    snapshot(&["--debug-info", &debug]).success();
+    snapshot(&["--debug-info", &moved]).success();
 
     let own = std::env::current_exe().unwrap().display().to_string();
     for (given, why) in [
@@ -109,8 +96,7 @@ fn a_file_that_is_given_must_be_of_the_build() {
         assert!(output.stderr.contains(why), "{output:#?}");
     }
     // Of that build, but without what is wanted.
-    let bare = format!("{}/bare", folder.path("bin"));
-    fs::copy(format!("{}/beam.smp", folder.path("bin")), &bare).unwrap();
+    let bare = folder.join("beam.smp").display().to_string();
     let output = snapshot(&["--debug-info", &bare]);
     output.refused(3);
     assert!(output.stderr.contains(".debug_info"), "{output:#?}");
@@ -120,22 +106,52 @@ fn a_file_that_is_given_must_be_of_the_build() {
 #[test]
 fn a_debug_link_is_followed_if_its_checksum_is_right() {
     live!();
-    let Some(programs) = own_programs(module_path!()) else {
+    let Some(folder) = programs("dwarf-link") else {
         return;
     };
-    let folder = temp_dir();
-    let (erl, debug) = stripped(&folder, programs, true);
-    let beside = format!("{}/beam.debug", folder.path("bin"));
-    fs::rename(debug, &beside).unwrap();
-    let vm = Workload::start_by(erl, "idle", &[], &[]);
+    let debug = strip(&folder, true);
+    let vm = Workload::start_by(otp::of_folder(&folder), "idle", &[], &[]);
     let said = doctor(&vm, &[]);
-    has(&said, "/bin/beam.debug");
+    has(&said, "/dwarf-link/beam.debug");
     has(&said, "layout: DWARF of this build");
 
-    let mut file = fs::File::options().append(true).open(&beside).unwrap();
+    let mut file = fs::File::options().append(true).open(&debug).unwrap();
     file.write_all(b"more").unwrap();
     let said = doctor(&vm, &[]);
     has(&said, "has the checksum");
     has(&said, "layout: table of OTP");
+    assert!(vm.quit().success());
+}
+
+/// A VM that says it is of a release that nothing is known of. What no debug information holds is
+/// that of the newest release; where that is wrong, it is found out.
+#[test]
+fn a_release_without_a_table() {
+    live!();
+    let Some(folder) = programs("dwarf-99") else {
+        return;
+    };
+    let emulator = folder.join("beam.smp");
+    let elf = Elf::open(&emulator).unwrap();
+    let release = elf.symbol("etp_otp_release").unwrap();
+    let place = elf.file_offset(release.address).unwrap();
+    let mut file = fs::File::options().write(true).open(&emulator).unwrap();
+    file.seek(SeekFrom::Start(place)).unwrap();
+    file.write_all(b"99").unwrap();
+    drop(file);
+
+    let vm = Workload::start_by(otp::of_folder(&folder), "idle", &[], &[]);
+    let pid = vm.pid().to_string();
+    if vm.ready().text("otp") == "25" {
+        // Its pids are others than those of later releases.
+        let output = escope(&["snapshot", "-p", &pid]);
+        output.refused(3);
+        assert!(output.stderr.contains("its process table"), "{output:#?}");
+    } else {
+        let said = doctor(&vm, &[]);
+        has(&said, "there is no table of OTP 99 to compare it with");
+        has(&said, "pid.number_bits");
+        escope(&["snapshot", "-p", &pid]).success();
+    }
     assert!(vm.quit().success());
 }

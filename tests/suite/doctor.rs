@@ -87,7 +87,7 @@ fn a_wrong_value_is_refused_or_makes_less_certain() {
     let given = folder.path("wrong.toml");
     for (value, found) in [
         ("hend", "its process init"),
-        ("id", "its process table"),
+        ("id", "process table"),
         ("initial", "its process init was spawned as"),
     ] {
         fs::write(&given, shifted(&text, value)).unwrap();

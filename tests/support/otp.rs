@@ -51,18 +51,12 @@ fn target() -> &'static Path {
 /// `erl`, without flags from the environment. What it is started with is left where it is.
 pub(crate) fn erl() -> Command {
     let mut command = match (root(), dwarf_folder()) {
+        (_, Some(folder)) => of_folder(folder),
         (None, None) => Command::new("erl"),
         (Some(root), None) => {
             let mut command = Command::new("chroot");
             command.arg(root).arg("/usr/bin/erl");
             command
-        }
-        (None, Some(folder)) => of_folder(folder),
-        (Some(root), Some(_)) => {
-            let mut command = Command::new("chroot");
-            let inside = Path::new("/").join(EMULATOR);
-            command.arg(root).arg(inside.join("erlexec"));
-            with_programs(command, &inside)
         }
     };
     command.env("ERL_CRASH_DUMP_SECONDS", "0");
@@ -72,18 +66,39 @@ pub(crate) fn erl() -> Command {
     command
 }
 
-/// The machine's own Erlang with the programs of a folder, as its start script runs them.
+/// Erlang with the programs of a folder, as its start script runs them.
 pub(crate) fn of_folder(folder: &Path) -> Command {
-    with_programs(Command::new(folder.join("erlexec")), folder)
-}
-
-fn with_programs(mut command: Command, folder: &Path) -> Command {
+    let (mut command, folder) = match root() {
+        None => (Command::new(folder.join("erlexec")), folder.to_owned()),
+        Some(root) => {
+            let inside = Path::new("/").join(folder.strip_prefix(&root).unwrap());
+            let mut command = Command::new("chroot");
+            command.arg(root).arg(inside.join("erlexec"));
+            (command, inside)
+        }
+    };
     command
         .env("BINDIR", folder)
         .env("ROOTDIR", Path::new("/").join(ERLANG))
         .env("EMU", "beam")
         .env("PROGNAME", "erl");
     command
+}
+
+/// A folder of ours, where the release can see it.
+fn place(name: &str) -> PathBuf {
+    root().unwrap_or_else(|| target().to_owned()).join(name)
+}
+
+/// A copy of the programs with debug information, to be changed.
+pub(crate) fn copy_of_dwarf(name: &str) -> Option<PathBuf> {
+    let folder = dwarf_folder()?;
+    let copy = place(name);
+    fs::create_dir_all(&copy).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        put(&entry.unwrap().path(), &copy);
+    }
+    Some(copy)
 }
 
 /// Where the programs with debug information in the emulator lie, if these are asked for: those
@@ -96,16 +111,9 @@ pub(crate) fn dwarf_folder() -> Option<&'static Path> {
             dwarf.then(|| {
                 let tree = std::env::var_os("ESCOPE_DWARF_ROOT")
                     .expect("ESCOPE_DWARF_ROOT: a built source tree of the same OTP release");
-                let root = root();
-                let folder = match &root {
-                    Some(root) => root.join(EMULATOR),
-                    None => target().join(EMULATOR),
-                };
-                put_together(
-                    Path::new(&tree),
-                    &root.unwrap_or_else(|| "/".into()),
-                    &folder,
-                );
+                let root = root().unwrap_or_else(|| "/".into());
+                let folder = place(EMULATOR);
+                put_together(Path::new(&tree), &root, &folder);
                 folder
             })
         })

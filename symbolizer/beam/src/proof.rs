@@ -5,7 +5,7 @@
 //! the layout refuses the target; what could not be decided lowers the certainty. Each outcome is
 //! a note.
 
-use escope_model::{Mfa, Words};
+use escope_model::{Mfa, SchedulerKind, Words};
 
 use crate::memory::Memory;
 use crate::process::ProcessBlock;
@@ -71,13 +71,14 @@ pub(crate) fn prove<M: Memory>(vm: &mut Vm<M>, schedulers: &[Scheduler]) -> Resu
     Ok(())
 }
 
-/// Scheduler to process and back.
+/// Scheduler to process and back. A process on a dirty scheduler may name another one.
 fn running<M: Memory>(vm: &Vm<M>, schedulers: &[Scheduler]) -> Outcome {
     let current = u64::from(vm.layout.scheduler.process);
     let back = u64::from(vm.layout.process.scheduler);
     let mut seen = None;
     for _ in 0..ATTEMPTS {
-        for scheduler in schedulers {
+        let normal = |scheduler: &&Scheduler| scheduler.id.kind == SchedulerKind::Normal;
+        for scheduler in schedulers.iter().filter(normal) {
             let Ok(process) = vm.memory.u64(scheduler.data.wrapping_add(current)) else {
                 continue;
             };
@@ -231,3 +232,6 @@ fn resting<M: Memory>(vm: &Vm<M>, address: u64) -> Option<(Vec<u8>, Vec<u8>)> {
     }
     (copy()? == before).then_some((before, stack))
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,7 @@ mod tests {
             ("stride = 41728", "stride = 0", "scheduler.stride is 0"),
             ("[bif]\nsize = 48", "[bif]\nsize = 0", "[bif] has size 0"),
             ("stop = 88", "stap = 88", "stap"),
-            ("x86_64", "sparc", "it is for sparc"),
+            ("\"x86_64\"", "\"sparc\"", "it is for sparc"),
         ] {
             let error = with(from, to).expect_err(to);
             assert!(error.contains(reason), "{error}");
