@@ -58,6 +58,7 @@ pub(crate) fn climb<M: Memory>(target: &Target<'_, M>) -> Result<Found, BeamErro
         Some(debug) => &target.elf.with_symbols_of(debug),
         None => target.elf,
     };
+    let own = target.elf;
     let target = &Target { elf, ..*target };
     let (otp_release, erts_version) = target.release(&mut notes)?;
     notes.push(found);
@@ -68,7 +69,7 @@ pub(crate) fn climb<M: Memory>(target: &Target<'_, M>) -> Result<Found, BeamErro
     {
         return Err(BeamError::NoJit { pid: target.pid });
     }
-    let globals = target.globals(&layout, &mut notes)?;
+    let globals = target.globals(&layout, own, &mut notes)?;
     let emulator = target.emulator(&globals, &layout)?;
     target.compare_code(&globals, &layout, &mut notes)?;
     Ok(Found {
@@ -202,10 +203,20 @@ impl<M: Memory> Target<'_, M> {
         Ok(layout)
     }
 
-    fn globals(&self, layout: &Layout, notes: &mut Vec<String>) -> Result<Globals, BeamError> {
+    /// `own` is the executable without the symbols of its debug information.
+    fn globals(
+        &self,
+        layout: &Layout,
+        own: &Elf,
+        notes: &mut Vec<String>,
+    ) -> Result<Globals, BeamError> {
         let missing = match symbols::find(self.elf, self.bias, layout) {
             Ok(globals) => {
-                notes.push(format!("globals: symbols of {}", self.exe.display()));
+                let more = match symbols::find(own, self.bias, layout) {
+                    Ok(_) => "",
+                    Err(_) => " and of its debug information",
+                };
+                notes.push(format!("globals: symbols of {}{more}", self.exe.display()));
                 return Ok(globals);
             }
             Err(missing) => missing,

@@ -257,3 +257,5 @@ fn layout(sections: &[Values], otp: u16, status: Status) -> Result<Layout, Strin
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tier2;
