@@ -297,7 +297,7 @@ impl Stitcher {
             .or_insert_with(|| vm.call_site(jit_return));
         match site {
             CallSite::Stored => Some(block.stop()),
-            CallSite::FramePointer => {
+            CallSite::Kept => {
                 call_bp.filter(|bp| bp % 8 == 0 && (block.heap()..=block.hend()).contains(bp))
             }
         }

@@ -11,10 +11,10 @@ use crate::died::Ran;
 use crate::layout::{Found, Given, Globals, Layout, Target, climb};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
-use crate::stack::{CallSite, JitRanges, call_site, call_target, called_bif};
+use crate::stack::{Arch, CallSite, JitRanges, Sites};
 use crate::target::{Elf, ExecutableMapping};
 use crate::term::{AtomTable, PidPrinter, small};
-use crate::{BeamError, proof, stack};
+use crate::{BeamError, proof};
 
 /// How sure we are that the target is read right, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,34 +284,52 @@ impl<M: Memory> Vm<M> {
             })
     }
 
+    /// The machine that the target's code is for.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        Arch::by_name(&self.layout.arch).unwrap_or(Arch::X86_64)
+    }
+
     /// Whether the call that returns to `return_address` called a helper fragment.
     #[must_use]
     pub fn calls_fragment(&self, return_address: u64) -> bool {
-        let mut code = [0; 5];
-        let start = return_address.wrapping_sub(5);
-        self.memory.read(start, &mut code).is_ok()
-            && call_target(return_address, &code)
-                .is_some_and(|target| self.fragments.contains(&target))
+        let arch = self.arch();
+        self.code_before(return_address, arch.call_bytes())
+            .and_then(|code| arch.call_target(return_address, &code))
+            .is_some_and(|target| self.fragments.contains(&target))
     }
 
     /// How the call that returns to `return_address` kept the Erlang stack pointer.
     #[must_use]
     pub fn call_site(&self, return_address: u64) -> CallSite {
-        let mut code = [0; stack::LOOK_BACK];
-        let start = return_address.wrapping_sub(code.len() as u64);
-        match self.memory.read(start, &mut code) {
-            Ok(()) => call_site(&code, self.layout.registers.x),
-            Err(_) => CallSite::Stored,
+        let (arch, process) = (self.arch(), &self.layout.process);
+        let sites = Sites {
+            x: self.layout.registers.x,
+            htop: process.htop,
+            stop: process.stop,
+        };
+        match self.code_before(return_address, arch.look_back()) {
+            Some(code) => arch.call_site(&code, sites),
+            None => CallSite::Stored,
         }
     }
 
     /// The C function of the BIF that the call returning to `return_address` calls.
     #[must_use]
     pub fn called_bif(&self, return_address: u64) -> Option<u64> {
-        let mut code = [0; stack::BIF_LOOK_BACK];
-        let start = return_address.wrapping_sub(code.len() as u64);
+        let arch = self.arch();
+        let code = self.code_before(return_address, arch.bif_look_back())?;
+        let read = |at| self.memory.u64(at).ok();
+        let is_bif = |address| self.bifs.contains_key(&address);
+        arch.called_bif(&code, return_address, read, is_bif)
+    }
+
+    /// The bytes of code that end at an address.
+    fn code_before(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
+        let mut code = vec![0; bytes];
+        let start = address.wrapping_sub(bytes as u64);
         self.memory.read(start, &mut code).ok()?;
-        called_bif(&code, |address| self.bifs.contains_key(&address))
+        Some(code)
     }
 
     /// The text of an atom term.

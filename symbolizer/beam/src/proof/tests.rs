@@ -108,6 +108,7 @@ fn vm(layout: &Layout, change: &Change) -> (Vm<Image>, Vec<Scheduler>) {
         bifs: BTreeMap::new(),
         dirty_main: None,
         jit_register_file_offset: None,
+        ran: crate::died::Ran::default(),
         certainty: Certainty {
             level: "verified",
             source: String::new(),

@@ -5,11 +5,12 @@
 //! by looking at each word, without knowing any frame's size. Where JIT code keeps frame pointers
 //! they lead from frame to frame.
 
+mod arch;
 mod frame_pointers;
 mod scan;
-mod site;
 
+pub use arch::{
+    Arch, CallSite, Register, Roles, RuntimeFrame, Sites, link_is_caller, runtime_frame,
+};
 pub use frame_pointers::{ChainEnd, caller_of_frameless, follow};
 pub use scan::{JitRanges, StackWalk, scan};
-pub(crate) use site::{BIF_LOOK_BACK, LOOK_BACK};
-pub use site::{CallSite, call_site, call_target, called_bif};

@@ -62,10 +62,12 @@ impl Elf {
     /// When it is no 64-bit little-endian ELF file.
     pub fn read(file: File, path: &Path) -> Result<Elf, BeamError> {
         let cache = ReadCache::new(file);
-        Elf::parse(&cache).map_err(|error| BeamError::BadFile {
+        let bad = |what: String| BeamError::BadFile {
             path: PathBuf::from(path),
-            what: error.to_string(),
-        })
+            what,
+        };
+        check_class(&cache).map_err(|what| bad(what.to_owned()))?;
+        Elf::parse(&cache).map_err(|error| bad(error.to_string()))
     }
 
     /// Reads a file that is in memory.
@@ -265,6 +267,19 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Refuses what terms and pointers of 64 bits cannot be in: `e_ident` in `elf(5)`.
+fn check_class<'data>(data: impl ReadRef<'data>) -> Result<(), &'static str> {
+    match data.read_bytes_at(0, 6) {
+        Ok([0x7f, b'E', b'L', b'F', 1, _]) => {
+            Err("it is a 32-bit program; only emulators of 64 bits have a JIT")
+        }
+        Ok([0x7f, b'E', b'L', b'F', _, 2]) => {
+            Err("it is for a big-endian machine; the JIT knows x86-64 and 64-bit ARM only")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The search table of `.eh_frame_hdr`: pairs of offsets from the section's start, of a function
 /// and of its description (Linux Standard Base, "The .eh_frame_hdr section").
 fn function_starts(section: u64, bytes: &[u8]) -> Vec<u64> {
@@ -290,7 +305,26 @@ fn function_starts(section: u64, bytes: &[u8]) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::function_starts;
+    use super::{Elf, check_class, function_starts};
+
+    #[test]
+    fn programs_of_other_machines_are_refused_with_a_reason() {
+        let header =
+            |class, order| [&[0x7f, b'E', b'L', b'F', class, order, 1][..], &[0; 57]].concat();
+        let refused = |bytes: &[u8]| check_class(bytes).err().unwrap_or_default().to_owned();
+        assert!(refused(&header(1, 1)).contains("32-bit"));
+        assert!(refused(&header(2, 2)).contains("big-endian"));
+        assert_eq!(refused(&header(2, 1)), "");
+        assert_eq!(refused(b"#!/"), "");
+        let path = std::env::temp_dir().join(format!("escope-elf32-{}", std::process::id()));
+        std::fs::write(&path, header(1, 1)).expect("a file");
+        let said = Elf::open(&path).expect_err("refused").to_string();
+        std::fs::remove_file(&path).expect("ours");
+        assert!(
+            said.starts_with("cannot understand ") && said.contains("32-bit"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn functions_start_where_the_search_table_says() {

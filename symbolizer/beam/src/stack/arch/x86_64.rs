@@ -1,31 +1,39 @@
-//! How a call from JIT code into C kept the Erlang stack pointer.
+//! x86-64: how a call from JIT code into C kept the Erlang stack pointer.
 //!
 //! Before such a call the JIT swaps stacks with `lea rsp, [rbx - x_offset]`. Depending on
 //! what the callee may do it first stores the Erlang stack pointer in `Process.stop`, or only
 //! keeps it in `rbp` (`erts/emulator/beam/jit/x86/beam_asm.hpp`, `emit_enter_runtime`). In the
 //! second case `Process.stop` is stale and the callee's unwound `rbp` is the truth.
 
-/// Where the Erlang stack pointer is during a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallSite {
-    /// In `Process.stop`.
-    Stored,
-    /// In the `rbp` that the callee found.
-    FramePointer,
+use super::{CallSite, Register, Roles};
+
+const fn r(number: u16, name: &'static str) -> Register {
+    Register { number, name }
 }
 
+pub(super) const ROLES: Roles = Roles {
+    process: r(13, "r13"),
+    erlang_stack: r(7, "rsp"),
+    native_stack: r(7, "rsp"),
+    heap_top: r(15, "r15"),
+    registers: r(3, "rbx"),
+    frame_pointer: r(6, "rbp"),
+    link: None,
+    third_argument: r(1, "rdx"),
+    erlang_frame_pointers: true,
+};
+
 /// How far before the return address the swap may lie.
-pub(crate) const LOOK_BACK: usize = 160;
+pub(super) const LOOK_BACK: usize = 160;
 /// How far before the return address of a BIF call its address is loaded.
-pub(crate) const BIF_LOOK_BACK: usize = 40;
+pub(super) const BIF_LOOK_BACK: usize = 40;
 /// How far before the swap the stack pointer may have been put away.
 const PUT_AWAY: usize = 28;
 
 /// Decides by the code bytes that end at the return address.
 ///
 /// `x_offset` is where the x registers begin in the register block.
-#[must_use]
-pub fn call_site(code: &[u8], x_offset: u32) -> CallSite {
+pub(super) fn call_site(code: &[u8], x_offset: u32) -> CallSite {
     // lea rsp, [rbx - x_offset]: short form for 128, whose negation fits a byte.
     let swap = [0x48, 0x8d, 0x63, (x_offset as u8).wrapping_neg()];
     let Some(at) = code.windows(4).rposition(|window| window == swap) else {
@@ -37,7 +45,7 @@ pub fn call_site(code: &[u8], x_offset: u32) -> CallSite {
         .windows(3)
         .any(|window| window == [0x48, 0x89, 0xe5] || window == [0x48, 0x8b, 0xec]);
     if kept {
-        CallSite::FramePointer
+        CallSite::Kept
     } else {
         CallSite::Stored
     }
@@ -48,8 +56,7 @@ pub fn call_site(code: &[u8], x_offset: u32) -> CallSite {
 /// `emit_call_light_bif` in `instr_bif.cpp` loads its address with `mov rax, imm64` just
 /// before it calls the helper fragment. A BIF that ended in a tail call is not on the C stack
 /// any more; this names it all the same.
-#[must_use]
-pub fn called_bif(code: &[u8], is_bif: impl Fn(u64) -> bool) -> Option<u64> {
+pub(super) fn called_bif(code: &[u8], is_bif: impl Fn(u64) -> bool) -> Option<u64> {
     code.windows(10).rev().find_map(|window| {
         let (opcode, address) = window.split_first_chunk::<2>()?;
         let address = u64::from_le_bytes(*address.first_chunk::<8>()?);
@@ -58,8 +65,7 @@ pub fn called_bif(code: &[u8], is_bif: impl Fn(u64) -> bool) -> Option<u64> {
 }
 
 /// Where a `call rel32` goes whose 5 bytes end at a return address.
-#[must_use]
-pub fn call_target(return_address: u64, code: &[u8; 5]) -> Option<u64> {
+pub(super) fn call_target(return_address: u64, code: &[u8; 5]) -> Option<u64> {
     let [0xe8, offset @ ..] = code else {
         return None;
     };
@@ -101,7 +107,7 @@ mod tests {
         ];
         let kept = [0x48, 0x8b, 0xec, 0x48, 0x8d, 0x63, 0x80, 0xe8, 0, 0, 0, 0];
         assert_eq!(call_site(&stored, 128), CallSite::Stored);
-        assert_eq!(call_site(&kept, 128), CallSite::FramePointer);
+        assert_eq!(call_site(&kept, 128), CallSite::Kept);
         assert_eq!(call_site(&kept, 64), CallSite::Stored);
         let both: Vec<u8> = kept
             .iter()
