@@ -74,7 +74,6 @@ impl World {
             dirty_main: None,
             jit_register_file_offset: None,
             certainty: Certainty {
-                source: String::new(),
                 level: "verified",
                 source: "the table of OTP 25".to_owned(),
                 notes: Vec::new(),
