@@ -164,6 +164,13 @@ fn what_is_called_consistent_is() {
             };
             let whole = [vec!["flip:down/3"; depth], vec!["flip:flip/2"]].concat();
             assert_eq!(stack[1..], whole, "{row:#}");
+            let (monitors, key) = [(0, "low"), (2, "high")][leaf];
+            assert_eq!(
+                row["monitors"].as_array().unwrap().len(),
+                monitors,
+                "{row:#}"
+            );
+            assert_eq!(row["dictionary_keys"], serde_json::json!([key]), "{row:#}");
             consistent[leaf] += 1;
         }
     }

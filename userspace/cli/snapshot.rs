@@ -1,5 +1,7 @@
 //! `snapshot`: the process table, from outside.
 
+mod json;
+
 use std::cmp::Reverse;
 use std::io::Write;
 
@@ -8,7 +10,6 @@ use escope_session::{
     Memory, MessageOptions, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose,
     open_image, save_image, take_snapshot,
 };
-use serde_json::{Value, json};
 
 use crate::args::{SnapshotArgs, SnapshotFormat, SortArg};
 use crate::failure::Failure;
@@ -67,11 +68,7 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     sort(&mut processes, args.sort);
     output::write_to(None, |out| match args.format {
         SnapshotFormat::Table => table(&vm, &processes, all, args, out),
-        SnapshotFormat::Json => {
-            let rows: Vec<Value> = processes.iter().map(row).collect();
-            serde_json::to_writer_pretty(&mut *out, &rows)?;
-            Ok(writeln!(out)?)
-        }
+        SnapshotFormat::Json => json::write(&processes, out),
     })
 }
 
@@ -224,61 +221,4 @@ fn place(frame: &StackFrame) -> String {
 fn printable(text: &str) -> String {
     let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(plain).collect()
-}
-
-fn row(process: &ProcessSnapshot) -> Value {
-    let mfa = |mfa: &Option<Mfa>| mfa.as_ref().map(Mfa::to_string);
-    let stack: Vec<Value> = process
-        .stack
-        .iter()
-        .map(|frame| {
-            let (file, line) = frame.location.clone().unzip();
-            json!({ "function": mfa(&frame.mfa), "file": file.as_deref(), "line": line })
-        })
-        .collect();
-    let relations = process.relations.as_ref();
-    let monitors: Option<Vec<Value>> = relations.map(|relations| {
-        let monitors = relations.monitors.iter();
-        monitors
-            .map(|monitor| json!({ "kind": monitor.kind, "item": monitor.item }))
-            .collect()
-    });
-    let messages: Option<Vec<Value>> = process.messages.as_ref().map(|groups| {
-        let groups = groups.iter();
-        groups
-            .map(|group| json!({ "text": group.text, "count": group.count }))
-            .collect()
-    });
-    json!({
-        "pid": process.pid,
-        "name": process.name,
-        "label": process.label,
-        "spawned_as": mfa(&process.spawned_as),
-        "initial_call": mfa(&process.initial_call),
-        "current_function": mfa(&process.current_function),
-        "status": process.status,
-        "mailbox": process.mailbox,
-        "messages": messages,
-        "message_queue_data": process.message_queue_data,
-        "reductions": process.reductions,
-        "heap_words": process.heap_words,
-        "total_heap_words": process.total_heap_words,
-        "stack_words": process.stack_words,
-        "min_heap_words": process.min_heap_words,
-        "fullsweep_after": process.fullsweep_after,
-        "memory_bytes": process.memory_bytes,
-        "parent": process.parent,
-        "group_leader": process.group_leader,
-        "links": relations.map(|relations| &relations.links),
-        "monitors": monitors,
-        "monitored_by": relations.map(|relations| &relations.monitored_by),
-        "relations_cut": relations.is_some_and(|relations| relations.cut),
-        "dictionary_keys": process.dictionary_keys,
-        "dictionary_cut": process.dictionary_cut,
-        "trap_exit": process.trap_exit,
-        "sensitive": process.sensitive,
-        "stack": stack,
-        "stack_cut": process.stack_cut,
-        "consistent": process.consistent,
-    })
 }
