@@ -1,7 +1,8 @@
 //! The whole way of one sample.
 
-use escope_beam::code::{CodeMap, ModuleCode, read_module};
+use escope_beam::code::{CodeMap, DumpFollower, ModuleCode, read_module};
 use escope_beam::memory::Memory;
+use escope_beam::names::follow_jitdump;
 use escope_beam::{BeamError, ExecutableMapping, ProcessBlock, Vm};
 use escope_model::{
     Activity, CodeRegistered, Frame, FrameId, FrameKind, Mfa, RawSample, Sample, SchedulerId,
@@ -107,6 +108,7 @@ impl Role {
 pub struct Symbolizer<M: Memory> {
     vm: Vm<M>,
     code: CodeMap,
+    dump: Option<DumpFollower>,
     native: NativeMap,
     kernel: KernelNames,
     stitcher: Stitcher,
@@ -131,6 +133,7 @@ impl<M: Memory> Symbolizer<M> {
         Symbolizer {
             vm,
             code: CodeMap::new(),
+            dump: None,
             native,
             kernel: KernelNames::new(),
             stitcher: Stitcher::default(),
@@ -179,6 +182,9 @@ impl<M: Memory> Symbolizer<M> {
         since_ns: u64,
         now: impl Fn() -> u64,
     ) -> Result<Option<usize>, BeamError> {
+        if self.follow_dump() {
+            return Ok(Some(0));
+        }
         let begun_ns = now();
         let mut fresh = CodeMap::new();
         let (_, whole) = self.vm.list_code(&mut fresh)?;
@@ -189,6 +195,28 @@ impl<M: Memory> Symbolizer<M> {
         let read = |blob, bytes| read_module(memory, blob, bytes);
         let changed = self.code.replace(fresh, since_ns, begun_ns, now, read);
         Ok(Some(changed))
+    }
+
+    /// Follows code by the jitdump of a VM that writes one, for a VM whose changes are not
+    /// announced: it has the time of each. Whether there is one.
+    pub fn read_dump(&mut self) -> bool {
+        self.dump = follow_jitdump(self.vm.pid).ok().flatten();
+        self.follow_dump()
+    }
+
+    /// Takes over what was loaded since the last time; `false` where no dump can be followed.
+    fn follow_dump(&mut self) -> bool {
+        let Some(dump) = &mut self.dump else {
+            return false;
+        };
+        let Ok(pieces) = dump.poll() else {
+            self.dump = None;
+            return false;
+        };
+        for piece in pieces {
+            self.code.register_known(piece.at_ns, piece.module);
+        }
+        true
     }
 
     /// Reads the names of all code now, for a VM whose changes are not announced.

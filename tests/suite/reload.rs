@@ -8,7 +8,7 @@ use std::time::Duration;
 use escope_model::{Activity, Dictionary, Sample};
 use escope_recording::Recording;
 
-use crate::support::{Facts, Workload, recorded, start, start_under, temp_dir};
+use crate::support::{Facts, Workload, otp, recorded, start, start_under, temp_dir};
 
 #[test]
 fn a_reused_address_has_the_name_of_its_time() {
@@ -103,6 +103,32 @@ fn code_that_is_polled_has_no_name_rather_than_a_wrong_one() {
     assert!(followed.starts_with("polled: "), "{followed}");
     let (right, _) = compare(&path, &versions);
     assert!(right > 100, "only {right} samples");
+}
+
+/// The jitdump has the time of each load, so that nothing is unnamed although no probe is there.
+#[test]
+fn code_that_is_polled_has_the_names_of_the_jitdump() {
+    live!();
+    let folder = temp_dir();
+    let mut vm = Workload::start("reload", &["+JPperf", "dump"], &[("SLICE_MS", "20")]);
+    vm.go();
+    let inner = vm.ready().number("pid");
+    let (pid, path) = (vm.pid().to_string(), folder.path("test.escope"));
+    let options = ["record", "-p", &pid, "-d", "8s", "-F", "999", "-o", &path];
+    let wrapper = ["unshare", "--mount", "sh", "-c", NO_PROBES, "--"];
+    start_under(&wrapper, &options)
+        .finish(Duration::from_secs(60))
+        .success();
+    let (versions, done) = vm.stop();
+    assert!(vm.quit().success());
+    std::fs::remove_file(otp::outside(&format!("/tmp/jit-{inner}.dump"))).unwrap();
+    assert!(done.number("generations") > 50, "{done:?}");
+    let (right, unnamed) = compare(&path, &versions);
+    assert!(right > 1000, "only {right} samples");
+    assert!(
+        unnamed * 100 < right,
+        "{unnamed} without a name, {right} with"
+    );
 }
 
 /// Compares the names with the truth: how many are right, and how many whole stacks have none.

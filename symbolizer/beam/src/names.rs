@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::code::jitdump::read_jitdump;
 use crate::code::perf_map::read_perf_map;
-use crate::code::{CodeMap, Function, ModuleCode, Pieces, read_module};
+use crate::code::{CodeMap, DumpFollower, Function, ModuleCode, Pieces, read_module};
 use crate::memory::Memory;
 use crate::stack::JitRanges;
 use crate::target::{PerfFileKind, open_perf_files, read_executable_mappings};
@@ -58,6 +58,18 @@ pub fn read_perf_names(pid: u32, jit: &JitRanges) -> Result<Vec<PerfNames>, Beam
             }
         })
         .collect())
+}
+
+/// The jitdump of a VM that writes one, to be followed.
+///
+/// # Errors
+/// When the process is gone or may not be read.
+pub fn follow_jitdump(pid: u32) -> Result<Option<DumpFollower>, BeamError> {
+    let files = open_perf_files(pid, &read_executable_mappings(pid)?);
+    let mut dumps = files
+        .into_iter()
+        .filter(|file| file.kind == PerfFileKind::Dump);
+    Ok(dumps.find_map(|dump| DumpFollower::new(dump.file.ok()?).ok()))
 }
 
 /// Adds what a file says to a map; code already known wins, and of what the file says the last.

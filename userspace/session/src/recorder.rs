@@ -76,6 +76,7 @@ impl Recorder {
         let intake = Intake::new(code_listed_ns, symbolizer.read_code()?);
         if *capture.code_following() != CodeFollowing::Exact {
             symbolizer.read_all_names();
+            symbolizer.read_dump();
         }
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;

@@ -15,12 +15,13 @@
 //! `erts_os_monotonic_time`: `CLOCK_MONOTONIC` in ns, as everything else here, unless a flag
 //! says that it is the processor's counter.
 
-use std::io::{self, BufRead, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::pieces::{Grouper, Pieces, Range};
+use super::pieces::{Grouper, Piece, Pieces, Range};
 
 /// "JiTD" as a number.
 const MAGIC: u32 = 0x4a69_5444;
@@ -63,15 +64,13 @@ pub(crate) fn read_jitdump(
 ) -> Result<Pieces, DumpError> {
     let mut reader = Reader {
         source: source.take(BYTES_MAX),
-        timed: true,
-        pieces: Pieces::default(),
-        grouper: Grouper::default(),
-        lines: Lines::default(),
+        state: State::default(),
+        whole_only: false,
     };
     reader.header()?;
-    while reader.pieces.has_room() && reader.record(&is_jit)? {}
-    let mut pieces = reader.pieces;
-    reader.grouper.finish(&mut pieces.pieces);
+    while reader.state.pieces.has_room() && reader.record(&is_jit)?.is_some() {}
+    let mut pieces = reader.state.pieces;
+    reader.state.grouper.finish(&mut pieces.pieces);
     pieces.cut = reader.source.limit() == 0 || !pieces.has_room();
     Ok(pieces)
 }
@@ -85,13 +84,93 @@ struct Lines {
     files: FxHashSet<Arc<str>>,
 }
 
-struct Reader<R> {
-    source: io::Take<R>,
-    /// Whether times are `CLOCK_MONOTONIC`.
-    timed: bool,
+/// What is known between two records.
+#[derive(Default)]
+struct State {
+    /// Whether times are the processor's instead of `CLOCK_MONOTONIC`.
+    untimed: bool,
     pieces: Pieces,
     grouper: Grouper,
     lines: Lines,
+}
+
+struct Reader<R> {
+    source: io::Take<R>,
+    state: State,
+    /// Leave a record alone that is not all there yet.
+    whole_only: bool,
+}
+
+/// A dump that grows while it is read.
+///
+/// The VM writes and flushes the records of a module before its code can run, so that what ran
+/// at a time is in the file by then.
+pub struct DumpFollower {
+    file: File,
+    /// How much of it has been taken.
+    offset: u64,
+    state: State,
+}
+
+impl DumpFollower {
+    /// From the beginning of an open dump.
+    ///
+    /// # Errors
+    /// Why it is none that can be followed: its times must be those of `CLOCK_MONOTONIC`.
+    pub(crate) fn new(file: File) -> Result<DumpFollower, String> {
+        let mut follower = DumpFollower {
+            file,
+            offset: 0,
+            state: State::default(),
+        };
+        let mut reader = follower.reader().map_err(|error| error.to_string())?;
+        let header = reader.header();
+        let (state, left) = (reader.state, reader.source.limit());
+        let end = follower.file.metadata().map_or(0, |it| it.len());
+        header.map_err(|error| error.to_string())?;
+        if state.untimed {
+            return Err("its times are the processor's".to_owned());
+        }
+        follower.state = state;
+        follower.offset = end.saturating_sub(left).min(u64::from(HEADER_BYTES));
+        Ok(follower)
+    }
+
+    /// Takes what has been written since the last call.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn poll(&mut self) -> io::Result<Vec<Piece>> {
+        let mut reader = self.reader()?;
+        let mut taken = 0;
+        let mut read = Ok(());
+        loop {
+            match reader.record(&|_, _| true) {
+                Ok(Some(bytes)) => taken += bytes,
+                Ok(None) => break,
+                Err(error) => {
+                    read = Err(error);
+                    break;
+                }
+            }
+        }
+        self.state = reader.state;
+        self.offset += taken;
+        read?;
+        Ok(std::mem::take(&mut self.state.pieces.pieces))
+    }
+
+    /// Reads on where the last one ended, to what is the end now.
+    fn reader(&mut self) -> io::Result<Reader<BufReader<&File>>> {
+        let end = self.file.metadata()?.len();
+        self.file.seek(SeekFrom::Start(self.offset))?;
+        let left = end.saturating_sub(self.offset).min(BYTES_MAX);
+        Ok(Reader {
+            source: BufReader::with_capacity(64 << 10, &self.file).take(left),
+            state: std::mem::take(&mut self.state),
+            whole_only: true,
+        })
+    }
 }
 
 impl<R: BufRead> Reader<R> {
@@ -111,12 +190,12 @@ impl<R: BufRead> Reader<R> {
             return Err(DumpError::Header);
         };
         self.skip(more)?;
-        self.timed = flags & PROCESSOR_TIME == 0;
+        self.state.untimed = flags & PROCESSOR_TIME != 0;
         Ok(())
     }
 
-    /// Takes one record; `false` at the end.
-    fn record(&mut self, is_jit: &impl Fn(u64, u64) -> bool) -> io::Result<bool> {
+    /// Takes one record and tells its size; `None` at the end.
+    fn record(&mut self, is_jit: &impl Fn(u64, u64) -> bool) -> io::Result<Option<u64>> {
         let mut head = Vec::new();
         self.source
             .by_ref()
@@ -124,15 +203,18 @@ impl<R: BufRead> Reader<R> {
             .read_to_end(&mut head)?;
         let numbers = (number(&head, 0, 4), number(&head, 4, 4));
         let ((Some(id), Some(size)), Some(time)) = (numbers, number(&head, 8, 8)) else {
-            self.pieces.nonsense += u64::from(!head.is_empty());
-            return Ok(false);
+            self.state.pieces.nonsense += u64::from(!head.is_empty() && !self.whole_only);
+            return Ok(None);
         };
         let Some(bytes) = size.checked_sub(RECORD_BYTES) else {
-            self.pieces.nonsense += 1;
-            return Ok(false);
+            self.state.pieces.nonsense += 1;
+            return Ok(None);
         };
+        if self.whole_only && bytes > self.source.limit() {
+            return Ok(None);
+        }
         let read = match id {
-            0 => self.load(bytes, if self.timed { time } else { 0 }, is_jit)?,
+            0 => self.load(bytes, if self.state.untimed { 0 } else { time }, is_jit)?,
             2 => self.debug_info(bytes)?,
             // Moved code, the end, tables for unwinding: the VM writes none of them.
             1 | 3 | 4 => self.skip(bytes)?.then_some(()),
@@ -141,8 +223,8 @@ impl<R: BufRead> Reader<R> {
                 None
             }
         };
-        self.pieces.nonsense += u64::from(read.is_none());
-        Ok(true)
+        self.state.pieces.nonsense += u64::from(read.is_none());
+        Ok(Some(size))
     }
 
     /// A range of code. `None` if it makes no sense; it is read over in any case.
@@ -173,9 +255,9 @@ impl<R: BufRead> Reader<R> {
         if !whole || bytes.checked_sub(front) != Some(size) {
             return Ok(None);
         }
-        let lines = std::mem::take(&mut self.lines.lines);
+        let lines = std::mem::take(&mut self.state.lines.lines);
         if !is_jit(start, last) {
-            self.pieces.outside += 1;
+            self.state.pieces.outside += 1;
             return Ok(Some(()));
         }
         let range = Range {
@@ -184,13 +266,16 @@ impl<R: BufRead> Reader<R> {
             text,
             at_ns,
         };
-        let lines = if self.lines.start == start {
+        let lines = if self.state.lines.start == start {
             lines
         } else {
             Vec::new()
         };
-        let taken = self.grouper.take(range, &lines, &mut self.pieces.pieces);
-        self.pieces.ranges += u64::from(taken);
+        let taken = self
+            .state
+            .grouper
+            .take(range, &lines, &mut self.state.pieces.pieces);
+        self.state.pieces.ranges += u64::from(taken);
         Ok(taken.then_some(()))
     }
 
@@ -201,12 +286,12 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         let record = self.take(bytes)?;
-        self.lines.lines.clear();
-        self.lines.files.clear();
+        self.state.lines.lines.clear();
+        self.state.lines.files.clear();
         let (Some(start), Some(count)) = (number(&record, 0, 8), number(&record, 8, 8)) else {
             return Ok(None);
         };
-        self.lines.start = start;
+        self.state.lines.start = start;
         let mut rest = record.get(16..).unwrap_or_default();
         for _ in 0..count {
             let (Some(address), Some(line)) = (number(rest, 0, 8), number(rest, 8, 4)) else {
@@ -221,8 +306,8 @@ impl<R: BufRead> Reader<R> {
             if line == 0 && file.is_empty() {
                 continue;
             }
-            let file = self.lines.intern(&String::from_utf8_lossy(file));
-            self.lines.lines.push((address, line as u32, file));
+            let file = self.state.lines.intern(&String::from_utf8_lossy(file));
+            self.state.lines.lines.push((address, line as u32, file));
         }
         Ok(Some(()))
     }
@@ -263,7 +348,9 @@ fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DumpError, read_jitdump};
+    use std::io::Write;
+
+    use super::{DumpError, DumpFollower, read_jitdump};
 
     fn header(flags: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -366,6 +453,26 @@ mod tests {
         bytes.extend(load(14, 0x2010, 8, "n:g/0"));
         let read = read_jitdump(bytes.as_slice(), |_, last| last < 0x8000).expect("a dump");
         assert_eq!((read.ranges, read.nonsense, read.pieces.len()), (6, 5, 2));
+    }
+
+    #[test]
+    fn a_dump_is_followed_as_it_grows() {
+        let path = std::env::temp_dir().join(format!("escope-dump-{}", std::process::id()));
+        let whole = [dump(), dump()[40..].to_vec()].concat();
+        let mut found = Vec::new();
+        let mut written = std::fs::File::create(&path).expect("a file");
+        written.write_all(&whole[..40]).expect("room");
+        let file = std::fs::File::open(&path).expect("a file");
+        let mut follower = DumpFollower::new(file).expect("a dump");
+        for part in whole[40..].chunks(7) {
+            written.write_all(part).expect("room");
+            found.extend(follower.poll().expect("readable"));
+        }
+        std::fs::remove_file(&path).expect("ours");
+        let read = read_jitdump(whole.as_slice(), |_, _| true).expect("a dump");
+        assert_eq!(found, read.pieces);
+        assert_eq!(found.len(), 2);
+        assert_eq!(follower.state.pieces.nonsense, 0);
     }
 
     #[test]

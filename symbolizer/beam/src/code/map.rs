@@ -122,6 +122,21 @@ impl CodeMap {
         }
     }
 
+    /// Takes over code that another source than the VM's list announces, in the order in which it
+    /// was loaded.
+    pub fn register_known(&mut self, at_ns: u64, module: Arc<ModuleCode>) {
+        let end = module.base.saturating_add(u64::from(module.size));
+        if module.base >= end || at_ns <= self.listed_ns {
+            return;
+        }
+        let ended: Vec<u64> = self.overlapping(module.base, end).collect();
+        for key in ended {
+            self.retire(key, at_ns);
+        }
+        self.insert(module.base, end, at_ns, (0, 0), Names::Known(module));
+        self.changed_ns = self.changed_ns.max(at_ns);
+    }
+
     /// The modules that are there now and whose names have been read, by address.
     pub fn modules(&self) -> impl Iterator<Item = &Arc<ModuleCode>> {
         self.live.values().filter_map(|piece| match &piece.names {

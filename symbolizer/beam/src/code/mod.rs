@@ -14,6 +14,7 @@ pub(crate) mod perf_map;
 mod pieces;
 
 pub use blob::{BlobError, Function, ModuleCode, parse_blob};
+pub use jitdump::DumpFollower;
 pub use list::{Emulator, ListEntry, read_emulator, read_list, read_module};
 pub use map::{CodeMap, Located};
 pub use pieces::{Piece, Pieces};
