@@ -133,4 +133,20 @@ fn who_ended_the_vm_is_shown_where_it_did() {
     // Those that wait for the next one; the last has left for `halt` by a tail call.
     assert!(stack[0].starts_with("erlang:halt/"), "{deep:#}");
     assert_eq!(stack[1..], ["crash:deep/1"; 40], "{deep:#}");
+
+    // An image of it is the same again.
+    let image = folder.path("image");
+    let (core, exe) = (core.to_str().unwrap(), exe.to_str().unwrap());
+    let save = [
+        "snapshot",
+        "--core",
+        core,
+        "--exe",
+        exe,
+        "--save-image",
+        &image,
+    ];
+    escope(&save).success();
+    let again = escope(&["snapshot", "--image", &image, "--format", "json"]);
+    assert_eq!(again.success().json(), all);
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use escope_model::SchedulerKind;
+use serde::{Deserialize, Serialize};
 
 use crate::layout::{Layout, fragment};
 use crate::memory::Memory;
@@ -13,11 +14,11 @@ use crate::target::CoreThread;
 use crate::{BeamError, Vm};
 
 /// Where processes were that ran, by the address of their struct.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ran(BTreeMap<u64, Place>);
 
 /// Where a process was.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     /// Its stack pointer.
     stop: u64,
@@ -49,7 +50,9 @@ impl<M: Memory> Vm<M> {
     pub(crate) fn find_running(&mut self, threads: &[CoreThread]) -> Result<(), BeamError> {
         // Between two runs a process is where its struct says.
         let main = fragment(&self.memory, self.globals.jit_descriptor, "process_main");
-        let main = main.map_or(0..0, |(start, code)| start..start + code.len() as u64);
+        let main = main.map_or(0..0, |(start, code)| {
+            start..start.saturating_add(code.len() as u64)
+        });
         for scheduler in self.schedulers()? {
             let on = |thread: &&CoreThread| thread.fs_base == scheduler.thread;
             let Some(thread) = threads.iter().find(on) else {

@@ -8,7 +8,7 @@ use escope_model::Mfa;
 
 use crate::code::{CodeMap, ListEntry, read_list, read_module};
 use crate::died::Ran;
-use crate::layout::{Found, Given, Globals, Layout, Target, climb};
+use crate::layout::{BIFS_MAX, Found, Given, Globals, Layout, Target, climb};
 use crate::memory::{LiveMemory, Memory};
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{Arch, CallSite, JitRanges, Sites};
@@ -364,6 +364,7 @@ impl<M: Memory> Vm<M> {
         };
         let layout = &self.layout.bif;
         let stride = u64::from(layout.size);
+        let count = count.min(BIFS_MAX);
         let Ok(words) = self.memory.words(table, (count * stride / 8) as usize) else {
             return;
         };

@@ -38,7 +38,7 @@ pub fn read_list(
     memory: &impl Memory,
     descriptor: u64,
 ) -> Result<(Vec<ListEntry>, bool), BeamError> {
-    let mut address = memory.u64(descriptor + 16)?;
+    let mut address = memory.u64(descriptor.wrapping_add(16))?;
     let mut entries = Vec::new();
     let mut before = 0;
     for _ in 0..ENTRIES_MAX {
@@ -83,7 +83,7 @@ pub struct Emulator {
 /// # Errors
 /// When not even the descriptor can be read.
 pub fn read_emulator(memory: &impl Memory, descriptor: u64) -> Result<Option<Emulator>, BeamError> {
-    let mut address = memory.u64(descriptor + 16)?;
+    let mut address = memory.u64(descriptor.wrapping_add(16))?;
     for _ in 0..ENTRIES_MAX {
         if address == 0 {
             break;

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 
 use twox_hash::XxHash3_64;
 
-use super::VmImage;
+use super::{Facts, VmImage};
 use crate::memory::Image;
 
 const MAGIC: [u8; 8] = *b"escopeVM";
@@ -20,6 +20,8 @@ const VERSION: u32 = 1;
 const HEADER: usize = 32;
 /// A larger payload is not read.
 const PAYLOAD_MAX: u64 = 64 << 20;
+/// More ranges of JIT code than a VM has.
+const JIT_RANGES_MAX: usize = 1024;
 /// What an image may need to be unpacked: 8 MiB, as level 19 has it.
 const WINDOW_LOG_MAX: u32 = 23;
 const LEVEL: i32 = 19;
@@ -100,7 +102,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<VmImage, ImageError> {
 pub(super) fn parse_payload(payload: &[u8]) -> Result<VmImage, ImageError> {
     let mut front = Front(payload);
     let facts = front.u32()? as usize;
-    let facts = serde_json::from_slice(front.take(facts)?)?;
+    let facts: Facts = serde_json::from_slice(front.take(facts)?)?;
+    if facts.jit.len() > JIT_RANGES_MAX {
+        return Err(ImageError::Damaged("it has more JIT code than a VM"));
+    }
     let count = front.u32()? as usize;
     let heads = count
         .checked_mul(12)
@@ -161,6 +166,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::{HEADER, VmImage};
+    use crate::Ran;
     use crate::image::Facts;
     use crate::layout::Globals;
     use crate::memory::{Image, Memory};
@@ -179,6 +185,7 @@ mod tests {
                 erts_version: "13.1.5".into(),
                 globals: Globals::of_image(1, 2, 3),
                 jit: vec![(4, 5)],
+                ran: Ran::default(),
                 notes: vec!["by hand".into()],
             },
             memory,

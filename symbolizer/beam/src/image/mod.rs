@@ -15,7 +15,7 @@ use crate::memory::{Image, Memory, Recording};
 use crate::snapshot::{SnapshotOptions, snapshot};
 use crate::stack::JitRanges;
 use crate::vm::Parts;
-use crate::{BeamError, Vm};
+use crate::{BeamError, Ran, Vm};
 
 pub use format::ImageError;
 
@@ -36,6 +36,9 @@ pub struct Facts {
     pub globals: Globals,
     /// Where JIT code could lie: starts and ends.
     pub jit: Vec<(u64, u64)>,
+    /// Where processes were that ran when it died.
+    #[serde(default)]
+    pub ran: Ran,
     /// How all of that was found.
     pub notes: Vec<String>,
 }
@@ -134,6 +137,7 @@ impl<M: Memory> Vm<M> {
             erts_version: self.erts_version.clone(),
             globals: self.globals.clone(),
             jit: self.jit.ranges().to_vec(),
+            ran: self.ran.clone(),
             notes: self.certainty.notes.clone(),
         }
     }
@@ -153,6 +157,7 @@ impl<M: Memory> Vm<M> {
             memory,
             found,
         })?;
+        vm.ran = facts.ran;
         vm.settle()?;
         Ok(vm)
     }

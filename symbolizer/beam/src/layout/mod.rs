@@ -24,6 +24,7 @@ pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
 pub use releases::{Build, Release, Said};
 pub(crate) use scan::fragment;
+pub(crate) use symbols::BIFS_MAX;
 pub use tables::{known_releases, table_for, table_for_erts};
 
 macro_rules! offsets {

@@ -8,7 +8,7 @@ use super::globals::{Count, Globals, SchedulerArray};
 use crate::target::Elf;
 
 /// More BIFs than any release has.
-pub(super) const BIFS_MAX: u64 = 4096;
+pub(crate) const BIFS_MAX: u64 = 4096;
 
 /// How many symbols are needed.
 pub(super) const NEEDED: usize = 9;

@@ -86,7 +86,10 @@ pub trait Memory {
             // The string may end just before an unmapped page.
             for (index, byte) in bytes.iter_mut().enumerate() {
                 if self
-                    .read(address + index as u64, std::slice::from_mut(byte))
+                    .read(
+                        address.wrapping_add(index as u64),
+                        std::slice::from_mut(byte),
+                    )
                     .is_err()
                 {
                     if index == 0 {

@@ -288,10 +288,17 @@ pub fn count_unreadable<M: Memory>(vm: &Vm<M>) -> Result<usize, BeamError> {
 /// Addresses of the processes that are in the table.
 fn table<M: Memory>(vm: &Vm<M>) -> Result<Vec<u64>, BeamError> {
     let layout = &vm.layout.process_table;
-    let read_only = vm.globals.process_table + u64::from(layout.read_only);
+    let read_only = vm
+        .globals
+        .process_table
+        .wrapping_add(u64::from(layout.read_only));
     let slots = vm.memory.u64(read_only)?;
-    let max = vm.memory.u32(read_only + u64::from(layout.max))? as usize;
-    let invalid = vm.memory.u64(read_only + u64::from(layout.invalid))?;
+    let max = vm
+        .memory
+        .u32(read_only.wrapping_add(u64::from(layout.max)))? as usize;
+    let invalid = vm
+        .memory
+        .u64(read_only.wrapping_add(u64::from(layout.invalid)))?;
     let max = max.min(SLOTS_MAX);
     let mut processes = Vec::new();
     for first in (0..max).step_by(CHUNK) {

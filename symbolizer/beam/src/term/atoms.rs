@@ -51,7 +51,7 @@ impl AtomTable {
 
     fn read_name(&self, memory: &impl Memory, term: u64) -> Result<Arc<str>, BeamError> {
         let index = term >> 6;
-        let segments = memory.u64(self.table + u64::from(self.layout.segments))?;
+        let segments = memory.u64(self.table.wrapping_add(u64::from(self.layout.segments)))?;
         let segment = memory.u64(segments.wrapping_add(8 * (index / SEGMENT)))?;
         let atom = memory.u64(segment.wrapping_add(8 * (index % SEGMENT)))?;
         let (address, length) = self.name_at(memory, atom)?;
@@ -85,9 +85,9 @@ impl AtomTable {
         wanted: &[&str],
     ) -> Result<Vec<Option<u64>>, BeamError> {
         let mut found = vec![None; wanted.len()];
-        let entries = memory.u32(self.table + u64::from(self.layout.entries))?;
+        let entries = memory.u32(self.table.wrapping_add(u64::from(self.layout.entries)))?;
         let entries = u64::from(entries).min(ATOMS_MAX);
-        let segments = memory.u64(self.table + u64::from(self.layout.segments))?;
+        let segments = memory.u64(self.table.wrapping_add(u64::from(self.layout.segments)))?;
         for first in (0..entries).step_by(SEGMENT as usize) {
             let segment = memory.u64(segments.wrapping_add(8 * (first / SEGMENT)))?;
             let count = SEGMENT.min(entries - first) as usize;

@@ -31,11 +31,15 @@ impl PidPrinter {
         process_table: u64,
         layout: &Layout,
     ) -> Result<PidPrinter, BeamError> {
-        let base = process_table + u64::from(layout.process_table.read_only);
+        let base = process_table.wrapping_add(u64::from(layout.process_table.read_only));
         let layout = &layout.pid;
         let masks = layout.table.as_ref().map(|table| {
-            let word = |at: u32| memory.u64(base + u64::from(at));
-            let shift = |at: u32| memory.u32(base + u64::from(at)).map(|shift| shift & 63);
+            let word = |at: u32| memory.u64(base.wrapping_add(u64::from(at)));
+            let shift = |at: u32| {
+                memory
+                    .u32(base.wrapping_add(u64::from(at)))
+                    .map(|shift| shift & 63)
+            };
             Ok::<_, BeamError>(PidMasks {
                 mask: word(table.mask)?,
                 cl_mask: word(table.cl_mask)?,

@@ -27,10 +27,13 @@ pub(super) struct Data {
 impl Data {
     pub(super) fn read(memory: &impl Memory, elf: &Elf, bias: u64) -> Result<Data, BeamError> {
         let mut segments = Vec::new();
+        let mut left = DATA_MAX;
         for (start, bytes) in elf.writable() {
-            let start = start.wrapping_add(bias).next_multiple_of(8);
-            let words = (bytes.min(DATA_MAX) / 8) as usize;
-            segments.push((start, memory.words(start, words)?));
+            let start = start.wrapping_add(bias);
+            let start = start.checked_next_multiple_of(8).unwrap_or(start);
+            let bytes = bytes.min(left);
+            left -= bytes;
+            segments.push((start, memory.words(start, (bytes / 8) as usize)?));
         }
         Ok(Data { segments })
     }
@@ -41,7 +44,7 @@ impl Data {
             words
                 .iter()
                 .enumerate()
-                .map(move |(index, &word)| (start + 8 * index as u64, word))
+                .map(move |(index, &word)| (start.wrapping_add(8 * index as u64), word))
         })
     }
 
@@ -77,7 +80,9 @@ impl Data {
             if !is_pointer(segments) || !is_pointer(memory.u64(segments).ok()?) {
                 return None;
             }
-            let entries = memory.u32(table + u64::from(layout.entries)).ok()?;
+            let entries = memory
+                .u32(table.wrapping_add(u64::from(layout.entries)))
+                .ok()?;
             if !(100..1 << 28).contains(&entries) {
                 return None;
             }
@@ -102,7 +107,7 @@ impl Data {
                 return None;
             }
             let invalid = u64::from(layout.process_table.invalid);
-            let invalid = memory.u64(place + invalid).ok()?;
+            let invalid = memory.u64(place.wrapping_add(invalid)).ok()?;
             let slots = memory.words(slots, SLOTS.min(max as usize)).ok()?;
             let (mut pids, mut others) = (0, 0);
             for slot in slots
@@ -167,7 +172,7 @@ impl Data {
                 let run = words[at..].chunks_exact(stride).take_while(|e| is_entry(e));
                 let length = run.count();
                 if length > best.1 {
-                    best = (start + 8 * at as u64, length);
+                    best = (start.wrapping_add(8 * at as u64), length);
                 }
                 at += (length * stride).max(1);
             }

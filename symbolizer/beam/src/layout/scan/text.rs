@@ -35,7 +35,11 @@ impl Text {
     }
 
     pub(super) fn contains(&self, address: u64) -> bool {
-        (self.start..self.start + self.bytes.len() as u64).contains(&address)
+        (self.start..self.end()).contains(&address)
+    }
+
+    fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
     }
 
     fn at(&self, address: u64) -> &[u8] {
@@ -65,14 +69,14 @@ impl Text {
             return None;
         };
         let displacement = i64::from(i32::from_le_bytes(*displacement));
-        let next = self.start + at as u64 + 5;
+        let next = self.start.wrapping_add(at as u64 + 5);
         Some(next.wrapping_add_signed(displacement))
     }
 
     /// `__jit_debug_register_code` does nothing and must not be inlined: the function of one
     /// `ret` that is called right after the descriptor was filled in (`jit_metadata.cpp`).
     pub(super) fn register_function(&self, descriptor: u64) -> Option<u64> {
-        let fields = [descriptor + 4, descriptor + 8];
+        let fields = [4, 8].map(|field| descriptor.wrapping_add(field));
         let mut found = None;
         for field in fields {
             for reference in self.references(field) {
@@ -106,7 +110,7 @@ impl Text {
             if self.jump(reference.checked_sub(5)?) != Some(schedule) {
                 continue;
             }
-            let function = self.function(self.start + reference as u64)?;
+            let function = self.function(self.start.wrapping_add(reference as u64))?;
             match &found {
                 Some(known) if *known != function => return None,
                 _ => found = Some(function),
@@ -120,7 +124,7 @@ impl Text {
         let after = self.functions.partition_point(|&start| start <= address);
         let start = *self.functions.get(after.checked_sub(1)?)?;
         let end = self.functions.get(after).copied();
-        Some(start..end.unwrap_or(self.start + self.bytes.len() as u64))
+        Some(start..end.unwrap_or(self.end()))
     }
 }
 
@@ -135,7 +139,9 @@ fn schedule(memory: &impl Memory, descriptor: u64) -> Option<u64> {
         // call [rip + displacement]
         [.., 0xff, 0x15, a, b, c, d] => {
             let displacement = i64::from(i32::from_le_bytes([*a, *b, *c, *d]));
-            let slot = (start + at as u64).wrapping_add_signed(displacement);
+            let slot = start
+                .wrapping_add(at as u64)
+                .wrapping_add_signed(displacement);
             memory.u64(slot).ok()
         }
         // mov rax, imm64; call rax
@@ -143,7 +149,11 @@ fn schedule(memory: &impl Memory, descriptor: u64) -> Option<u64> {
         // call rel32
         [.., 0xe8, a, b, c, d] => {
             let displacement = i64::from(i32::from_le_bytes([*a, *b, *c, *d]));
-            Some((start + at as u64).wrapping_add_signed(displacement))
+            Some(
+                start
+                    .wrapping_add(at as u64)
+                    .wrapping_add_signed(displacement),
+            )
         }
         _ => None,
     }
@@ -168,7 +178,7 @@ pub(crate) fn fragment(
                 .find(|f| *f.name == *name && f.arity.is_none())?;
             let bytes = function.end.checked_sub(function.start)?;
             Some((
-                module.base + u64::from(function.start),
+                module.base.wrapping_add(u64::from(function.start)),
                 bytes.min(FRAGMENT_MAX),
             ))
         })?;

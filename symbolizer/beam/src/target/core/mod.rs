@@ -17,7 +17,9 @@ pub use notes::{CoreThread, MappedFile};
 use notes::{NOTES_MAX, Notes};
 
 /// More segments than a process can have mappings (`vm.max_map_count` is 65,530 by default).
-const SEGMENTS_MAX: u64 = 1 << 20;
+const SEGMENTS_MAX: u64 = 1 << 18;
+/// More mappings than a VM has that can be executed, or of its executable.
+const MAPPINGS_MAX: usize = 4096;
 const HEADER: u64 = size_of::<ProgramHeader64<LittleEndian>>() as u64;
 
 /// A core file, as far as its headers tell.
@@ -92,7 +94,7 @@ impl CoreFile {
         let headers = program_headers(&source)?;
         let mut notes = Notes::default();
         let mut segments = Vec::new();
-        let mut missing_bytes = 0u64;
+        let (mut missing_bytes, mut notes_left) = (0u64, NOTES_MAX);
         let little = LittleEndian;
         for header in headers {
             let offset = header.p_offset.get(little);
@@ -101,8 +103,9 @@ impl CoreFile {
             missing_bytes = missing_bytes.saturating_add(stated - there);
             match header.p_type.get(little) {
                 PT_NOTE => {
-                    let bytes = source.take(offset, there, NOTES_MAX);
-                    notes.read(&bytes.unwrap_or_default(), header.p_align.get(little));
+                    let bytes = source.take(offset, there, notes_left).unwrap_or_default();
+                    notes_left -= bytes.len() as u64;
+                    notes.read(&bytes, header.p_align.get(little));
                 }
                 PT_LOAD => {
                     let start = header.p_vaddr.get(little);
@@ -155,7 +158,7 @@ impl CoreFile {
         });
         let others = self.exe_files();
         let others = others.map(|file| mapping(file.start, file.end, Some(file)));
-        executable.chain(others).collect()
+        executable.take(MAPPINGS_MAX).chain(others).collect()
     }
 
     /// The executable's mappings.
@@ -164,6 +167,7 @@ impl CoreFile {
         self.files
             .iter()
             .filter(move |file| exe == file.path.as_str())
+            .take(MAPPINGS_MAX)
     }
 
     fn file_at(&self, address: u64) -> Option<&MappedFile> {
@@ -263,12 +267,11 @@ fn program_headers(source: &Source) -> Result<Vec<ProgramHeader64<LittleEndian>>
         }
         count => u64::from(count),
     };
+    if count > SEGMENTS_MAX {
+        return Err("it has more segments than a process can have");
+    }
     let bytes = source
-        .take(
-            header.e_phoff.get(little),
-            count.min(SEGMENTS_MAX) * HEADER,
-            u64::MAX,
-        )
+        .take(header.e_phoff.get(little), count * HEADER, u64::MAX)
         .ok_or("it is cut in its headers")?;
     let headers = object::pod::slice_from_all_bytes::<ProgramHeader64<LittleEndian>>(&bytes);
     Ok(headers.map_err(|()| "it has no headers")?.to_vec())

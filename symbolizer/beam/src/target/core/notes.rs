@@ -8,6 +8,8 @@ use object::read::elf::NoteIterator;
 pub(super) const NOTES_MAX: u64 = 64 << 20;
 /// More files than are mapped.
 const FILES_MAX: u64 = 1 << 17;
+/// `PATH_MAX` of the kernel.
+const PATH_MAX: usize = 4096;
 
 const NT_PRSTATUS: u32 = 1;
 const NT_PRPSINFO: u32 = 3;
@@ -137,7 +139,7 @@ fn files(data: &[u8]) -> Option<Vec<MappedFile>> {
                 start: u64_at(row, 0)?,
                 end: u64_at(row, 8)?,
                 offset: u64_at(row, 16)?.wrapping_mul(page),
-                path: String::from_utf8_lossy(name).into_owned(),
+                path: String::from_utf8_lossy(name.get(..PATH_MAX).unwrap_or(name)).into_owned(),
             })
         })
         .collect()
