@@ -99,6 +99,8 @@ impl Vm<CoreMemory> {
         given: &Given,
     ) -> Result<Vm<CoreMemory>, BeamError> {
         let path = exe.unwrap_or(&core.exe);
+        // A core may name anything, also what is no file.
+        let memory = core.memory(Some(path))?;
         let elf = Elf::open(path).map_err(|error| core.other_exe(path, error.to_string()))?;
         let checked = match (core.build_id(), elf.build_id()) {
             (Some(ran), Some(given)) if ran == given => "checked: the executable, by its build id",
@@ -115,7 +117,7 @@ impl Vm<CoreMemory> {
             file: path.to_owned(),
             elf: &elf,
             mappings: &core.mappings(),
-            memory: core.memory(Some(path))?,
+            memory,
             given,
         });
         let mut vm = understood.map_err(|cause| match core.missing_bytes {

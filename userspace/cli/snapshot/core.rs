@@ -27,5 +27,9 @@ pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
             thread.tid
         );
     }
+    let notes = vm.certainty.notes.iter();
+    for note in notes.filter(|note| note.starts_with("not checked")) {
+        eprintln!("{}: {note}", core.path().display());
+    }
     show(vm, args)
 }

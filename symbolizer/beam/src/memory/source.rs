@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +15,12 @@ pub(crate) enum Source {
 
 impl Source {
     pub(crate) fn open(path: &Path) -> io::Result<Source> {
-        let file = File::open(path)?;
+        // Never waits, as opening a pipe would.
+        let mut options = File::options();
+        let file = options
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
         let about = file.metadata()?;
         if !about.is_file() {
             return Err(io::Error::other("it is not a file"));
