@@ -46,7 +46,16 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
         }
     };
     if let Some(path) = &args.save_image {
-        let size = save_image(vm, options, path)?;
+        // An image answers what it was asked: so ask for everything.
+        let everything = SnapshotOptions {
+            frames: args.frames,
+            show: Some(MessageOptions {
+                first: args.messages,
+                values: true,
+            }),
+            ..SnapshotOptions::all()
+        };
+        let size = save_image(vm, everything, path)?;
         eprintln!("{}: {}", path.display(), bytes(size as u64));
         return Ok(());
     }
