@@ -99,9 +99,17 @@ fn sort(processes: &mut [ProcessSnapshot], by: SortArg) {
         // What could not be counted is the longest.
         SortArg::Mailbox => processes.sort_by_key(|p| Reverse(p.mailbox.unwrap_or(u64::MAX))),
         SortArg::Reductions => processes.sort_by_key(|p| Reverse(p.reductions)),
-        SortArg::Pid => {}
-        SortArg::Name => processes.sort_by_key(|p| (p.name.is_none(), p.name.clone())),
+        SortArg::Pid => processes.sort_by_cached_key(|p| spawned(&p.pid)),
+        SortArg::Name => processes.sort_by_cached_key(|p| (p.name.is_none(), p.name.clone())),
     }
+}
+
+/// `<0.N.S>` by S, then by N: as the VM gives pids out.
+fn spawned(pid: &str) -> (u64, u64) {
+    let mut numbers = pid.trim_matches(['<', '>']).split('.').skip(1);
+    let mut next = || numbers.next().and_then(|number| number.parse().ok());
+    let number = next().unwrap_or(u64::MAX);
+    (next().unwrap_or(u64::MAX), number)
 }
 
 fn table<M: Memory>(

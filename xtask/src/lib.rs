@@ -4,7 +4,7 @@
 //! `layouts` makes the tables of `escope-beam`, with that crate's own reader; `tidy` holds the
 //! rules of this tree as functions that return violations; `live` says which tests can run on
 //! this machine. This crate is built before anything else is installed, so neither it nor
-//! `escope-beam` needs a C compiler or a library.
+//! `escope-beam` (without its feature `image`) needs a C compiler or a library.
 
 #![forbid(unsafe_code)]
 

@@ -16,6 +16,7 @@ mod died;
 mod error;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+#[cfg(feature = "image")]
 pub mod image;
 pub mod layout;
 pub mod memory;

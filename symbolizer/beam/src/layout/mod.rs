@@ -7,6 +7,7 @@ mod debug_file;
 mod dwarf;
 mod given;
 mod globals;
+#[cfg(feature = "image")]
 mod known;
 mod ladder;
 mod proof;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use dwarf::{Datum, Derived, Value, Values, derive, differences};
 pub use given::Given;
 pub use globals::{Count, Globals, SchedulerArray};
+#[cfg(feature = "image")]
 pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
 pub use releases::{Build, Release, Said};
