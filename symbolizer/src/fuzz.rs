@@ -25,6 +25,10 @@ pub const TARGETS: &[Target] = &[
     target("vm", beam::vm, beam::vm_seeds),
     target("scan", beam::scan, beam::vm_seeds),
     target("core", beam::core, Vec::new),
+    target("perf_map", beam::perf_map, beam::perf_map_seeds),
+    target("jitdump", beam::jitdump, beam::jitdump_seeds),
+    target("debug_info", beam::debug_info, Vec::new),
+    target("table", beam::table, beam::table_seeds),
     target("elf", beam::elf, Vec::new),
     target("native", native::fuzz, Vec::new),
 ];

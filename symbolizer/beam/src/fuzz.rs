@@ -3,13 +3,21 @@
 
 mod damage;
 
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::LazyLock;
 
+use rustix::fs::{MemfdFlags, memfd_create};
+
 use crate::code::CodeMap;
+use crate::code::jitdump::read_jitdump;
+use crate::code::perf_map::read_perf_map;
 use crate::image::{Facts, VmImage};
+use crate::layout::{Given, Layout, derive};
 use crate::memory::{Image, Memory};
-use crate::snapshot::{SnapshotOptions, snapshot};
+use crate::names::add_pieces;
+use crate::snapshot::{MessageOptions, SnapshotOptions, snapshot};
 use crate::target::{CoreFile, CoreThread, Elf, ExecutableMapping};
 use crate::vm::Source;
 use crate::{AtomTable, Vm};
@@ -120,7 +128,8 @@ pub fn scan(bytes: &[u8]) {
         elf: &elf,
         mappings: &mappings,
         memory: whole,
-        layout: None,
+        file: "beam.smp".into(),
+        given: &Given::default(),
     });
     if let Ok(mut vm) = found {
         use_all(&mut vm);
@@ -171,6 +180,78 @@ pub fn elf(bytes: &[u8]) {
     let _ = (elf.function_starts(), elf.constants(), elf.build_id());
 }
 
+/// A perf map, as `+JPperf map` writes it.
+pub fn perf_map(bytes: &[u8]) {
+    if let Ok(pieces) = read_perf_map(bytes, |_, _| true) {
+        add_pieces(&mut CodeMap::new(), &pieces);
+    }
+}
+
+/// Maps to begin with.
+#[must_use]
+pub fn perf_map_seeds() -> Vec<Vec<u8>> {
+    let map = "0x1000 10 $m::codeHeader\n0x1010 20 $m:f/1-CodeInfoPrologue\n0x1030 30 $m:f/1\n\
+               0x1060 8 $m::codeFooter\n0x2000 40 $global::call_nif_shared\n";
+    vec![map.into()]
+}
+
+/// A jitdump, as `+JPperf dump` writes it.
+pub fn jitdump(bytes: &[u8]) {
+    if let Ok(pieces) = read_jitdump(bytes, |_, _| true) {
+        add_pieces(&mut CodeMap::new(), &pieces);
+    }
+}
+
+/// Dumps to begin with: a header, lines, and the code that they are of.
+#[must_use]
+pub fn jitdump_seeds() -> Vec<Vec<u8>> {
+    let words32 = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let words64 = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let parts: [Vec<u8>; 11] = [
+        words32(&[0x4a69_5444, 1, 40, 62, 0, 7]),
+        words64(&[1, 0]),
+        words32(&[2, 16 + 16 + 2 * (16 + 6)]),
+        words64(&[5, 0x1000, 2, 0x1010]),
+        words32(&[3, 0]),
+        b"m.erl\0".to_vec(),
+        words64(&[0x1030]),
+        [words32(&[0, 0]), b"m.erl\0".to_vec()].concat(),
+        words32(&[0, 16 + 40 + 6 + 4]),
+        [
+            words64(&[6]),
+            words32(&[7, 7]),
+            words64(&[0x1000, 0x1000, 4, 0]),
+        ]
+        .concat(),
+        b"m:f/1\0\x90\x90\x90\x90".to_vec(),
+    ];
+    vec![parts.concat()]
+}
+
+/// Debug information of an emulator.
+pub fn debug_info(bytes: &[u8]) {
+    let Ok(file) = memfd_create("debug", MemfdFlags::CLOEXEC) else {
+        return;
+    };
+    let mut file = File::from(file);
+    if file.write_all(bytes).is_ok() && file.rewind().is_ok() {
+        let _ = derive(file, 27);
+    }
+}
+
+/// A table that a user gives.
+pub fn table(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Layout::parse(text);
+    }
+}
+
+/// Tables to begin with.
+#[must_use]
+pub fn table_seeds() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../layouts/otp-27.toml").to_vec()]
+}
+
 /// Everything that reads a VM which was believed.
 fn use_all<M: Memory>(vm: &mut Vm<M>) {
     let threads = vm.schedulers().unwrap_or_default();
@@ -189,7 +270,11 @@ fn use_all<M: Memory>(vm: &mut Vm<M>) {
     let mut code = CodeMap::new();
     let options = SnapshotOptions {
         frames: 100_000,
-        ..SnapshotOptions::default()
+        show: Some(MessageOptions {
+            first: 1000,
+            values: true,
+        }),
+        ..SnapshotOptions::all()
     };
     if vm.read_code(&mut code).is_ok() {
         let _ = snapshot(vm, &mut code, options);

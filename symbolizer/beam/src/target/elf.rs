@@ -101,6 +101,8 @@ impl Elf {
                 segment(data, object::elf::PF_W),
             ],
             build_id: None,
+            debug_link: None,
+            has_debug_info: false,
             constants,
         }
     }
