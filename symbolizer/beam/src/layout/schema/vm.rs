@@ -1,0 +1,114 @@
+//! What the VM has once: schedulers and their registers, the tables of processes, atoms, BIFs and
+//! nodes, and how pids are printed.
+
+use serde::{Deserialize, Serialize};
+
+use super::offsets;
+
+offsets! {
+    /// `ErtsSchedulerData`, inside its cache-aligned array element.
+    SchedulerLayout {
+        /// Size of an array element.
+        stride,
+        /// Pointer to the register block.
+        registers,
+        /// `pthread_t`.
+        thread,
+        /// Pointer to the sleep state.
+        sleep_info,
+        /// The running process.
+        process,
+        /// 0 normal, 1 dirty CPU, 2 dirty IO.
+        kind,
+        /// Number of a normal scheduler.
+        number,
+        /// Number of a dirty one.
+        dirty_number,
+        /// The running port.
+        port,
+    }
+    /// `ErtsSchedulerSleepInfo`.
+    SleepInfoLayout {
+        /// Pointer back to its scheduler.
+        scheduler,
+        /// Its flags, 32 bits.
+        flags,
+    }
+    /// The block that JIT code keeps its registers in.
+    RegistersLayout {
+        /// The x registers.
+        x,
+    }
+    /// `ErtsPTab`.
+    ProcessTableLayout {
+        /// Where its read-only part begins, with the pointer to the slots.
+        read_only,
+        /// Number of slots, 32 bits, in the read-only part.
+        max,
+        /// What a slot that is being filled holds, in the read-only part.
+        invalid,
+    }
+    /// `BifEntry`.
+    BifLayout {
+        /// Size of an entry.
+        size,
+        /// Module atom.
+        module,
+        /// Function atom.
+        name,
+        /// Arity, 32 bits.
+        arity,
+        /// The C function.
+        function,
+    }
+    /// `ErlNode`.
+    NodeLayout {
+        /// The name's atom.
+        sysname,
+        /// Which of the nodes of that name, 32 bits.
+        creation,
+        /// Pointer to what is known of its connection.
+        dist_entry,
+    }
+    /// Masks of the process table, in `ErtsPTab`'s read-only part.
+    PidTableLayout {
+        /// Bits of the term that are the number's own, inverted.
+        mask,
+        /// Mask of the cache line bits.
+        cl_mask,
+        /// Mask of the index in a cache line.
+        cli_mask,
+        /// Shift of the cache line bits.
+        cl_shift,
+        /// Shift of the index.
+        cli_shift,
+    }
+}
+
+/// The atom table and its entries.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtomLayout {
+    /// Number of atoms, 32 bits, in `IndexTable`.
+    pub entries: u32,
+    /// Pointer to the segments, in `IndexTable`.
+    pub segments: u32,
+    /// Length of the name in bytes, 16 bits, in `Atom`.
+    pub length: u32,
+    /// The name, in `Atom`.
+    pub name: u32,
+    /// Whether the name is a binary term instead of a pointer to bytes.
+    pub name_is_term: bool,
+}
+
+/// How a pid term becomes the numbers that are printed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PidLayout {
+    /// Bits of the number; the serial lies above.
+    pub number_bits: u32,
+    /// Bits of number and serial.
+    pub data_bits: u32,
+    /// Where the table's masks lie, if the term is scrambled by them.
+    pub table: Option<PidTableLayout>,
+}
