@@ -16,23 +16,29 @@ pub struct Args {
     /// Compare with the tables that are there instead of writing them
     #[arg(long)]
     check: bool,
-    /// OTP release and an ELF file of it with debug information: a beam.smp, its debug file, or
-    /// an object file
-    #[arg(required = true, value_name = "RELEASE=FILE", value_parser = parse_source)]
+    /// A table, named for the first version that it holds for, such as 25 or 25.3.2.11, and an
+    /// ELF file with debug information of such a version: a beam.smp, its debug file, or an
+    /// object file
+    #[arg(required = true, value_name = "TABLE=FILE", value_parser = parse_source)]
     sources: Vec<Source>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Source {
-    otp: u16,
+    table: String,
     path: PathBuf,
 }
 
 fn parse_source(text: &str) -> Result<Source, String> {
-    let (otp, path) = text.split_once('=').ok_or("give RELEASE=FILE")?;
-    let otp = otp.parse().map_err(|_| format!("{otp} is no release"))?;
-    let path = PathBuf::from(path);
-    Ok(Source { otp, path })
+    let (table, path) = text.split_once('=').ok_or("give TABLE=FILE")?;
+    let numbers = table.split('.').map(str::parse::<u16>);
+    if numbers.clone().any(|number| number.is_err()) {
+        return Err(format!("{table} is no version"));
+    }
+    Ok(Source {
+        table: table.to_owned(),
+        path: PathBuf::from(path),
+    })
 }
 
 /// Writes the tables of the releases, or compares them.
@@ -43,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut wrong = Vec::new();
     for source in &args.sources {
         let made = table(source).with_context(|| format!("{}", source.path.display()))?;
-        let path = root().join(format!("symbolizer/beam/layouts/otp-{}.toml", source.otp));
+        let path = root().join(format!("symbolizer/beam/layouts/otp-{}.toml", source.table));
         let name = path.strip_prefix(root()).unwrap_or(&path).to_owned();
         if args.check {
             let there = fs::read_to_string(&path)
@@ -65,39 +71,43 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The text of a table.
 fn table(source: &Source) -> Result<String> {
-    let otp = source.otp;
-    let release = Release::of(otp).filter(|release| release.otp == otp);
-    let release = release.with_context(|| {
+    let release = Release::of_table(&source.table).with_context(|| {
         format!(
-            "OTP {otp} is not in symbolizer/beam/layouts/releases.toml, which says what debug \
-             information does not: see docs/NEW_OTP.md"
+            "the table {} is not in symbolizer/beam/layouts/releases.toml, which says what debug \
+             information does not: see docs/NEW_OTP.md",
+            source.table
         )
     })?;
     let file = File::open(&source.path)?;
-    let derived = derive(file, otp).map_err(|what| anyhow!(what))?;
+    let derived = derive(file, release.otp, &release).map_err(|what| anyhow!(what))?;
     text(&source.path, &release, &derived)
 }
 
 fn text(path: &Path, release: &Release, derived: &Derived) -> Result<String> {
     let elf = Elf::open(path)?;
     let build = match elf.build_id() {
-        Some(id) => format!("a beam.smp built from it, build id {id}"),
-        None => "an object file".to_owned(),
+        Some(id) => format!("a beam.smp of it, build id {id}"),
+        None => "an object file that includes them".to_owned(),
     };
     let Layout {
         otp, arch, status, ..
     } = &derived.layout;
     let mut out = format!(
-        "# Where OTP {otp} keeps what is read from outside; {arch}, default build options. Offsets and\n\
-         # sizes in bytes. Made by `cargo xtask layouts`: behind each value is the C declaration that\n\
-         # it is of and what says so: DWARF or releases.toml; what was also seen right in a running VM\n\
-         # is live. Source: {package}, the same as {tag} of erlang/otp.\n\
-         # DWARF: {build}.\n\
-         otp = {otp}\narch = \"{arch}\"\nstatus = \"{status}\"\n",
-        tag = release.tag,
-        package = release.package,
-        status = status.word(),
+        "# Where {versions} keeps what is read from outside.\n\
+         # {arch}, default build options; offsets and sizes in bytes. Made by `cargo xtask layouts`: behind\n\
+         # each value is the C declaration that it is of and what says so: DWARF or releases.toml; what\n\
+         # was also seen right in a running VM is live. Source:\n",
+        versions = release.versions,
     );
+    for line in release.source.trim().lines() {
+        writeln!(out, "# {line}")?;
+    }
+    writeln!(out, "# DWARF: {build}.\notp = {otp}")?;
+    if let Some(erts) = &release.erts_from {
+        writeln!(out, "erts_from = \"{erts}\"")?;
+    }
+    let status = status.word();
+    writeln!(out, "arch = \"{arch}\"\nstatus = \"{status}\"")?;
     for section in &derived.sections {
         let name = section.section;
         write!(out, "\n# {}\n[{name}]\n", section.about)?;
@@ -135,14 +145,17 @@ mod tests {
     use super::{Source, compare, parse_source};
 
     #[test]
-    fn a_source_is_a_release_and_a_file() {
-        let source = Source {
-            otp: 25,
-            path: "/a=b".into(),
-        };
-        assert_eq!(parse_source("25=/a=b"), Ok(source));
-        assert!(parse_source("25").is_err());
-        assert!(parse_source("x=/a").is_err());
+    fn a_source_is_a_table_and_a_file() {
+        for table in ["25", "25.3.2.11"] {
+            let source = Source {
+                table: table.to_owned(),
+                path: "/a=b".into(),
+            };
+            assert_eq!(parse_source(&format!("{table}=/a=b")), Ok(source));
+        }
+        for text in ["25", "x=/a", "25.=/a", "../25=/a"] {
+            assert!(parse_source(text).is_err(), "{text}");
+        }
     }
 
     #[test]

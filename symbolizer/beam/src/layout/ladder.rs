@@ -141,7 +141,7 @@ impl<M: Memory> Target<'_, M> {
             return Ok((table.clone(), format!("the table of build {package}")));
         }
         if let Some(debug) = debug {
-            match self.by_debug_info(debug, release, table.as_ref(), notes) {
+            match self.by_debug_info(debug, (release, erts), table.as_ref(), notes) {
                 Ok(layout) => return Ok((layout, format!("DWARF of {}", debug.path.display()))),
                 Err(what) if self.given.debug_info.is_some() => {
                     let path = debug.path.clone();
@@ -174,14 +174,16 @@ impl<M: Memory> Target<'_, M> {
     fn by_debug_info(
         &self,
         debug: &DebugFile,
-        release: &str,
+        (release, erts): (&str, &str),
         table: Option<&Layout>,
         notes: &mut Vec<String>,
     ) -> Result<Layout, String> {
         let otp = release
             .parse()
             .map_err(|_| format!("OTP {release} is no number"))?;
-        let layout = dwarf::derive(debug.open()?, otp)?.layout;
+        let known = Release::of(otp, erts);
+        let known = known.ok_or_else(|| format!("nothing is known of OTP {otp}"))?;
+        let layout = dwarf::derive(debug.open()?, otp, &known)?.layout;
         let compared = table.map(|table| dwarf::differences(&layout, table));
         let compared = match compared.as_deref() {
             None => format!("there is no table of OTP {otp} to compare it with"),
@@ -192,11 +194,11 @@ impl<M: Memory> Target<'_, M> {
             ),
         };
         notes.push(format!("layout: DWARF of this build; {compared}"));
-        if let Some(other) = Release::of(otp).filter(|known| known.otp != otp) {
-            let names: Vec<&str> = other.names().collect();
+        if known.otp != otp {
+            let names: Vec<&str> = known.names().collect();
             notes.push(format!(
                 "layout: taken from OTP {}, since no DWARF has it: {}",
-                other.otp,
+                known.otp,
                 names.join(", ")
             ));
         }

@@ -2,6 +2,7 @@
 
 use super::Layout;
 
+/// Ascending.
 const TABLES: &[&str] = &[
     include_str!("../../layouts/otp-25.toml"),
     include_str!("../../layouts/otp-25.3.2.11.toml"),
@@ -39,7 +40,7 @@ fn begins(table: &Layout) -> Vec<u32> {
 }
 
 /// `14.2.5.1` as numbers, up to the first that is none.
-fn numbers(version: &str) -> Vec<u32> {
+pub(super) fn numbers(version: &str) -> Vec<u32> {
     let parts = version.split('.').map(str::parse);
     parts.map_while(Result::ok).collect()
 }
@@ -53,7 +54,7 @@ pub fn known_releases() -> Vec<u16> {
     releases
 }
 
-fn tables() -> impl Iterator<Item = Layout> {
+pub(super) fn tables() -> impl Iterator<Item = Layout> {
     // A table that does not parse is caught by the test below, not by users.
     TABLES.iter().filter_map(|text| toml::from_str(text).ok())
 }

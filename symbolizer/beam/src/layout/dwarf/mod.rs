@@ -11,7 +11,7 @@ use std::fs::File;
 use serde::Deserialize;
 
 use self::sections::Sections;
-use self::spec::{SPEC, Section, Source};
+use self::spec::{Section, Source, sections};
 use self::types::Types;
 use super::releases::Release;
 use super::{Layout, Status};
@@ -66,25 +66,21 @@ pub struct Derived {
     pub sections: Vec<Values>,
 }
 
-/// Derives the layout of an OTP release from the debug information in an ELF file: an
-/// executable, a file with its debug information alone, or an object file.
+/// Derives a layout from the debug information in an ELF file: an executable, a file with its
+/// debug information alone, or an object file. It is of an OTP release, of which is known what no
+/// debug information says, or what is known of another release has to do.
 ///
 /// # Errors
 /// In one sentence, what is wrong with the file or not in it.
-pub fn derive(file: File, otp: u16) -> Result<Derived, String> {
-    let sections = Sections::read(file)?;
-    let mut types = Types::find(&sections, &type_names());
-    let release = Release::of(otp);
-    let release = release.ok_or_else(|| format!("nothing is known of OTP {otp}"))?;
+pub fn derive(file: File, otp: u16, release: &Release) -> Result<Derived, String> {
+    let read = Sections::read(file)?;
+    let mut types = Types::find(&read, &type_names(release));
     let mut missing = Vec::new();
     let mut derived = Vec::new();
-    for section in SPEC {
-        if release.without.iter().any(|name| name == section.name) {
-            continue;
-        }
+    for section in sections().filter(|section| release.has(section.name)) {
         let mut values = Vec::new();
         for (name, source) in section.values {
-            match value(&mut types, &release, section, name, *source) {
+            match value(&mut types, release, section, name, *source) {
                 Ok(value) => values.extend(value),
                 Err(what) => missing.push(what),
             }
@@ -101,12 +97,8 @@ pub fn derive(file: File, otp: u16) -> Result<Derived, String> {
             missing.join(", ")
         ));
     }
-    let status = match release.otp == otp {
-        true => release.status,
-        false => Status::Unverified,
-    };
     Ok(Derived {
-        layout: layout(&derived, otp, status)?,
+        layout: layout(&derived, otp, release)?,
         sections: derived,
     })
 }
@@ -147,12 +139,18 @@ fn flat(layout: &Layout) -> BTreeMap<String, Datum> {
     values
 }
 
-/// The types that the specification names, each once.
-fn type_names() -> Vec<&'static str> {
+/// The types that the specification names of what a release has, each once.
+fn type_names(release: &Release) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for (_, source) in SPEC.iter().flat_map(|section| section.values) {
+    let sections = sections().filter(|section| release.has(section.name));
+    for (_, source) in sections.flat_map(|section| section.values) {
         match source {
-            Source::Offset(places) | Source::OffsetIfAny(places) | Source::Has(places) => {
+            Source::Offset(places)
+            | Source::OffsetIfAny(places)
+            | Source::Common(places)
+            | Source::Distance(places, _)
+            | Source::Length(places)
+            | Source::Has(places) => {
                 names.extend(alternatives(places).map(|(name, _)| name));
             }
             Source::Size(name) => names.push(name),
@@ -167,7 +165,7 @@ fn type_names() -> Vec<&'static str> {
 /// Type and path of each place.
 fn alternatives(places: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     places
-        .split('|')
+        .split(['|', '&'])
         .filter_map(|place| place.trim().split_once(": "))
 }
 
@@ -180,21 +178,10 @@ fn value(
 ) -> Result<Option<Value>, String> {
     let full = format!("{}.{name}", section.name);
     let (value, source) = match source {
-        Source::Offset(places) | Source::OffsetIfAny(places) => {
-            let mut all = alternatives(places);
-            let found = all.find_map(|(kind, path)| {
-                Some((types.offset(kind, path)?, format!("{kind}: {path}")))
-            });
-            match (found, source) {
-                (Some((offset, place)), _) => (whole(offset)?, place),
-                (None, Source::OffsetIfAny(_)) => return Ok(None),
-                (None, _) => return Err(format!("{places} ({full})")),
-            }
-        }
-        Source::Size(kind) => {
-            let size = types.size(kind);
-            let size = size.ok_or_else(|| format!("{kind} ({full})"))?;
-            (whole(size)?, format!("size of {kind}"))
+        Source::Release => {
+            let said = release.value(&full);
+            let said = said.ok_or_else(|| format!("{full}, which layouts/releases.toml gives"))?;
+            (said.value, said.source.clone())
         }
         Source::Has(place) => {
             let mut all = alternatives(place);
@@ -206,11 +193,11 @@ fn value(
             let word = if is_there { "there is" } else { "there is no" };
             (Datum::Truth(is_there), format!("{word} {place}"))
         }
-        Source::Release => {
-            let said = release.value(&full);
-            let said = said.ok_or_else(|| format!("{full}, which layouts/releases.toml gives"))?;
-            (said.value, said.source.clone())
-        }
+        _ => match (number(types, source), source) {
+            (Some((number, place)), _) => (whole(number)?, place),
+            (None, Source::OffsetIfAny(_)) => return Ok(None),
+            (None, _) => return Err(format!("{} ({full})", words(source))),
+        },
     };
     Ok(Some(Value {
         name,
@@ -219,15 +206,66 @@ fn value(
     }))
 }
 
+/// A number that declarations say, and which ones did.
+fn number(types: &mut Types<'_>, source: Source) -> Option<(u64, String)> {
+    match source {
+        Source::Offset(places) | Source::OffsetIfAny(places) => {
+            let mut all = alternatives(places);
+            all.find_map(|(kind, path)| {
+                Some((types.offset(kind, path)?, format!("{kind}: {path}")))
+            })
+        }
+        Source::Common(places) => {
+            let mut all = alternatives(places).map(|(kind, path)| types.offset(kind, path));
+            let first = all.next()??;
+            let is_common = all.all(|other| other == Some(first));
+            is_common.then(|| (first, words(source)))
+        }
+        Source::Distance(place, to) => {
+            let (kind, from) = alternatives(place).next()?;
+            let (from, to) = (types.offset(kind, from)?, types.offset(kind, to)?);
+            Some((to.checked_sub(from)?, words(source)))
+        }
+        Source::Length(place) => {
+            let (kind, path) = alternatives(place).next()?;
+            Some((types.length(kind, path)?, words(source)))
+        }
+        Source::Size(kind) => Some((types.size(kind)?, words(source))),
+        Source::Has(_) | Source::Release => None,
+    }
+}
+
+/// What a value is, as tables and errors have it.
+fn words(source: Source) -> String {
+    match source {
+        Source::Offset(places) | Source::OffsetIfAny(places) | Source::Has(places) => {
+            places.to_owned()
+        }
+        Source::Common(places) => format!("the same of {places}"),
+        Source::Distance(place, to) => format!("from {place} to {to}"),
+        Source::Length(place) => format!("length of {place}"),
+        Source::Size(kind) => format!("size of {kind}"),
+        Source::Release => "layouts/releases.toml".to_owned(),
+    }
+}
+
 fn whole(number: u64) -> Result<Datum, String> {
     let number = u32::try_from(number).map_err(|_| format!("an offset of {number}"))?;
     Ok(Datum::Number(number))
 }
 
 /// Puts the values together. What a layout needs and the specification lacks is an error.
-fn layout(sections: &[Values], otp: u16, status: Status) -> Result<Layout, String> {
+fn layout(sections: &[Values], otp: u16, release: &Release) -> Result<Layout, String> {
     let mut table = toml::Table::new();
     table.insert("otp".into(), i64::from(otp).into());
+    let status = match release.otp == otp {
+        true => {
+            let erts_from = release.erts_from.iter();
+            table.extend(erts_from.map(|erts| ("erts_from".to_owned(), erts.as_str().into())));
+            release.status
+        }
+        false => Status::Unverified,
+    };
     table.insert("arch".into(), std::env::consts::ARCH.into());
     table.insert("status".into(), status.word().into());
     for section in sections {

@@ -50,6 +50,8 @@ struct Place {
 struct Found {
     offset: u64,
     kind: Option<Place>,
+    /// What a member is declared as.
+    declared: Option<Place>,
 }
 
 /// The types of a file, as far as they were asked for.
@@ -204,18 +206,26 @@ impl<'a> Types<'a> {
     }
 
     /// The struct or union behind typedefs and qualifiers, if it is a whole one.
-    fn aggregate(&mut self, mut place: Place) -> Option<Place> {
+    fn aggregate(&mut self, place: Place) -> Option<Place> {
+        let place = self.behind_names(place)?;
+        let entry = self.entry(place)?;
+        let is_aggregate = matches!(
+            entry.tag(),
+            dw::DW_TAG_structure_type | dw::DW_TAG_union_type | dw::DW_TAG_class_type
+        );
+        (is_aggregate && entry.has_attr(dw::DW_AT_byte_size)).then_some(place)
+    }
+
+    /// What typedefs and qualifiers stand for.
+    fn behind_names(&mut self, mut place: Place) -> Option<Place> {
         for _ in 0..NAMES_MAX {
             let entry = self.entry(place)?;
             match entry.tag() {
-                dw::DW_TAG_structure_type | dw::DW_TAG_union_type | dw::DW_TAG_class_type => {
-                    return entry.has_attr(dw::DW_AT_byte_size).then_some(place);
-                }
                 dw::DW_TAG_typedef
                 | dw::DW_TAG_const_type
                 | dw::DW_TAG_volatile_type
                 | dw::DW_TAG_atomic_type => place = self.type_of(place.unit, &entry)?,
-                _ => return None,
+                _ => return Some(place),
             }
         }
         None
@@ -249,18 +259,46 @@ impl<'a> Types<'a> {
 
     /// Offset in bytes of a member of a type: names with dots between them.
     pub(super) fn offset(&mut self, name: &str, path: &str) -> Option<u64> {
+        Some(self.find_member(name, path)?.offset)
+    }
+
+    /// How many elements a member has that is an array; of several dimensions, the first one.
+    pub(super) fn length(&mut self, name: &str, path: &str) -> Option<u64> {
+        let declared = self.find_member(name, path)?.declared?;
+        let array = self.behind_names(declared)?;
+        let unit = self.units.get(array.unit)?;
+        let abbreviations = unit.abbreviations.as_ref()?;
+        let mut entries = unit
+            .header
+            .entries_at_offset(abbreviations, array.offset)
+            .ok()?;
+        entries.next_entry().ok()?;
+        let is_array = entries.current()?.tag() == dw::DW_TAG_array_type;
+        if !is_array || !entries.current()?.has_children() {
+            return None;
+        }
+        entries.next_entry().ok()?;
+        let range = entries.current()?;
+        match number(range, dw::DW_AT_count) {
+            Some(count) => Some(count),
+            None => number(range, dw::DW_AT_upper_bound)?.checked_add(1),
+        }
+    }
+
+    fn find_member(&mut self, name: &str, path: &str) -> Option<Found> {
         let mut at = Found {
             offset: 0,
             kind: Some(*self.known.get(name)?),
+            declared: None,
         };
         for member in path.split('.') {
             let inner = self.member(at.kind?, member.as_bytes(), DEPTH_MAX)?;
             at = Found {
                 offset: at.offset.checked_add(inner.offset)?,
-                kind: inner.kind,
+                ..inner
             };
         }
-        Some(at.offset)
+        Some(at)
     }
 
     /// A member by its name, also of structs and unions without one.
@@ -274,11 +312,12 @@ impl<'a> Types<'a> {
         for (offset, is_bits, entry) in members {
             let called = self.text(of.unit, entry.attr_value(dw::DW_AT_name));
             if called == Some(name) {
-                let kind = self.type_of(of.unit, &entry);
-                let kind = kind.and_then(|kind| self.aggregate(kind));
+                let declared = self.type_of(of.unit, &entry);
+                let kind = declared.and_then(|kind| self.aggregate(kind));
                 return (!is_bits).then_some(Found {
                     offset: offset?,
                     kind,
+                    declared,
                 });
             }
             if called.is_none() {
@@ -294,7 +333,7 @@ impl<'a> Types<'a> {
             if let Some(inner) = self.member(kind, name, depth) {
                 return Some(Found {
                     offset: offset?.checked_add(inner.offset)?,
-                    kind: inner.kind,
+                    ..inner
                 });
             }
         }

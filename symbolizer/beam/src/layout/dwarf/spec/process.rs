@@ -1,0 +1,110 @@
+//! A process, what hangs on it and what it is sent: `schema/process.rs`.
+
+use super::{Section, Source, at, section, size_of};
+
+pub(super) const SECTIONS: &[Section] = &[
+    section(
+        "process",
+        "Process: erl_process.h; its queues: erl_message.h",
+        &[
+            ("size", size_of("struct process")),
+            ("id", at("struct process: common.id")),
+            ("reg", at("struct process: common.u.alive.reg")),
+            ("htop", at("struct process: htop")),
+            ("stop", at("struct process: stop")),
+            ("heap", at("struct process: heap")),
+            ("hend", at("struct process: hend")),
+            ("i", at("struct process: i")),
+            ("reds", at("struct process: reds")),
+            ("dictionary", at("struct process: dictionary")),
+            ("initial", at("struct process: u.initial")),
+            ("current", at("struct process: current")),
+            ("parent", at("struct process: parent")),
+            ("state", at("struct process: state")),
+            ("scheduler", at("struct process: scheduler_data")),
+            ("heap_words", at("struct process: heap_sz")),
+            ("old_heap", at("struct process: old_heap")),
+            ("old_hend", at("struct process: old_hend")),
+            ("fragment_words", at("struct process: mbuf_sz")),
+            ("group_leader", at("struct process: group_leader")),
+            ("inner_queue", at("struct process: sig_qs.first")),
+            ("middle_queue", at("struct process: sig_qs.cont")),
+            ("in_queue", at("struct process: sig_inq.first")),
+            ("queue_flags", at("struct process: sig_qs.flags")),
+            ("links", at("struct process: common.u.alive.links")),
+            (
+                "monitored_by",
+                at("struct process: common.u.alive.lt_monitors"),
+            ),
+            ("monitors", at("struct process: common.u.alive.monitors")),
+            (
+                "trace_flags",
+                at("Process: common.trace_flags | Process: common.tracee.all_trace_flags"),
+            ),
+            ("flags", at("struct process: flags")),
+            ("abandoned_heap", at("struct process: abandoned_heap")),
+            ("min_heap_words", at("struct process: min_heap_size")),
+            ("fullsweep_after", at("struct process: max_gen_gcs")),
+            ("arity", at("struct process: arity")),
+            ("arguments", at("struct process: arg_reg")),
+            ("own_arguments", at("struct process: def_arg_reg")),
+            ("specific", at("struct process: psd")),
+            ("in_queue_buffers", at("struct process: sig_inq_buffers")),
+        ],
+    ),
+    section(
+        "message",
+        "ErtsMessage, ErlHeapFragment and ErtsRecvMarker: erl_message.h",
+        &[
+            ("next", at("ErtsMessage: next")),
+            ("attached", at("ErtsMessage: data.attached")),
+            ("term", at("ErtsMessage: m")),
+            ("fragment", at("ErtsMessage: hfrag")),
+            ("fragment_next", at("ErlHeapFragment: next")),
+            ("fragment_used", at("ErlHeapFragment: used_size")),
+            ("fragment_memory", at("ErlHeapFragment: mem")),
+            ("size", size_of("ErtsMessage")),
+            ("marker_size", size_of("ErtsRecvMarker")),
+        ],
+    ),
+    section(
+        "queue_buffers",
+        "ErtsSignalInQueueBufferArray: erl_message.h",
+        &[
+            (
+                "nonempty",
+                at("ErtsSignalInQueueBufferArray: nonempty_slots"),
+            ),
+            (
+                "slots",
+                Source::Length("ErtsSignalInQueueBufferArray: slots"),
+            ),
+            ("stride", size_of("ErtsSignalInQueueBuffer")),
+            ("first", at("ErtsSignalInQueueBuffer: b.queue.first")),
+        ],
+    ),
+    section(
+        "specific",
+        "ErtsPSD and struct saved_calls: erl_process.h",
+        &[
+            ("size", size_of("ErtsPSD")),
+            ("saved_calls", Source::Release),
+            ("saved_calls_size", size_of("struct saved_calls")),
+            ("saved_calls_length", at("struct saved_calls: len")),
+        ],
+    ),
+    section(
+        "reg_proc",
+        "RegProc: register.h",
+        &[("name", at("RegProc: name"))],
+    ),
+    section(
+        "dictionary",
+        "ProcDict: erl_process_dict.h",
+        &[
+            ("size", at("struct proc_dict: arraySize")),
+            ("data", at("struct proc_dict: data")),
+            ("elements", at("struct proc_dict: numElements")),
+        ],
+    ),
+];
