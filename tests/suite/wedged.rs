@@ -42,9 +42,12 @@ fn every_scheduler_in_a_nif() {
     for name in ["wedged_1", "wedged_2"] {
         let wedged = row(&rows, name);
         assert_eq!(wedged["consistent"], false, "{wedged:#}");
+        assert_eq!(wedged["current_function"], "wl_nif:spin/1", "{wedged:#}");
         let stack = wedged["stack"].as_array().unwrap();
-        let mut functions = stack.iter().map(|frame| &frame["function"]);
-        assert!(functions.any(|name| name == "wedged:wedge/3"), "{wedged:#}");
+        let functions: Vec<&Value> = stack.iter().map(|frame| &frame["function"]).collect();
+        assert_eq!(functions, ["wl_nif:spin/1", "wedged:wedge/3"], "{wedged:#}");
+        // Where it calls it, not where it was scheduled.
+        assert_eq!(stack[1]["line"], 30, "{wedged:#}");
     }
     let path = recorded(&vm, 3, 499, &folder);
     let to_ns = monotonic_ns();

@@ -14,7 +14,7 @@ use crate::code::CodeMap;
 use crate::code::jitdump::read_jitdump;
 use crate::code::perf_map::read_perf_map;
 use crate::image::{Facts, VmImage};
-use crate::layout::{Given, Layout, derive};
+use crate::layout::{Given, Layout, Release, derive};
 use crate::memory::{Image, Memory};
 use crate::names::add_pieces;
 use crate::snapshot::{MessageOptions, SnapshotOptions, snapshot};
@@ -234,8 +234,11 @@ pub fn debug_info(bytes: &[u8]) {
         return;
     };
     let mut file = File::from(file);
-    if file.write_all(bytes).is_ok() && file.rewind().is_ok() {
-        let _ = derive(file, 27);
+    if let Some(release) = Release::of(27, "15.0")
+        && file.write_all(bytes).is_ok()
+        && file.rewind().is_ok()
+    {
+        let _ = derive(file, 27, &release);
     }
 }
 

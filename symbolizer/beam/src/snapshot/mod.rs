@@ -12,9 +12,12 @@
 mod dictionary;
 mod mailbox;
 mod messages;
+mod native;
 mod process;
 mod relations;
 mod stack;
+
+use std::collections::BTreeMap;
 
 use escope_model::Mfa;
 
@@ -146,8 +149,9 @@ pub fn snapshot<M: Memory>(
     let reader = TermReader::new(vm);
     let mut processes = Vec::new();
     let mut places = Vec::new();
+    let native = native::running(vm);
     for pointers in table(vm)?.chunks(CHUNK) {
-        for read in chunk(&reader, vm, code, pointers, options) {
+        for read in chunk(&reader, vm, code, pointers, &native, options) {
             processes.push(read.process);
             places.push(read.addresses);
         }
@@ -162,6 +166,7 @@ fn chunk<M: Memory>(
     vm: &Vm<M>,
     code: &mut CodeMap,
     pointers: &[u64],
+    native: &BTreeMap<u64, Mfa>,
     options: SnapshotOptions,
 ) -> Vec<process::Read> {
     let mut before = blocks(vm, pointers);
@@ -187,6 +192,7 @@ fn chunk<M: Memory>(
                 address,
                 block: block.as_deref()?,
                 stack: stack.as_deref(),
+                native: native.get(&address),
                 relations,
             };
             process::read(reader, vm, code, parts, options)

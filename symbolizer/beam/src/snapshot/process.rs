@@ -1,6 +1,8 @@
 //! One process: what its struct says, and what hangs on it.
 
 use super::{ProcessSnapshot, SnapshotOptions, dictionary, mailbox, messages, relations, stack};
+use escope_model::Mfa;
+
 use crate::Vm;
 use crate::code::CodeMap;
 use crate::memory::Memory;
@@ -18,6 +20,8 @@ pub(super) struct Parts<'p> {
     pub(super) address: u64,
     pub(super) block: &'p [u8],
     pub(super) stack: Option<&'p [u8]>,
+    /// The native function that it is in.
+    pub(super) native: Option<&'p Mfa>,
     pub(super) relations: Option<relations::Read>,
 }
 
@@ -44,7 +48,11 @@ pub(super) fn read<M: Memory>(
     let heap_words = process.word(fields.heap_words);
     let old_words = words_between(process.word(fields.old_heap), process.word(fields.old_hend));
     let sensitive = process.word(fields.trace_flags) & SENSITIVE != 0;
-    let walked = stack::walk(vm, code, &process, parts.stack, options.frames);
+    // One that has come back meanwhile is not in there.
+    let native = parts
+        .native
+        .filter(|_| process.state().status() == "running");
+    let walked = stack::walk(vm, code, &process, parts.stack, options.frames, native);
     let show = options.show.filter(|_| !sensitive);
     let first = show.map_or(0, |show| show.first);
     let mailbox = mailbox::read(reader, vm, &process, options.messages, first);

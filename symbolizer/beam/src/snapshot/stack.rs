@@ -63,13 +63,15 @@ fn extent(process: &ProcessBlock<'_>) -> u64 {
     process.hend().saturating_sub(process.stop()).min(BYTES_MAX) & !7
 }
 
-/// The function that a process resumes in, then its callers.
+/// The native function that a process is in, or the function that it resumes in, then its
+/// callers.
 pub(super) fn walk<M: Memory>(
     vm: &Vm<M>,
     code: &mut CodeMap,
     process: &ProcessBlock<'_>,
     copy: Option<&[u8]>,
     limit: usize,
+    native: Option<&Mfa>,
 ) -> Walked {
     let (stop, hend) = (process.stop(), process.hend());
     let bytes = extent(process);
@@ -80,8 +82,16 @@ pub(super) fn walk<M: Memory>(
     let all = bytes == hend.saturating_sub(stop);
     let mut frames: Vec<StackFrame> = Vec::new();
     let mut places = Vec::new();
+    if let Some(native) = native {
+        frames.push(StackFrame {
+            mfa: Some(native.clone()),
+            location: None,
+        });
+        places.push(0);
+    }
     // Where it resumes is an instruction still to come, a return address one after the call.
-    let resumes = std::iter::once(process.i());
+    // While it is in a native function, `i` is of when it was scheduled.
+    let resumes = native.is_none().then_some(process.i()).into_iter();
     let addresses = resumes.chain(returns.iter().map(|address| address.wrapping_sub(1)));
     let (mut cut, mut named) = (!all, true);
     for address in addresses {

@@ -26,6 +26,8 @@ offsets! {
         dirty_number,
         /// The running port.
         port,
+        /// What the running native function is given; 0 where none runs.
+        nif,
     }
     /// `ErtsSchedulerSleepInfo`.
     SleepInfoLayout {

@@ -16,6 +16,7 @@ pub(super) const SECTIONS: &[Section] = &[
             ("number", at("ErtsSchedulerData: no")),
             ("dirty_number", at("ErtsSchedulerData: dirty_no")),
             ("port", at("ErtsSchedulerData: current_port")),
+            ("nif", at("ErtsSchedulerData: current_nif")),
         ],
     ),
     section(
