@@ -36,6 +36,10 @@ pub use stack::StackFrame;
 const SLOTS_MAX: usize = 1 << 27;
 /// Slots and processes that are read at a time.
 const CHUNK: usize = 512;
+/// How often one that ran meanwhile is read again by itself, and how often that is done in all:
+/// a snapshot has to come to an end.
+const ATTEMPTS_ALONE: usize = 3;
+const READINGS_MORE: usize = 8192;
 
 /// One process at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,8 +154,21 @@ pub fn snapshot<M: Memory>(
     let mut processes = Vec::new();
     let mut places = Vec::new();
     let native = native::running(vm);
+    let mut readings = READINGS_MORE;
     for pointers in table(vm)?.chunks(CHUNK) {
-        for read in chunk(&reader, vm, code, pointers, &native, options) {
+        for mut read in chunk(&reader, vm, code, pointers, &native, options) {
+            // It ran while many others were read: alone it takes much less time.
+            for _ in 0..ATTEMPTS_ALONE {
+                if read.process.consistent || !is_at_rest(read.process.status) || readings == 0 {
+                    break;
+                }
+                readings -= 1;
+                let again = chunk(&reader, vm, code, &[read.address], &native, options);
+                match again.into_iter().next() {
+                    Some(again) if again.process.pid == read.process.pid => read = again,
+                    _ => break,
+                }
+            }
             processes.push(read.process);
             places.push(read.addresses);
         }
@@ -336,6 +353,11 @@ fn blocks<M: Memory>(vm: &Vm<M>, pointers: &[u64]) -> Vec<Option<Vec<u8>>> {
         .collect()
 }
 
+/// Whether all of a process is in its struct: nothing of it in the registers of a thread.
+fn is_at_rest(status: &str) -> bool {
+    matches!(status, "waiting" | "runnable" | "suspended")
+}
+
 /// Whether a process did not run between two copies of it.
 fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
     let (before, after) = (
@@ -343,9 +365,7 @@ fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
         ProcessBlock::new(after, layout),
     );
     let fields = &layout.process;
-    let rests = |block: &ProcessBlock<'_>| {
-        matches!(block.state().status(), "waiting" | "runnable" | "suspended")
-    };
+    let rests = |block: &ProcessBlock<'_>| is_at_rest(block.state().status());
     let same = [
         fields.id,
         fields.reds,

@@ -27,6 +27,8 @@ pub(super) struct Parts<'p> {
 
 /// A process, and the addresses of the code that its frames are on.
 pub(super) struct Read {
+    /// Where the struct lies.
+    pub(super) address: u64,
     pub(super) process: ProcessSnapshot,
     pub(super) addresses: Vec<u64>,
     /// Shared counters of its monitors, and what they were.
@@ -122,6 +124,7 @@ pub(super) fn read<M: Memory>(
         pid,
     };
     Some(Read {
+        address: parts.address,
         process: snapshot,
         addresses: walked.addresses,
         counters,
