@@ -33,31 +33,7 @@ fn a_table_that_is_given() {
     vm.go();
     let folder = temp_dir();
     let pid = vm.pid().to_string();
-    let otp = vm.ready().text("otp").to_owned();
-    let layouts = concat!(env!("CARGO_MANIFEST_DIR"), "/symbolizer/beam/layouts");
-    // A release whose structs changed has several: `otp-25.toml`, `otp-25.3.2.11.toml`.
-    let mut names: Vec<String> = fs::read_dir(layouts)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with(&format!("otp-{otp}.")))
-        .collect();
-    names.sort();
-    let fits = |name: &String| {
-        let table = format!("{layouts}/{name}");
-        let output = escope(&["snapshot", "-p", &pid, "--layout", &table]);
-        if output.code != Some(0) {
-            output.refused(3);
-            assert!(output.stderr.contains("says it is number"), "{output:#?}");
-        }
-        output.code == Some(0)
-    };
-    let fitting: Vec<&String> = names.iter().filter(|name| fits(name)).collect();
-    let [own] = fitting[..] else {
-        panic!("of {names:?} exactly one should fit, but {fitting:?} do");
-    };
-    let own = format!("{layouts}/{own}");
-
-    let text = fs::read_to_string(own).unwrap();
+    let text = own_table(&vm);
     let (given, wrong) = (
         folder.path("wrong.toml"),
         text.replacen("stop = 88", "stop = 96", 1),
@@ -81,9 +57,7 @@ fn a_wrong_value_is_refused_or_makes_less_certain() {
     vm.go();
     let folder = temp_dir();
     let pid = vm.pid().to_string();
-    let otp = vm.ready().text("otp").to_owned();
-    let layouts = concat!(env!("CARGO_MANIFEST_DIR"), "/symbolizer/beam/layouts");
-    let text = fs::read_to_string(format!("{layouts}/otp-{otp}.toml")).unwrap();
+    let text = own_table(&vm);
     let given = folder.path("wrong.toml");
     for (value, found) in [
         ("hend", "its process init"),
@@ -101,6 +75,34 @@ fn a_wrong_value_is_refused_or_makes_less_certain() {
     assert!(output.stdout.contains(less), "{output:#?}");
     vm.stop();
     assert!(vm.quit().success());
+}
+
+/// The one table of its release that fits a VM. A release whose structs changed has several:
+/// `otp-25.toml`, `otp-25.3.2.11.toml`.
+fn own_table(vm: &Workload) -> String {
+    let pid = vm.pid().to_string();
+    let otp = vm.ready().text("otp").to_owned();
+    let layouts = concat!(env!("CARGO_MANIFEST_DIR"), "/symbolizer/beam/layouts");
+    let mut tables: Vec<String> = fs::read_dir(layouts)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(&format!("otp-{otp}.")))
+        .map(|name| format!("{layouts}/{name}"))
+        .collect();
+    tables.sort();
+    let fits = |table: &String| {
+        let output = escope(&["snapshot", "-p", &pid, "--layout", table]);
+        if output.code != Some(0) {
+            output.refused(3);
+            assert!(output.stderr.contains("says it is number"), "{output:#?}");
+        }
+        output.code == Some(0)
+    };
+    let fitting: Vec<&String> = tables.iter().filter(|table| fits(table)).collect();
+    let [own] = fitting[..] else {
+        panic!("of {tables:?} exactly one should fit, but {fitting:?} do");
+    };
+    fs::read_to_string(own).unwrap()
 }
 
 /// A table with one value of `[process]` a word further on.

@@ -1,6 +1,7 @@
 //! Where each release keeps what we read: the only place that knows OTP versions.
 //!
-//! A table per release, as data, in `layouts/otp-NN.toml`, with the source of each value.
+//! A table per release, or several if it changed midway, as data, in `layouts/otp-NN.toml`, with
+//! the source of each value; `schema` has its form.
 //! Readers ask by name: `layout.process.htop`. Offsets are in bytes.
 
 mod debug_file;

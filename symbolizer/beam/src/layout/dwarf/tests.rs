@@ -8,11 +8,11 @@ use gimli::{Encoding, Format, LittleEndian, SectionId, constants as dw};
 
 use super::sections::Sections;
 use super::types::Types;
-use super::{Datum, differences};
+use super::{Datum, Source, differences, number};
 use crate::layout::table_for;
 
 /// `struct process` with a member, a named union of structs, a nameless union of a nameless
-/// struct, a field of bits; `Process`, a typedef of a constant one; a struct that is declared
+/// struct, a field of bits, an array; `Process`, a typedef of a constant one; a struct that is declared
 /// only and one whose member's place is computed.
 fn sections(version: u16) -> Sections {
     let encoding = Encoding {
@@ -38,6 +38,14 @@ fn sections(version: u16) -> Sections {
     member(&mut dwarf, process, Some("htop"), Some(8), word);
     member(&mut dwarf, process, Some("u"), Some(16), union);
     member(&mut dwarf, process, None, Some(32), union);
+    let array = add(&mut dwarf, root, dw::DW_TAG_array_type, None, 0);
+    points_to(&mut dwarf, array, word);
+    let range = add(&mut dwarf, array, dw::DW_TAG_subrange_type, None, 0);
+    let last = AttributeValue::Udata(63);
+    dwarf.unit.get_mut(range).set(dw::DW_AT_upper_bound, last);
+    let slots = add(&mut dwarf, root, dw::DW_TAG_typedef, Some("Slots"), 0);
+    points_to(&mut dwarf, slots, array);
+    member(&mut dwarf, process, Some("slots"), Some(0), slots);
     let bits = member(&mut dwarf, process, Some("flag"), Some(44), word);
     let one = AttributeValue::Udata(1);
     dwarf.unit.get_mut(bits).set(dw::DW_AT_bit_size, one);
@@ -182,6 +190,33 @@ fn members_are_found_through_unions_and_what_has_no_name() {
 }
 
 #[test]
+fn numbers_are_of_one_member_of_several_or_between_two() {
+    let sections = sections(5);
+    let mut types = Types::find(&sections, &NAMES);
+    assert_eq!(types.length("struct process", "slots"), Some(64));
+    assert_eq!(types.length("struct process", "htop"), None);
+    assert_eq!(types.length("struct process", "u"), None);
+    for (source, found) in [
+        (Source::Size("Process"), Some(48)),
+        (Source::Length("Process: slots"), Some(64)),
+        (Source::Offset("Process: missing | Process: htop"), Some(8)),
+        (
+            Source::Common("Process: u & struct process: u.inner"),
+            Some(16),
+        ),
+        (Source::Common("Process: u & Process: htop"), None),
+        (Source::Common("Process: u & Process: missing"), None),
+        (Source::Distance("Process: htop", "u.initial"), Some(16)),
+        (Source::Distance("Process: u.initial", "htop"), None),
+        (Source::Has("Process: htop"), None),
+        (Source::Release, None),
+    ] {
+        let number = number(&mut types, source).map(|(number, _)| number);
+        assert_eq!(number, found, "{source:?}");
+    }
+}
+
+#[test]
 fn layouts_are_compared_value_by_value() {
     let table = table_for("27").expect("a table");
     assert!(differences(&table, &table).is_empty());
@@ -217,8 +252,9 @@ proptest::proptest! {
         let mut types = Types::find(&sections, names);
         for name in names {
             let _ = types.size(name);
-            for path in ["htop", "u.initial", "initial", "missing"] {
+            for path in ["htop", "u.initial", "initial", "slots", "missing"] {
                 let _ = types.offset(name, path);
+                let _ = types.length(name, path);
             }
         }
     }

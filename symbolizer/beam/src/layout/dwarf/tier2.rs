@@ -42,6 +42,7 @@ fn a_compilers_types_are_read() {
         let sections = Sections::read(File::open(&object).expect("there")).expect("sections");
         let mut types = Types::find(&sections, &["struct process"]);
         assert_eq!(types.size("struct process"), Some(56), "{options:?}");
+        assert_eq!(types.length("struct process", "u.initial"), Some(3));
         for (path, offset) in [
             ("id", Some(0)),
             ("u", Some(8)),
