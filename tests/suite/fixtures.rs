@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::snapshot::differences;
 use crate::support::{Workload, escope, temp_dir};
@@ -20,14 +19,10 @@ fn an_image_is_the_vm() {
     vm.go();
     let (told, _) = vm.stop();
     let pid = vm.pid().to_string();
-    let signal = |name: &str| {
-        let status = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(status.unwrap().success());
-    };
-    signal("STOP");
+    vm.signal("STOP");
     let saved = escope(&["snapshot", "-p", &pid, "--save-image", &path]);
     let live = escope(&["snapshot", "-p", &pid, "--format", "json"]);
-    signal("CONT");
+    vm.signal("CONT");
     let otp = vm.ready().text("otp").to_owned();
     assert!(vm.quit().success());
     saved.success();

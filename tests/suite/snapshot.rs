@@ -191,14 +191,10 @@ fn a_vm_that_stands_still() {
     let mut vm = Workload::start("split", &["+S", "1:1"], &[]);
     vm.go();
     let pid = vm.pid().to_string();
-    let signal = |name: &str| {
-        let status = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(status.unwrap().success());
-    };
-    signal("STOP");
+    vm.signal("STOP");
     let output = escope(&["snapshot", "-p", &pid, "--format", "json"]);
     let table = escope(&["snapshot", "-p", &pid, "--process", "split_two", "--stack"]);
-    signal("CONT");
+    vm.signal("CONT");
     let rows = output.success().json();
     let names: Vec<&str> = rows
         .as_array()

@@ -2,7 +2,6 @@
 //! stopped by a signal.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use escope_model::Activity;
@@ -83,11 +82,7 @@ fn every_thread_stopped() {
     let mut vm = Workload::start("split", &["+S", "1:1"], &[]);
     vm.go();
     let pid = vm.pid().to_string();
-    let signal = |name: &str| {
-        let status = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(status.unwrap().success());
-    };
-    signal("STOP");
+    vm.signal("STOP");
     let doctor = escope(&["doctor", "-p", &pid]).success();
     assert!(doctor.stdout.contains("is stopped"), "{doctor:#?}");
     let still = escope(&["record", "-p", &pid, "-d", "1s", "-o", &path]).success();
@@ -101,7 +96,7 @@ fn every_thread_stopped() {
     let again = folder.path("again.escope");
     let mut recorder = start(&["record", "-p", &pid, "-d", "3s", "-F", "499", "-o", &again]);
     recorder.wait_for("recording", PATIENCE);
-    signal("CONT");
+    vm.signal("CONT");
     let output = recorder.finish(PATIENCE).success();
     assert!(!output.stderr.contains(" 0 samples"), "{output:#?}");
     let report = escope(&["report", &again]).success();

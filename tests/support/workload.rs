@@ -119,6 +119,14 @@ impl Workload {
         self.child.id()
     }
 
+    /// Sends the VM a signal, such as `STOP`.
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// What it said when it was ready.
     pub(crate) fn ready(&self) -> &Facts {
         &self.ready

@@ -1,7 +1,8 @@
 //! A VM that was found before, as an image has it: nothing is looked for, everything is proved.
 
 use super::ladder::Found;
-use super::{Layout, known_releases, proof, scan, table_for_erts};
+use super::tables::{table_for_erts, unknown};
+use super::{Layout, proof, scan};
 use crate::BeamError;
 use crate::code::read_emulator;
 use crate::image::Facts;
@@ -20,16 +21,8 @@ pub(crate) fn recognise(
     let table = given
         .cloned()
         .or_else(|| table_for_erts(&facts.otp_release, &facts.erts_version));
-    let layout = table.ok_or_else(|| BeamError::UnknownOtp {
-        pid,
-        release: facts.otp_release.clone(),
-        erts: facts.erts_version.clone(),
-        known: known_releases()
-            .iter()
-            .map(u16::to_string)
-            .collect::<Vec<_>>()
-            .join(", "),
-    })?;
+    let (release, erts) = (&facts.otp_release, &facts.erts_version);
+    let layout = table.ok_or_else(|| unknown(pid, release, erts))?;
     let descriptor = facts.globals.jit_descriptor;
     let emulator = read_emulator(memory, descriptor)?.ok_or(BeamError::Starting {
         pid,

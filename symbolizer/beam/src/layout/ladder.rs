@@ -9,7 +9,7 @@ use super::proof;
 use super::releases::{Build, Release};
 use super::scan;
 use super::symbols;
-use super::tables::{known_releases, table_for_erts};
+use super::tables::{table_for_erts, unknown};
 use super::{Given, Layout, Status};
 use crate::BeamError;
 use crate::code::{Emulator, read_emulator};
@@ -150,16 +150,7 @@ impl<M: Memory> Target<'_, M> {
                 Err(what) => notes.push(format!("debug information: not used: {what}")),
             }
         }
-        let layout = table.ok_or_else(|| BeamError::UnknownOtp {
-            pid: self.pid,
-            release: release.to_owned(),
-            erts: erts.to_owned(),
-            known: known_releases()
-                .iter()
-                .map(u16::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
+        let layout = table.ok_or_else(|| unknown(self.pid, release, erts))?;
         let source = format!("table of OTP {}", layout.otp);
         notes.push(format!(
             "layout: {source}{}",

@@ -1,6 +1,7 @@
 //! The tables that ship with the program.
 
 use super::Layout;
+use crate::BeamError;
 
 /// Ascending.
 const TABLES: &[&str] = &[
@@ -52,6 +53,18 @@ pub fn known_releases() -> Vec<u16> {
     releases.sort_unstable();
     releases.dedup();
     releases
+}
+
+/// The error that a release has no table.
+pub(super) fn unknown(pid: u32, release: &str, erts: &str) -> BeamError {
+    let known = known_releases();
+    let known: Vec<String> = known.iter().map(u16::to_string).collect();
+    BeamError::UnknownOtp {
+        pid,
+        release: release.to_owned(),
+        erts: erts.to_owned(),
+        known: known.join(", "),
+    }
 }
 
 pub(super) fn tables() -> impl Iterator<Item = Layout> {
