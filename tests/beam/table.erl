@@ -54,7 +54,8 @@ tied(Pid) ->
 
 untied() -> receive {tie, Pid} -> tied(Pid); stop -> ok end.
 
-%% Plain, deep stack, mailbox, big heap, gen_server, hibernated, dictionary and registered, off-heap messages.
+%% Plain, deep stack, mailbox, big heap and a buffer of saved calls, gen_server, hibernated, dictionary and
+%% registered, off-heap messages.
 one(0, K) ->
     spawn(fun() ->
         process_flag(trap_exit, K rem 16 =:= 0),
@@ -68,6 +69,7 @@ one(2, K) ->
     Pid;
 one(3, K) ->
     spawn(fun() ->
+        _ = process_flag(save_calls, K rem 5 * 10),
         Kept = [{I, [I]} || I <- lists:seq(1, 10 * (K rem 100))],
         receive stop -> Kept end
     end);
