@@ -174,7 +174,7 @@ impl<M: Memory> Target<'_, M> {
             .map_err(|_| format!("OTP {release} is no number"))?;
         let known = Release::of(otp, erts);
         let known = known.ok_or_else(|| format!("nothing is known of OTP {otp}"))?;
-        let layout = dwarf::derive(debug.open()?, otp, &known)?.layout;
+        let dwarf::Derived { layout, absent, .. } = dwarf::derive(debug.open()?, otp, &known)?;
         let compared = table.map(|table| dwarf::differences(&layout, table));
         let compared = match compared.as_deref() {
             None => format!("there is no table of OTP {otp} to compare it with"),
@@ -192,6 +192,13 @@ impl<M: Memory> Target<'_, M> {
                 known.otp,
                 names.join(", ")
             ));
+            if !absent.is_empty() {
+                notes.push(format!(
+                    "layout: OTP {} has, and this DWARF lacks: {}",
+                    known.otp,
+                    absent.join(", ")
+                ));
+            }
         }
         Ok(layout)
     }

@@ -64,11 +64,14 @@ pub struct Derived {
     pub layout: Layout,
     /// Each value with its source.
     pub sections: Vec<Values>,
+    /// Parts that the release before has, of which no declaration is there.
+    pub absent: Vec<&'static str>,
 }
 
 /// Derives a layout from the debug information in an ELF file: an executable, a file with its
 /// debug information alone, or an object file. It is of an OTP release, of which is known what no
-/// debug information says, or what is known of another release has to do.
+/// debug information says, or what is known of another release has to do: then parts of sections
+/// of which it declares nothing are left out, as releases differ in them.
 ///
 /// # Errors
 /// In one sentence, what is wrong with the file or not in it.
@@ -76,8 +79,12 @@ pub fn derive(file: File, otp: u16, release: &Release) -> Result<Derived, String
     let read = Sections::read(file)?;
     let mut types = Types::find(&read, &type_names(release));
     let mut missing = Vec::new();
-    let mut derived = Vec::new();
+    let (mut derived, mut absent) = (Vec::new(), Vec::new());
     for section in sections().filter(|section| release.has(section.name)) {
+        if release.otp != otp && section.name.contains('.') && !is_declared(&types, section) {
+            absent.push(section.name);
+            continue;
+        }
         let mut values = Vec::new();
         for (name, source) in section.values {
             match value(&mut types, release, section, name, *source) {
@@ -100,6 +107,7 @@ pub fn derive(file: File, otp: u16, release: &Release) -> Result<Derived, String
     Ok(Derived {
         layout: layout(&derived, otp, release)?,
         sections: derived,
+        absent,
     })
 }
 
@@ -141,9 +149,17 @@ fn flat(layout: &Layout) -> BTreeMap<String, Datum> {
 
 /// The types that the specification names of what a release has, each once.
 fn type_names(release: &Release) -> Vec<&'static str> {
-    let mut names = Vec::new();
     let sections = sections().filter(|section| release.has(section.name));
-    for (_, source) in sections.flat_map(|section| section.values) {
+    let mut names: Vec<&str> = sections.flat_map(types_of).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The types that a section names.
+fn types_of(section: &Section) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for (_, source) in section.values {
         match source {
             Source::Offset(places)
             | Source::OffsetIfAny(places)
@@ -157,9 +173,13 @@ fn type_names(release: &Release) -> Vec<&'static str> {
             Source::Release => {}
         }
     }
-    names.sort_unstable();
-    names.dedup();
     names
+}
+
+/// Whether debug information has a type of a section, if that names any.
+fn is_declared(types: &Types<'_>, section: &Section) -> bool {
+    let names = types_of(section);
+    names.is_empty() || names.iter().any(|name| types.size(name).is_some())
 }
 
 /// Type and path of each place.
