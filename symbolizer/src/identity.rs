@@ -71,7 +71,9 @@ impl Processes {
         if let Some(name) = vm.atom(seen.name) {
             info.name = Some(name.to_string());
         }
+        // Of a process that has asked not to be looked at nothing in its dictionary is told.
         let real = vm.mfa_of_terms(seen.initial_call);
+        let real = real.filter(|_| !block.is_sensitive());
         if real.is_some() || info.initial_call.is_none() {
             info.initial_call = real.or_else(|| vm.mfa(block.initial()));
         }

@@ -17,7 +17,7 @@ prepare() ->
     {[{processes, N}], N}.
 
 start(N) ->
-    Pids = [one(K rem 8, K) || K <- lists:seq(1, N)],
+    Pids = [one(K rem 9, K) || K <- lists:seq(1, N)],
     ok = tie(Pids),
     %% Each has come to rest: it answers nothing, so ask the VM.
     _ = [rest(Pid) || Pid <- Pids],
@@ -28,7 +28,7 @@ start(N) ->
 
 rest(Pid) ->
     case process_info(Pid, status) of
-        {status, waiting} -> ok;
+        {status, Status} when Status =:= waiting; Status =:= suspended -> ok;
         _ -> erlang:yield(), rest(Pid)
     end.
 
@@ -36,7 +36,7 @@ rest(Pid) ->
 %% ports, some by name, here and on another node.
 tie(Pids) ->
     Numbered = lists:zip3(lists:seq(1, length(Pids)), Pids, tl(Pids) ++ [hd(Pids)]),
-    _ = [Pid ! {tie, Other} || {K, Pid, Other} <- Numbered, K rem 8 =:= 0 orelse K rem 8 =:= 6],
+    _ = [Pid ! {tie, Other} || {K, Pid, Other} <- Numbered, K rem 9 =:= 0 orelse K rem 9 =:= 6],
     ok.
 
 tied(Pid) ->
@@ -55,7 +55,7 @@ tied(Pid) ->
 untied() -> receive {tie, Pid} -> tied(Pid); stop -> ok end.
 
 %% Plain, deep stack, mailbox, big heap and a buffer of saved calls, gen_server, hibernated, dictionary and
-%% registered, off-heap messages.
+%% registered, off-heap messages, suspended.
 one(0, K) ->
     spawn(fun() ->
         process_flag(trap_exit, K rem 16 =:= 0),
@@ -63,6 +63,11 @@ one(0, K) ->
         untied()
     end);
 one(1, K) -> spawn(?MODULE, deep, [K rem 200 + 1]);
+one(2, 2) ->
+    %% As of one that cannot keep up.
+    Pid = spawn(fun() -> receive stop -> ok end end),
+    _ = [Pid ! {note, I} || I <- lists:seq(1, 150000)],
+    Pid;
 one(2, K) ->
     Pid = spawn(fun() -> receive stop -> ok end end),
     _ = [Pid ! {note, I, lists:seq(1, I)} || I <- lists:seq(1, K rem 40)],
@@ -82,6 +87,11 @@ one(6, K) ->
 one(7, K) ->
     Pid = spawn_opt(fun() -> receive stop -> ok end end, [{message_queue_data, off_heap}]),
     _ = [Pid ! {far, I} || I <- lists:seq(1, K rem 20)],
+    Pid;
+%% Stopped before it has run, mostly.
+one(8, _) ->
+    Pid = spawn(?MODULE, deep, [0]),
+    true = erlang:suspend_process(Pid),
     Pid.
 
 %% Keys of all kinds, in slots of their own and shared ones.

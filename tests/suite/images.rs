@@ -6,6 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use escope_beam::code::CodeMap;
+use escope_beam::image::VmImage;
+use escope_beam::snapshot::{SnapshotOptions, snapshot as snapshot_processes};
 use serde_json::Value;
 
 use crate::support::{Facts, escope};
@@ -39,6 +42,38 @@ fn an_image_has_what_the_vm_said() {
         let rows = snapshot(&path, &["--format", "json"]).json();
         let wrong = differences(&rows, &told);
         assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+    }
+}
+
+/// Of a mailbox that is longer than what is counted, what was counted is told as that.
+#[test]
+fn a_mailbox_that_is_too_long_is_at_least_so_long() {
+    for (name, path) in fixtures() {
+        let read = |messages| {
+            let mut vm = VmImage::open(&path).unwrap().vm(None).unwrap();
+            let mut code = CodeMap::new();
+            vm.read_code(&mut code).unwrap();
+            let options = SnapshotOptions {
+                messages,
+                ..SnapshotOptions::default()
+            };
+            snapshot_processes(&vm, &mut code, options).unwrap()
+        };
+        let (whole, cut) = (read(1_000_000), read(3));
+        assert_eq!(whole.len(), cut.len());
+        let mut longer = 0;
+        for (whole, cut) in whole.iter().zip(&cut) {
+            assert!(!whole.mailbox_cut, "{name}: {whole:?}");
+            let is_longer = whole.mailbox > Some(3);
+            longer += u32::from(is_longer);
+            assert!(
+                !is_longer || cut.mailbox_cut && !cut.consistent,
+                "{name}: {cut:?}"
+            );
+            assert!(cut.mailbox <= whole.mailbox);
+            assert!(cut.total_heap_words <= whole.total_heap_words);
+        }
+        assert!(longer > 5, "{name}: {longer}");
     }
 }
 

@@ -147,8 +147,8 @@ pub(crate) struct SnapshotArgs {
     /// Only these: registered name, pid `<0.N.S>`, label, initial call or its module
     #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: Option<String>,
-    /// Only those of this status: waiting, runnable, running, suspended, ...
-    #[arg(long)]
+    /// Only those of this status
+    #[arg(long, value_parser = ["waiting", "runnable", "running", "suspended", "garbage_collecting", "exiting", "free"])]
     pub(crate) status: Option<String>,
     /// What comes first
     #[arg(long, value_enum, default_value_t = SortArg::Memory)]
@@ -178,8 +178,8 @@ pub(crate) struct SnapshotArgs {
 
 fn frames(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(frames @ 1..=100_000) => Ok(frames),
-        _ => Err("give a number from 1 to 100000".to_owned()),
+        Ok(frames @ 1..=16_384) => Ok(frames),
+        _ => Err("give a number from 1 to 16384".to_owned()),
     }
 }
 

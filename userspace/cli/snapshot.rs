@@ -59,20 +59,26 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
         eprintln!("{}: {}", path.display(), bytes(size as u64));
         return Ok(());
     }
-    let mut processes = take_snapshot(&mut vm, options)?;
-    let all = processes.len();
-    if let Some(wanted) = &args.process {
-        processes.retain(|process| is_wanted(process, wanted));
-        if processes.is_empty() {
-            return Err(Failure::failed(format!(
-                "none of {all} processes is {wanted}: give a registered name, a pid <0.N.S>, a \
-                 label, an initial call, or a module"
-            ))
-            .into());
-        }
-    }
-    if let Some(status) = &args.status {
-        processes.retain(|process| process.status == status);
+    let called = |process: &ProcessSnapshot| {
+        let wanted = args.process.as_ref();
+        wanted.is_none_or(|wanted| is_wanted(process, wanted))
+    };
+    let is_asked_for = |process: &ProcessSnapshot| {
+        let status = args.status.as_ref();
+        called(process) && status.is_none_or(|status| process.status == status)
+    };
+    let some = args.process.is_some() || args.status.is_some();
+    let wanted: Option<&dyn Fn(&ProcessSnapshot) -> bool> = match some {
+        true => Some(&is_asked_for),
+        false => None,
+    };
+    let (mut processes, all) = take_snapshot(&mut vm, options, wanted)?;
+    if let (Some(wanted), None, true) = (&args.process, &args.status, processes.is_empty()) {
+        return Err(Failure::failed(format!(
+            "none of {all} processes is {wanted}: give a registered name, a pid <0.N.S>, a label, \
+             an initial call, or a module"
+        ))
+        .into());
     }
     sort(&mut processes, args.sort);
     output::write_to(None, |out| match args.format {
@@ -147,14 +153,18 @@ fn table<M: Memory>(
     )?;
     for process in processes.iter().take(args.rows) {
         let mailbox = process.mailbox;
+        let at_least = if process.mailbox_cut { ">" } else { "" };
         writeln!(
             out,
             "{} {:<14} {:<12} {:>8} {:>10} {:>12}  {}, {}",
             if process.consistent { ' ' } else { '~' },
             process.pid,
             process.status,
-            mailbox.map_or_else(|| "many".to_owned(), |count| count.to_string()),
-            bytes(process.total_heap_words.saturating_mul(WORD_BYTES)),
+            mailbox.map_or_else(|| "?".to_owned(), |count| format!("{at_least}{count}")),
+            format!(
+                "{at_least}{}",
+                bytes(process.total_heap_words.saturating_mul(WORD_BYTES))
+            ),
             process.reductions,
             printable(&who(process)),
             printable(&whereabouts(process)),
@@ -180,7 +190,7 @@ fn table<M: Memory>(
 fn messages(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()> {
     const INDENT: &str = "        ";
     if process.sensitive && process.mailbox != Some(0) {
-        writeln!(out, "{INDENT}sensitive: its messages are not read")?;
+        writeln!(out, "{INDENT}sensitive: its messages are not shown")?;
     }
     let groups = process.messages.as_deref().unwrap_or_default();
     for group in groups {

@@ -67,6 +67,14 @@ impl<'a> ProcessBlock<'a> {
         ProcessBlock { bytes, layout }
     }
 
+    /// Whether it has asked not to be looked at: `process_flag(sensitive, true)`.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        // `F_SENSITIVE` among the trace flags: `erl_process.h`, the same in OTP 25 to 29.
+        const SENSITIVE: u64 = 1 << 3;
+        self.word(self.layout.process.trace_flags) & SENSITIVE != 0
+    }
+
     pub(crate) fn word(&self, at: u32) -> u64 {
         self.bytes
             .get(at as usize..)

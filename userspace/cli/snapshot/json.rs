@@ -32,6 +32,7 @@ struct Row<'a> {
     current_function: Option<Call<'a>>,
     status: &'a str,
     mailbox: Option<u64>,
+    mailbox_cut: bool,
     messages: Option<Vec<Message<'a>>>,
     message_queue_data: Option<&'a str>,
     reductions: u64,
@@ -107,6 +108,7 @@ fn row(process: &ProcessSnapshot) -> Row<'_> {
         current_function: process.current_function.as_ref().map(Call),
         status: process.status,
         mailbox: process.mailbox,
+        mailbox_cut: process.mailbox_cut,
         messages: process.messages.as_ref().map(|messages| {
             let messages = messages.iter();
             let message = messages.map(|group| Message {

@@ -1,28 +1,32 @@
 //! The process table of a VM, now or when it died.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use escope_beam::code::CodeMap;
 use escope_beam::image::VmImage;
 use escope_beam::layout::Given;
 use escope_beam::memory::{CoreMemory, Image, Memory};
-use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, count_unreadable, snapshot};
+use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, count_unreadable, snapshot_where};
 use escope_beam::{BeamError, CoreFile, Vm};
 
 use crate::SessionError;
 
-/// Reads every process of a VM, while it runs or as its core has it.
+/// Reads the processes of a VM, while it runs or as its core has it: all, or those of which
+/// `wanted` says so by what they are called and their status. Also says how many it has.
 ///
 /// # Errors
 /// When the VM's code or its process table cannot be read.
 pub fn take_snapshot<M: Memory>(
     vm: &mut Vm<M>,
     options: SnapshotOptions,
-) -> Result<Vec<ProcessSnapshot>, SessionError> {
+    wanted: Option<&dyn Fn(&ProcessSnapshot) -> bool>,
+) -> Result<(Vec<ProcessSnapshot>, usize), SessionError> {
     let mut code = CodeMap::new();
     vm.read_code(&mut code)?;
-    Ok(snapshot(vm, &mut code, options)?)
+    Ok(snapshot_where(vm, &mut code, options, wanted)?)
 }
 
 /// Opens the core of a VM that has died, and proves that it reads right. `exe` is the executable
@@ -74,6 +78,13 @@ pub fn save_image<M: Memory>(
         what,
     };
     let bytes = image.to_bytes().map_err(|error| bad(error.to_string()))?;
-    fs::write(path, &bytes).map_err(|error| bad(error.to_string()))?;
+    // It has whatever was in the processes: nobody else's business.
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(&bytes));
+    written.map_err(|error| bad(error.to_string()))?;
     Ok(bytes.len())
 }

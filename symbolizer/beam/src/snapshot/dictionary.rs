@@ -84,6 +84,9 @@ pub(super) fn read<M: Memory>(
     }
     let (size, slots) = slots(reader, vm, head)?;
     dictionary.bytes = u64::from(vm.layout.dictionary.data) + 8 * u64::from(size);
+    if sensitive {
+        return Ok(dictionary);
+    }
     dictionary.cut = size > SLOTS_MAX;
     for slot in slots {
         let mut term = slot;
@@ -92,17 +95,13 @@ pub(super) fn read<M: Memory>(
                 break;
             };
             let (pair, next) = reader.cell(cell)?;
-            dictionary.pair(reader, vm, pair, keys && !sensitive)?;
+            dictionary.pair(reader, vm, pair, keys)?;
             term = next;
         }
         if boxed(term).is_some() {
-            dictionary.pair(reader, vm, term, keys && !sensitive)?;
+            dictionary.pair(reader, vm, term, keys)?;
         }
         dictionary.cut |= cons(term).is_some();
-    }
-    if sensitive {
-        dictionary.label = None;
-        dictionary.initial_call = None;
     }
     Ok(dictionary)
 }

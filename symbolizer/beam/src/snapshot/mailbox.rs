@@ -32,6 +32,8 @@ pub(super) struct Mailbox {
     pub(super) bytes: Option<u64>,
     /// Nothing was in the buffers of senders, which are read one after the other.
     pub(super) settled: bool,
+    /// There are more than were counted.
+    pub(super) cut: bool,
     /// The first messages, oldest first; 0 for one that is not decoded yet.
     pub(super) first: Vec<u64>,
 }
@@ -45,8 +47,7 @@ pub(super) fn data<M: Memory>(vm: &Vm<M>, process: &ProcessBlock<'_>) -> Option<
     }
 }
 
-/// Counts up to a limit and takes the first `shown` messages; `None` beyond the limit, or when a
-/// list leads nowhere.
+/// Counts up to a limit and takes the first `shown` messages; `None` when a list leads nowhere.
 pub(super) fn read<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
@@ -75,10 +76,18 @@ pub(super) fn read<M: Memory>(
             ..Mailbox::default()
         },
     };
+    let mut cut = false;
     for queue in queues {
-        counter.queue(queue).ok()??;
+        if counter.queue(queue).ok()?.is_none() {
+            cut = true;
+            break;
+        }
     }
     let mut mailbox = counter.mailbox;
+    mailbox.cut = cut;
+    if cut {
+        mailbox.bytes = None;
+    }
     if process.word(fields.queue_flags) & ON_HEAP == 0 {
         mailbox.heap_words = 0;
     }

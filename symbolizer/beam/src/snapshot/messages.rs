@@ -1,5 +1,7 @@
 //! What the messages at the head of a mailbox look like.
 
+use rustc_hash::FxHashMap;
+
 use crate::memory::Memory;
 use crate::term::{Limits, TermReader};
 
@@ -33,6 +35,7 @@ pub(super) fn read<M: Memory>(
     options: MessageOptions,
 ) -> (Vec<Messages>, bool) {
     let mut groups: Vec<Messages> = Vec::new();
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
     let mut whole = true;
     for &term in terms {
         let text = match term {
@@ -44,12 +47,15 @@ pub(super) fn read<M: Memory>(
         };
         whole &= text.is_ok();
         let text = text.unwrap_or_else(|_| "changed while read".to_owned());
-        let same = groups
-            .iter_mut()
-            .find(|group| !options.values && group.text == text);
+        let same = places.get(&text).and_then(|&place| groups.get_mut(place));
         match same {
             Some(group) => group.count += 1,
-            None => groups.push(Messages { text, count: 1 }),
+            None => {
+                if !options.values {
+                    places.insert(text.clone(), groups.len());
+                }
+                groups.push(Messages { text, count: 1 });
+            }
         }
     }
     (groups, whole)

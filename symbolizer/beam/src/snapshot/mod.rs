@@ -58,9 +58,10 @@ pub struct ProcessSnapshot {
     pub current_function: Option<Mfa>,
     /// As `process_info(Pid, status)` puts it.
     pub status: &'static str,
-    /// Messages in its mailbox; `None` where there are more than can be counted or the list was
-    /// changing.
+    /// Messages in its mailbox; `None` where the list was changing.
     pub mailbox: Option<u64>,
+    /// There are more than were counted: `mailbox` and `total_heap_words` are at least so much.
+    pub mailbox_cut: bool,
     /// What the first messages look like; `None` when not asked for, and of a sensitive process.
     pub messages: Option<Vec<Messages>>,
     /// Where messages are kept: `on_heap` or `off_heap`.
@@ -92,7 +93,7 @@ pub struct ProcessSnapshot {
     pub dictionary_cut: bool,
     /// Whether it traps exits.
     pub trap_exit: bool,
-    /// Whether it is sensitive: nothing of its dictionary and messages is read.
+    /// Whether it is sensitive: nothing of its dictionary and messages is told.
     pub sensitive: bool,
     /// Leaf first; of a deep one the first frames. Empty for a process that hibernates.
     pub stack: Vec<StackFrame>,
@@ -121,7 +122,7 @@ impl Default for SnapshotOptions {
     fn default() -> SnapshotOptions {
         SnapshotOptions {
             frames: 64,
-            messages: 100_000,
+            messages: 1_000_000,
             show: None,
             relations: 0,
             dictionary: false,
@@ -130,6 +131,15 @@ impl Default for SnapshotOptions {
 }
 
 impl SnapshotOptions {
+    /// What a process is called and what its status is.
+    const NAMES: SnapshotOptions = SnapshotOptions {
+        frames: 0,
+        messages: 0,
+        show: None,
+        relations: 0,
+        dictionary: false,
+    };
+
     /// Everything that there is.
     #[must_use]
     pub fn all() -> SnapshotOptions {
@@ -150,13 +160,47 @@ pub fn snapshot<M: Memory>(
     code: &mut CodeMap,
     options: SnapshotOptions,
 ) -> Result<Vec<ProcessSnapshot>, BeamError> {
+    Ok(snapshot_where(vm, code, options, None)?.0)
+}
+
+/// Reads the processes of which `wanted` says so, given what they are called and what their status
+/// is: of the others nothing else is read. Also says how many there are in all.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn snapshot_where<M: Memory>(
+    vm: &Vm<M>,
+    code: &mut CodeMap,
+    options: SnapshotOptions,
+    wanted: Option<&dyn Fn(&ProcessSnapshot) -> bool>,
+) -> Result<(Vec<ProcessSnapshot>, usize), BeamError> {
     let reader = TermReader::new(vm);
     let mut processes = Vec::new();
     let mut places = Vec::new();
     let native = native::running(vm);
     let mut readings = READINGS_MORE;
+    let mut all = 0;
     for pointers in table(vm)?.chunks(CHUNK) {
-        for mut read in chunk(&reader, vm, code, pointers, &native, options) {
+        let mut pointers = pointers.to_vec();
+        if let Some(wanted) = wanted {
+            let called = chunk(
+                &reader,
+                vm,
+                code,
+                &pointers,
+                &native,
+                SnapshotOptions::NAMES,
+            );
+            all += called.len();
+            let called = called.into_iter();
+            let these = called.filter(|read| wanted(&read.process));
+            pointers = these.map(|read| read.address).collect();
+        }
+        let reads = chunk(&reader, vm, code, &pointers, &native, options);
+        if wanted.is_none() {
+            all += reads.len();
+        }
+        for mut read in reads {
             // It ran while many others were read: alone it takes much less time.
             for _ in 0..ATTEMPTS_ALONE {
                 if read.process.consistent || !is_at_rest(read.process.status) || readings == 0 {
@@ -174,7 +218,7 @@ pub fn snapshot<M: Memory>(
         }
     }
     forget_replaced(vm, code, &mut processes, &places)?;
-    Ok(processes)
+    Ok((processes, all))
 }
 
 /// Reads some processes at once.

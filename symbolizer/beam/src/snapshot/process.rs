@@ -9,9 +9,7 @@ use crate::memory::Memory;
 use crate::process::ProcessBlock;
 use crate::term::TermReader;
 
-/// `F_SENSITIVE` among the trace flags, `F_TRAP_EXIT` among the process's own: `erl_process.h`,
-/// the same in OTP 25 to 29.
-const SENSITIVE: u64 = 1 << 3;
+/// `F_TRAP_EXIT` among the process's own flags: `erl_process.h`, the same in OTP 25 to 29.
 const TRAP_EXIT: u64 = 1 << 22;
 
 /// What was read of a process before it is put together.
@@ -49,18 +47,26 @@ pub(super) fn read<M: Memory>(
     let words_between = |from: u64, to: u64| to.saturating_sub(from) / 8;
     let heap_words = process.word(fields.heap_words);
     let old_words = words_between(process.word(fields.old_heap), process.word(fields.old_hend));
-    let sensitive = process.word(fields.trace_flags) & SENSITIVE != 0;
+    let sensitive = process.is_sensitive();
     // One that has come back meanwhile is not in there.
     let native = parts
         .native
         .filter(|_| process.state().status() == "running");
-    let walked = stack::walk(vm, code, &process, parts.stack, options.frames, native);
+    let walked = stack::walk(
+        vm,
+        code,
+        &process,
+        parts.stack,
+        options.frames,
+        (parts.address, native),
+    );
     let show = options.show.filter(|_| !sensitive);
     let first = show.map_or(0, |show| show.first);
     let mailbox = mailbox::read(reader, vm, &process, options.messages, first);
     let wants = options.dictionary;
     let dictionary = dictionary::read(reader, vm, &process, wants, sensitive);
-    let settled = mailbox.as_ref().is_none_or(|mailbox| mailbox.settled);
+    let settled = |mailbox: &mailbox::Mailbox| mailbox.settled && !mailbox.cut;
+    let settled = mailbox.as_ref().is_some_and(settled);
     let mut whole = walked.whole && dictionary.is_ok() && settled;
     let dictionary = dictionary.unwrap_or_default();
     let messages = show.zip(mailbox.as_ref()).map(|(show, mailbox)| {
@@ -99,9 +105,10 @@ pub(super) fn read<M: Memory>(
         current_function: walked.current,
         status: process.state().status(),
         mailbox: mailbox.as_ref().map(|mailbox| mailbox.messages),
+        mailbox_cut: mailbox.as_ref().is_some_and(|mailbox| mailbox.cut),
         messages,
         message_queue_data: mailbox::data(vm, &process),
-        reductions: u64::from(process.word(fields.reds) as u32),
+        reductions: process.word(fields.reds),
         heap_words,
         total_heap_words: heap_words
             .saturating_add(old_words)

@@ -71,7 +71,7 @@ pub(super) fn walk<M: Memory>(
     process: &ProcessBlock<'_>,
     copy: Option<&[u8]>,
     limit: usize,
-    native: Option<&Mfa>,
+    (address, native): (u64, Option<&Mfa>),
 ) -> Walked {
     let (stop, hend) = (process.stop(), process.hend());
     let bytes = extent(process);
@@ -113,17 +113,21 @@ pub(super) fn walk<M: Memory>(
         }
     }
     let mut current = frames.first().and_then(|frame| frame.mfa.clone());
-    // A hibernated process has no stack, and is in a function that the VM gives another name
-    // in `process_info`.
+    // A process that hibernates or has never run has no stack, and is in a function that is none
+    // of the program's. `current` then says what it is in: of a new one its initial call, in its
+    // own struct (`erl_create_opts` in `erl_process.c`), else `erlang:hibernate/3`.
     if let Some(mfa) = &mut current
         && mfa.module == "erts_beamasm"
         && mfa.function == "run_process"
     {
-        *mfa = Mfa {
+        let initial = address.wrapping_add(u64::from(vm.layout.process.initial));
+        let is_new = process.word(vm.layout.process.current) == initial;
+        let new = vm.mfa(process.initial()).filter(|_| is_new);
+        *mfa = new.unwrap_or_else(|| Mfa {
             module: "erlang".into(),
             function: "hibernate".into(),
             arity: 3,
-        };
+        });
         frames.clear();
         places.clear();
     }
