@@ -8,7 +8,7 @@ use std::io::Write;
 use escope_model::Mfa;
 use escope_session::{
     Memory, MessageOptions, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose,
-    open_image, save_image, take_snapshot,
+    is_stopped, open_image, save_image, take_snapshot,
 };
 
 use crate::args::{SnapshotArgs, SnapshotFormat, SortArg};
@@ -28,6 +28,9 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
         return show(open_image(path, &args.target.layout.given())?, &args);
     }
     let pid = choose(&args.target.choice())?;
+    if is_stopped(pid) {
+        eprintln!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
+    }
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
     show(vm, &args)
 }
