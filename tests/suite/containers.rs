@@ -90,7 +90,7 @@ fn is_named(path: &str) {
     let recording = Recording::open(Path::new(path)).unwrap();
     let (dictionary, _) = recording.dictionary().unwrap();
     let samples: Vec<Sample> = recording.samples().unwrap().map(Result::unwrap).collect();
-    assert!(samples.len() > 100, "{} samples", samples.len());
+    assert!(samples.len() > 30, "{} samples", samples.len());
     let has = |sample: &Sample, kind: FrameKind, part: &str| {
         dictionary.stack(sample.stack).iter().any(|&id| {
             let frame = dictionary.frame(id).unwrap();

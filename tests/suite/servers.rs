@@ -51,10 +51,10 @@ fn compare(server: Option<Server>, prefix: &str) {
         name.starts_with(prefix)
     });
     assert!(own.count() > 10, "is this {prefix}?");
-    // The few that were not at the same place both times serve the questions.
+    // Some serve the questions, some wake up now and then: most are at the same place both times.
     assert!(asked > 150, "{asked} processes");
     assert!(
-        told.len() as f64 > 0.95 * asked as f64,
+        told.len() as f64 > 0.8 * asked as f64,
         "{} of {asked} were at rest",
         told.len()
     );

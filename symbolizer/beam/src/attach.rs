@@ -44,12 +44,12 @@ impl Vm<LiveMemory> {
         let mut attempts = 0;
         loop {
             let error = match Vm::attach_once(pid, given) {
+                Err(error @ BeamError::NoSuchProcess { .. }) => return Err(error),
+                // Of one that is ending it is said that it may not be read, and other things.
+                Err(_) if has_ended(pid) => return Err(BeamError::Died { pid }),
                 Err(error) if may_pass(&error) => error,
                 done => return done,
             };
-            if has_ended(pid) {
-                return Err(BeamError::Died { pid });
-            }
             let starts = age(pid).is_some_and(|age| age < START);
             attempts += 1;
             if !starts && attempts >= ATTEMPTS {
