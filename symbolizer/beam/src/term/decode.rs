@@ -94,7 +94,7 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
             _ if tag == layout.positive || tag == layout.negative => {
                 self.big(address, arity(header), tag == layout.negative)
             }
-            _ if tag == layout.float => self.reader.word(address + 8).map(Term::Float),
+            _ if tag == layout.float => self.reader.word(address.wrapping_add(8)).map(Term::Float),
             _ if tag == layout.fun => self.fun(address, header, depth),
             _ if tag == layout.reference => self.reader.reference(address, arity(header)),
             _ if tag == layout.external_pid => self.reader.external_pid(address),
@@ -139,7 +139,7 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
         if depth == 0 && arity > 0 {
             return Ok(Term::Cut);
         }
-        self.elements(address + 8, arity as usize, depth)
+        self.elements(address.wrapping_add(8), arity as usize, depth)
             .map(Term::Tuple)
     }
 
@@ -169,7 +169,7 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
         let length = length as usize;
         let digits = if length * 8 <= self.bytes {
             self.bytes -= length * 8;
-            self.reader.words(address + 8, length)?
+            self.reader.words(address.wrapping_add(8), length)?
         } else {
             Vec::new()
         };
@@ -244,7 +244,7 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
             old_index: reader.half(at(layout.old_index))?,
             old_uniq: reader.half(at(layout.old_uniq))?,
             creator: match head.creator {
-                Some(creator) => Some(self.term(creator, depth)?),
+                Some(creator) => Some(self.creator(creator)?),
                 None => None,
             },
             environment: if depth == 0 {
@@ -257,6 +257,22 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
             },
         };
         Ok(Term::Fun(Fun::Local(Box::new(fun))))
+    }
+
+    /// The process that made a fun: of this node or of another one, nothing that holds terms.
+    fn creator(&mut self, creator: u64) -> Result<Term, TermError> {
+        let is_pid = match boxed(creator) {
+            Some(address) => {
+                let header = self.reader.word(address)?;
+                let pid = self.reader.vm.layout.term.external_pid;
+                header & 3 == 0 && subtag(header) == pid
+            }
+            None => self.reader.vm.pids.numbers(creator).is_some(),
+        };
+        if !is_pid {
+            return Err(TermError::Changed { address: creator });
+        }
+        self.term(creator, 0)
     }
 }
 

@@ -38,22 +38,27 @@ impl<M: Memory> Decoder<'_, '_, M> {
             return Ok(Term::Cut);
         }
         let mut map = Map::default();
-        if kind(header) == FLAT {
-            self.flat(address, size, &mut map, depth)?;
+        let whole = if kind(header) == FLAT {
+            self.flat(address, size, &mut map, depth)?
         } else {
-            self.tree(address, header, &mut map, depth, LEVELS)?;
-        }
+            self.tree(address, header, &mut map, depth)?
+        };
         map.missing = (size as usize).saturating_sub(map.pairs.len());
+        if !whole {
+            // Whatever the size says.
+            map.missing = map.missing.max(1);
+        }
         Ok(Term::Map(map))
     }
 
+    /// Reads a tuple's keys and their values; `false` when the limits ended it.
     fn flat(
         &mut self,
         address: u64,
         size: u64,
         map: &mut Map,
         depth: usize,
-    ) -> Result<(), TermError> {
+    ) -> Result<bool, TermError> {
         let changed = TermError::Changed { address };
         if size > ARITY_MAX {
             return Err(changed);
@@ -68,10 +73,10 @@ impl<M: Memory> Decoder<'_, '_, M> {
         let values = self.reader.words(address.wrapping_add(VALUES), count)?;
         for (key, value) in keys.into_iter().zip(values) {
             if !self.pair(key, value, map, depth)? {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(count as u64 == size)
     }
 
     /// Adds a pair; `false` when no more may be read.
@@ -90,17 +95,49 @@ impl<M: Memory> Decoder<'_, '_, M> {
         Ok(true)
     }
 
-    /// Walks a node in the order in which the VM iterates.
+    /// Walks the nodes in the order in which the VM iterates; `false` when the limits ended it.
+    /// Each node counts as a term: nodes that share a child are as many as the paths to it.
     fn tree(
         &mut self,
         address: u64,
         header: u64,
         map: &mut Map,
         depth: usize,
-        levels: usize,
-    ) -> Result<(), TermError> {
+    ) -> Result<bool, TermError> {
         let changed = TermError::Changed { address };
-        if levels == 0 || header & 3 != 0 {
+        let (children, mut whole) = self.children(address, header)?;
+        let mut levels = vec![children.into_iter()];
+        while let Some(level) = levels.last_mut() {
+            let Some(child) = level.next() else {
+                levels.pop();
+                continue;
+            };
+            if let Some(cell) = cons(child) {
+                let (key, value) = self.reader.cell(cell)?;
+                if !self.pair(key, value, map, depth)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if !self.take() {
+                return Ok(false);
+            }
+            let node = boxed(child).ok_or(changed)?;
+            if levels.len() == LEVELS {
+                return Err(TermError::Changed { address: node });
+            }
+            let header = self.reader.word(node)?;
+            let (children, all) = self.children(node, header)?;
+            whole &= all;
+            levels.push(children.into_iter());
+        }
+        Ok(whole)
+    }
+
+    /// What is in a node, as much of it as may be read, and whether that is all.
+    fn children(&self, address: u64, header: u64) -> Result<(Vec<u64>, bool), TermError> {
+        let changed = TermError::Changed { address };
+        if header & 3 != 0 {
             return Err(changed);
         }
         let layout = &self.reader.vm.layout.term;
@@ -116,19 +153,8 @@ impl<M: Memory> Decoder<'_, '_, M> {
             FLAT => return Err(changed),
             _ => (KEYS, bitmap),
         };
-        let children = self.allowed(count);
-        for child in self.reader.words(address.wrapping_add(first), children)? {
-            if let Some(cell) = cons(child) {
-                let (key, value) = self.reader.cell(cell)?;
-                if !self.pair(key, value, map, depth)? {
-                    break;
-                }
-            } else {
-                let node = boxed(child).ok_or(changed)?;
-                let header = self.reader.word(node)?;
-                self.tree(node, header, map, depth, levels - 1)?;
-            }
-        }
-        Ok(())
+        let read = self.allowed(count);
+        let children = self.reader.words(address.wrapping_add(first), read)?;
+        Ok((children, read == count))
     }
 }

@@ -6,6 +6,8 @@
 
 mod atoms;
 mod bits;
+#[cfg(test)]
+mod dag;
 mod decode;
 #[cfg(test)]
 mod hostile;
@@ -52,9 +54,9 @@ pub(crate) fn cons(term: u64) -> Option<u64> {
 /// How much of a term is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Tuples, lists, maps and funs within each other.
+    /// Tuples, lists, maps and funs within each other; more than 200 are as 200.
     pub depth: usize,
-    /// Terms altogether.
+    /// Terms altogether, and nodes of large maps.
     pub nodes: usize,
     /// Bytes of binaries and large integers altogether.
     pub bytes: usize,

@@ -16,6 +16,9 @@ use crate::memory::Memory;
 const BLOCK: u64 = 512;
 /// Blocks that are kept at most.
 const BLOCKS_MAX: usize = 1 << 14;
+/// Terms within each other, whatever the limits allow: decoding, printing and dropping go down
+/// the stack of a thread.
+pub(super) const DEPTH_MAX: usize = 200;
 
 type Block = Box<[u8; BLOCK as usize]>;
 
@@ -41,12 +44,13 @@ impl<'a, M: Memory> TermReader<'a, M> {
         }
     }
 
-    /// Decodes a term as far as the limits allow.
+    /// Decodes a term as far as the limits allow, and no deeper than is safe on the stack of a
+    /// thread.
     ///
     /// # Errors
     /// When something in it is no term, or cannot be read.
     pub fn decode(&self, term: u64, limits: Limits) -> Result<Term, TermError> {
-        Decoder::new(self, limits).term(term, limits.depth)
+        Decoder::new(self, limits).term(term, limits.depth.min(DEPTH_MAX))
     }
 
     /// Forgets the memory that was fetched: what is read next is read anew.
