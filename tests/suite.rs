@@ -18,6 +18,7 @@ mod tier1 {
     mod arrows;
     mod bad_input;
     mod images;
+    mod printing;
     mod tidy;
 }
 
@@ -40,6 +41,7 @@ mod tier3 {
     mod fixtures;
     mod formats;
     mod frame_pointers;
+    mod hostile_names;
     mod identity;
     mod kill;
     mod launch;

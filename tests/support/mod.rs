@@ -10,6 +10,7 @@ mod listen;
 pub(crate) mod otp;
 mod rabbitmq;
 mod server;
+mod terminal;
 mod workload;
 
 pub(crate) use ejabberd::ejabberd;
@@ -19,6 +20,7 @@ pub(crate) use live::enter;
 pub(crate) use otp::is_system as is_system_otp;
 pub(crate) use rabbitmq::RabbitMq;
 pub(crate) use server::Server;
+pub(crate) use terminal::{HOSTILE, assert_pure};
 pub(crate) use workload::{Facts, Workload, unhex};
 
 /// Now on `CLOCK_MONOTONIC`, the clock of workloads and recordings.

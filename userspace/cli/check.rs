@@ -4,12 +4,14 @@ use escope_recording::{Form, check};
 
 use crate::args::CheckArgs;
 use crate::failure::Failure;
-use crate::{output, time};
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::time;
 
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<()> {
     let report = check(&args.recording)?;
-    output::write_to(None, |out| {
-        writeln!(out, "{}", args.recording.display())?;
+    output::write_to(None, Content::Text, |out| {
+        writeln!(out, "{}", one_line(&args.recording.to_string_lossy()))?;
         let form = match report.form {
             Form::Streams => "streams, not finished",
             Form::Parquet => "Parquet, finished",
@@ -22,7 +24,7 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<()> {
             writeln!(out, "  {:<10}{rows} rows", table.name())?;
         }
         for problem in &report.problems {
-            writeln!(out, "  problem   {problem}")?;
+            writeln!(out, "  problem   {}", one_line(&problem.to_string()))?;
         }
         Ok(())
     })?;

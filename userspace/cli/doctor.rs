@@ -10,7 +10,8 @@ use escope_session::{
 
 use crate::args::DoctorArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Content};
+use crate::printable::message;
 
 /// One thing that was looked at.
 struct Finding {
@@ -42,7 +43,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<()> {
         .chain(&beams)
         .filter(|finding| !finding.good)
         .count();
-    output::write_to(None, |out| {
+    output::write_to(None, Content::Text, |out| {
         writeln!(out, "host")?;
         print(out, &host)?;
         writeln!(out, "BEAMs")?;
@@ -60,7 +61,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<()> {
 fn print(out: &mut dyn Write, findings: &[Finding]) -> anyhow::Result<()> {
     for finding in findings {
         let mark = if finding.good { "ok " } else { "NO " };
-        writeln!(out, "  {mark} {}", finding.what)?;
+        writeln!(out, "  {mark} {}", message(&finding.what))?;
     }
     Ok(())
 }

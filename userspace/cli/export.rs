@@ -7,7 +7,7 @@ use escope_profile::{GroupBy, Measure, StackOptions, Stacks};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::load::Loaded;
-use crate::output;
+use crate::output::{self, Content};
 
 pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
     let loaded = Loaded::open(&args.recording, &args.filter, args.idle)?;
@@ -26,7 +26,12 @@ pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
         )
     };
     let name = loaded.title();
-    output::write_to(args.output.as_deref(), |mut out: &mut dyn Write| {
+    let content = match args.format {
+        ExportFormat::Speedscope => Content::Json,
+        ExportFormat::Folded | ExportFormat::Pprof => Content::Data,
+    };
+    let path = args.output.as_deref();
+    output::write_to(path, content, |mut out: &mut dyn Write| {
         match args.format {
             ExportFormat::Folded => {
                 let stacks = stacks(GroupBy::Process, false, false);

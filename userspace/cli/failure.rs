@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use escope_session::{Refusal, SessionError};
 
+use crate::say::say;
+
 /// A failure that knows its exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -46,7 +48,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         // The reader of our output has gone, as `head` does: nothing is wrong.
         return ExitCode::SUCCESS;
     }
-    eprintln!("escope-bpf: {error:#}");
+    say!("escope-bpf: {error:#}");
     ExitCode::from(code(error))
 }
 

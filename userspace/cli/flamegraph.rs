@@ -7,7 +7,8 @@ use escope_profile::{StackOptions, Stacks};
 
 use crate::args::FlamegraphArgs;
 use crate::load::Loaded;
-use crate::output;
+use crate::output::{self, Content};
+use crate::say::say;
 
 pub(crate) fn run(args: FlamegraphArgs) -> anyhow::Result<()> {
     let loaded = Loaded::open(&args.recording, &args.filter, args.idle)?;
@@ -29,11 +30,11 @@ pub(crate) fn run(args: FlamegraphArgs) -> anyhow::Result<()> {
         ..FlamegraphOptions::default()
     };
     let path = args.output.unwrap_or_else(|| beside(&args.recording));
-    output::write_to(Some(&path), |mut out| {
+    output::write_to(Some(&path), Content::Data, |mut out| {
         Ok(flamegraph::write(&stacks, &options, &mut out)?)
     })?;
     if path != Path::new("-") {
-        eprintln!("wrote {}", path.display());
+        say!("wrote {}", path.display());
     }
     Ok(())
 }

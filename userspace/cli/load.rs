@@ -9,6 +9,7 @@ use escope_recording::{EndedHow, Manifest, Recording, TimeRange};
 
 use crate::args::{ByArg, FilterArgs};
 use crate::failure::Failure;
+use crate::say::say;
 use crate::time;
 
 /// What a view is made of.
@@ -32,7 +33,7 @@ impl Loaded {
         let filter = filter(args, include_idle, manifest.clocks.start_realtime_ns)?;
         let (dictionary, problems) = recording.dictionary()?;
         for problem in &problems {
-            eprintln!("escope-bpf: warning: {problem}");
+            say!("escope-bpf: warning: {problem}");
         }
         let range = TimeRange {
             since_ns: filter.since_ns,
@@ -47,7 +48,7 @@ impl Loaded {
             tally.add(&sample);
         }
         for problem in rows.problems() {
-            eprintln!("escope-bpf: warning: {problem}");
+            say!("escope-bpf: warning: {problem}");
         }
         if tally.total(&dictionary).samples == 0
             && (args.process.is_some() || args.module.is_some())

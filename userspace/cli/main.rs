@@ -4,6 +4,8 @@
 //! 3 target refused.
 
 #![forbid(unsafe_code)]
+// Text of the target goes through `output.rs` and `say.rs` alone.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod check;
@@ -14,10 +16,12 @@ mod failure;
 mod flamegraph;
 mod load;
 mod output;
+mod printable;
 #[cfg(feature = "query")]
 mod query;
 mod record;
 mod report;
+mod say;
 mod snapshot;
 mod summary;
 mod tables;
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are results; anything else is a usage error, code 2.
             let code = error.exit_code();
-            let _ = error.print();
+            say::clap(&error);
             return ExitCode::from(u8::try_from(code).unwrap_or(2));
         }
     };

@@ -1,21 +1,36 @@
 //! Where results go.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::printable::{Printable, Printing};
+
+/// What a result is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Text for people, in which names of the target have their place.
+    Text,
+    /// JSON, the same value however its characters are written.
+    Json,
+    /// A format that keeps names from breaking it itself, byte by byte.
+    Data,
+}
+
 /// Writes a result to stdout, or to a file that is complete or not there at all.
+///
+/// Terminals get nothing that they would obey; see [`Content`] for what others get.
 pub(crate) fn write_to(
     path: Option<&Path>,
+    content: Content,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-        let mut out = BufWriter::new(io::stdout().lock());
-        write(&mut out)?;
-        out.flush()?;
-        return Ok(());
+        let out = io::stdout().lock();
+        let is_terminal = out.is_terminal();
+        return pass(out, is_terminal, content, write);
     };
     if !path
         .parent()
@@ -25,15 +40,12 @@ pub(crate) fn write_to(
     {
         // A device or a pipe is written straight, and a missing folder says so itself.
         let file = File::create(path).with_context(|| cannot_write(path))?;
-        let mut out = BufWriter::new(file);
-        write(&mut out).with_context(|| cannot_write(path))?;
-        return out.flush().with_context(|| cannot_write(path));
+        let is_terminal = file.is_terminal();
+        return pass(file, is_terminal, content, write).with_context(|| cannot_write(path));
     }
     let temporary = beside(path);
     let result: anyhow::Result<()> = (|| {
-        let mut out = BufWriter::new(File::create(&temporary)?);
-        write(&mut out)?;
-        out.flush()?;
+        pass(File::create(&temporary)?, false, content, write)?;
         fs::rename(&temporary, path)?;
         Ok(())
     })();
@@ -41,6 +53,27 @@ pub(crate) fn write_to(
         let _ = fs::remove_file(&temporary);
     }
     result.with_context(|| cannot_write(path))
+}
+
+fn pass(
+    out: impl Write,
+    is_terminal: bool,
+    content: Content,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(out);
+    let printing = match content {
+        Content::Text => Printing::Lines,
+        Content::Json => Printing::Json,
+        Content::Data if is_terminal => Printing::Data,
+        Content::Data => {
+            write(&mut out)?;
+            return Ok(out.flush()?);
+        }
+    };
+    let mut out = Printable::new(out, printing);
+    write(&mut out)?;
+    Ok(out.finish()?)
 }
 
 fn cannot_write(path: &Path) -> String {
@@ -51,4 +84,32 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, pass};
+
+    fn passed(is_terminal: bool, content: Content) -> String {
+        let mut out = Vec::new();
+        pass(&mut out, is_terminal, content, |out| {
+            Ok(out.write_all("\"a\u{9b}\u{1b}\tb\"\n".as_bytes())?)
+        })
+        .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Data go out byte by byte, but not to a terminal.
+    #[test]
+    fn what_is_replaced_depends_on_what_it_is() {
+        let raw = "\"a\u{9b}\u{1b}\tb\"\n";
+        assert_eq!(passed(false, Content::Data), raw);
+        assert_eq!(passed(true, Content::Data), "\"a\u{fffd}\u{fffd}\tb\"\n");
+        for is_terminal in [true, false] {
+            let text = "\"a\u{fffd}\u{fffd}\u{fffd}b\"\n";
+            assert_eq!(passed(is_terminal, Content::Text), text);
+            let json = "\"a\\u009b\\u001b\\u0009b\"\n";
+            assert_eq!(passed(is_terminal, Content::Json), json);
+        }
+    }
 }

@@ -16,6 +16,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{ClockArg, RecordArgs};
 use crate::failure::Failure;
+use crate::printable;
+use crate::say::say;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
@@ -43,7 +45,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     };
     let pid = recorder.vm().pid;
     if !args.quiet && is_stopped(pid) {
-        eprintln!("warning: pid {pid} is stopped and uses no CPU before `kill -CONT {pid}`");
+        say!("warning: pid {pid} is stopped and uses no CPU before `kill -CONT {pid}`");
     }
     let bar = progress_bar(&args, &recorder);
     let ran = recorder.run(&stop, |progress| show(&bar, progress));
@@ -60,7 +62,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     if let Some(mut launched) = launched {
         // Reaped if it has ended; else it runs on without us.
         if matches!(launched.child.try_wait(), Ok(None)) && !args.quiet {
-            eprintln!(
+            say!(
                 "{} runs on as pid {}",
                 args.command.join(" "),
                 launched.child.id()
@@ -136,7 +138,7 @@ fn default_output(vm: &Vm) -> anyhow::Result<PathBuf> {
 fn progress_bar(args: &RecordArgs, recorder: &Recorder) -> ProgressBar {
     if args.quiet || !std::io::stderr().is_terminal() {
         if !args.quiet {
-            eprintln!("{}", greeting(args, recorder));
+            say!("{}", greeting(args, recorder));
         }
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
@@ -151,7 +153,7 @@ fn progress_bar(args: &RecordArgs, recorder: &Recorder) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.println(greeting(args, recorder));
+    bar.println(printable::message(&greeting(args, recorder)));
     bar.set_prefix("recording");
     bar
 }

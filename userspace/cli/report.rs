@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::args::{ReportArgs, ReportFormat};
 use crate::load::Loaded;
-use crate::{output, tables};
+use crate::output::{self, Content};
+use crate::tables;
 
 pub(crate) fn run(args: ReportArgs) -> anyhow::Result<()> {
     let loaded = Loaded::open(&args.recording, &args.filter, true)?;
@@ -18,7 +19,11 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<()> {
             duration_ns: Some(loaded.duration_ns),
         },
     );
-    output::write_to(None, |out| match args.format {
+    let content = match args.format {
+        ReportFormat::Table => Content::Text,
+        ReportFormat::Json => Content::Json,
+    };
+    output::write_to(None, content, |out| match args.format {
         ReportFormat::Table => tables::write(&report, &loaded.manifest, out),
         ReportFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &json(&report, &loaded.manifest)?)?;

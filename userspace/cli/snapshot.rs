@@ -13,7 +13,9 @@ use escope_session::{
 
 use crate::args::{SnapshotArgs, SnapshotFormat, SortArg};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::say::say;
 use crate::summary::bytes;
 
 mod core;
@@ -59,7 +61,7 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
             ..SnapshotOptions::all()
         };
         let size = save_image(vm, everything, path)?;
-        eprintln!("{}: {}", path.display(), bytes(size as u64));
+        say!("{}: {}", path.display(), bytes(size as u64));
         return Ok(());
     }
     let called = |process: &ProcessSnapshot| {
@@ -84,7 +86,11 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
         .into());
     }
     sort(&mut processes, args.sort);
-    output::write_to(None, |out| match args.format {
+    let content = match args.format {
+        SnapshotFormat::Table => Content::Text,
+        SnapshotFormat::Json => Content::Json,
+    };
+    output::write_to(None, content, |out| match args.format {
         SnapshotFormat::Table => table(&vm, &processes, all, args, out),
         SnapshotFormat::Json => json::write(&processes, out),
     })
@@ -132,7 +138,7 @@ fn table<M: Memory>(
     writeln!(
         out,
         "{} (pid {}, OTP {}): {all} processes",
-        vm.node.as_deref().unwrap_or("unnamed node"),
+        one_line(vm.node.as_deref().unwrap_or("unnamed node")),
         vm.pid,
         vm.otp_release,
     )?;
@@ -169,8 +175,8 @@ fn table<M: Memory>(
                 bytes(process.total_heap_words.saturating_mul(WORD_BYTES))
             ),
             process.reductions,
-            printable(&who(process)),
-            printable(&whereabouts(process)),
+            one_line(&who(process)),
+            one_line(&whereabouts(process)),
         )?;
         if args.mailbox {
             messages(process, out)?;
@@ -197,7 +203,7 @@ fn messages(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()
     }
     let groups = process.messages.as_deref().unwrap_or_default();
     for group in groups {
-        let text = printable(&group.text);
+        let text = one_line(&group.text);
         writeln!(out, "{INDENT}{:>5} x {text}", group.count)?;
     }
     let shown: u64 = groups.iter().map(|group| group.count).sum();
@@ -213,7 +219,7 @@ fn callers(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()>
     let callers = process.stack.get(1..).unwrap_or_default();
     for run in callers.chunk_by(|left, right| left == right) {
         if let Some(frame) = run.first() {
-            write!(out, "{:63} {}", "", printable(&place(frame)))?;
+            write!(out, "{:63} {}", "", one_line(&place(frame)))?;
         }
         match run.len() {
             1 => writeln!(out)?,
@@ -245,10 +251,4 @@ fn place(frame: &StackFrame) -> String {
         (Some(mfa), None) => mfa.to_string(),
         (None, _) => "code that was replaced meanwhile".to_owned(),
     }
-}
-
-/// Names come from the target: none of them may move the cursor.
-fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(plain).collect()
 }

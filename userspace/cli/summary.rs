@@ -2,6 +2,7 @@
 
 use escope_session::{Checked, EndedHow, Statistics, Summary};
 
+use crate::say::say;
 use crate::time;
 
 /// So much CPU time does not fall between the ticks. The accounts count in ticks of 10 ms.
@@ -17,14 +18,14 @@ pub(crate) fn print(summary: &Summary) {
         EndedHow::Failed => "failed",
         _ => "ended",
     };
-    eprintln!(
+    say!(
         "{how} after {seconds:.1} s: wrote {} ({})",
         summary.path.display(),
         bytes(summary.bytes)
     );
     let counters = &summary.counters;
     let (frames, stacks, processes) = summary.distinct;
-    eprintln!(
+    say!(
         "  captured  {} samples of {} attempts; {processes} processes, {stacks} stacks, {frames} \
          frames{}",
         counters.recorded,
@@ -40,7 +41,7 @@ pub(crate) fn print(summary: &Summary) {
         complete(&summary.statistics);
     }
     if summary.losses.is_empty() {
-        eprintln!("  lost      nothing");
+        say!("  lost      nothing");
     }
     for loss in &summary.losses {
         let (of_whole, what) = match loss.place.as_str() {
@@ -51,15 +52,18 @@ pub(crate) fn print(summary: &Summary) {
             0 => String::new(),
             _ => format!(" ({} of {what})", percent(loss.count, of_whole)),
         };
-        eprintln!(
+        say!(
             "  lost      {}{share} {}: {}; {}",
-            loss.count, loss.place, loss.meaning, loss.remedy
+            loss.count,
+            loss.place,
+            loss.meaning,
+            loss.remedy
         );
     }
     if let Some(checked) = &summary.checked {
         check(checked, counters.attempts);
     }
-    eprintln!(
+    say!(
         "  spent     {} CPU and at most {} of memory in the recorder ({:.2} % of one CPU); {} in \
          its kernel half",
         time::show(summary.cost.cpu_ns),
@@ -68,16 +72,16 @@ pub(crate) fn print(summary: &Summary) {
         time::show(counters.busy_ns),
     );
     if let Some(note) = &summary.code_note {
-        eprintln!("  note      code loading was followed by polling: {note}");
+        say!("  note      code loading was followed by polling: {note}");
     }
     if let Some(note) = &summary.note {
-        eprintln!("  note      {note}");
+        say!("  note      {note}");
     }
 }
 
 /// How many of the stacks are whole.
 fn complete(seen: &Statistics) {
-    eprintln!(
+    say!(
         "  complete  {} of Erlang stacks reach the first function of their process; {} of them are \
          longer than the copy limit and lack their middle; {} more were being moved by a garbage \
          collection",
@@ -89,10 +93,12 @@ fn complete(seen: &Statistics) {
         seen.erlang_in_gc,
     );
     if seen.chained + seen.chain_broken > 0 {
-        eprintln!(
+        say!(
             "  checked   {} Erlang stacks have frame pointers; {} of them differ from what a scan \
              finds, and {} more broke off",
-            seen.chained, seen.chain_differs, seen.chain_broken,
+            seen.chained,
+            seen.chain_differs,
+            seen.chain_broken,
         );
     }
 }
@@ -104,13 +110,13 @@ fn check(checked: &Checked, attempts: u64) {
         0..COMPARABLE_NS => "too little to compare".to_owned(),
         _ => percent(sampled_ns, used_ns),
     };
-    eprintln!(
+    say!(
         "  checked   by the kernel's accounts the VM used {} of CPU; samples stand for {}, {share}",
         time::show(used_ns),
         time::show(sampled_ns),
     );
     if attempts == 0 && used_ns >= COMPARABLE_NS {
-        eprintln!(
+        say!(
             "  note      no tick found the VM although it ran: please report this with the output \
              of escope-bpf doctor"
         );

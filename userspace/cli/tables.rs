@@ -5,6 +5,7 @@ use std::io::Write;
 use escope_profile::{Report, Top};
 use escope_recording::Manifest;
 
+use crate::printable::one_line;
 use crate::summary::bytes;
 use crate::time;
 
@@ -91,9 +92,9 @@ fn head(report: &Report, manifest: &Manifest, out: &mut dyn Write) -> anyhow::Re
     writeln!(
         out,
         "{} (pid {}, OTP {}): {} recorded at {} Hz, {} samples, {} of CPU, {} of it work",
-        target.node.as_deref().unwrap_or("unnamed node"),
+        one_line(target.node.as_deref().unwrap_or("unnamed node")),
         target.pid,
-        target.otp_release.as_deref().unwrap_or("?"),
+        one_line(target.otp_release.as_deref().unwrap_or("?")),
         time::show(report.duration_ns),
         manifest.options.frequency_hz,
         report.total.samples,
@@ -133,10 +134,7 @@ fn section<T>(
 }
 
 fn line(out: &mut dyn Write, name: &str, cells: Vec<String>) -> anyhow::Result<()> {
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let name = one_line(name);
     let width = name.chars().count();
     match NAME_WIDTH.checked_sub(width) {
         Some(pad) => write!(out, "{name}{:pad$}", "")?,
@@ -221,15 +219,19 @@ fn tail(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
     if let Some(reason) = manifest.options.code_following.strip_prefix("polled: ") {
         writeln!(
             out,
-            "  code loading was followed by reading the VM's list again and again ({reason}): code \
-             replaced in between may have no name"
+            "  code loading was followed by reading the VM's list again and again ({}): code \
+             replaced in between may have no name",
+            one_line(reason),
         )?;
     }
     for loss in &manifest.losses {
         writeln!(
             out,
             "  {} x {}: {}; {}",
-            loss.count, loss.place, loss.meaning, loss.remedy
+            loss.count,
+            one_line(&loss.place),
+            one_line(&loss.meaning),
+            one_line(&loss.remedy),
         )?;
     }
     Ok(())

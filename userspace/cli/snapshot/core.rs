@@ -6,6 +6,7 @@ use escope_session::{count_missing, open_core};
 
 use super::show;
 use crate::args::SnapshotArgs;
+use crate::say::say;
 use crate::summary::bytes;
 
 pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
@@ -13,7 +14,7 @@ pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
     let (core, vm) = open_core(path, args.exe.as_deref(), &given)?;
     if core.missing_bytes > 0 {
         let missing = count_missing(&vm)?;
-        eprintln!(
+        say!(
             "{} is cut: {} that its headers tell of are not there. {missing} processes are missing, \
              those of which anything is missing are marked ~",
             core.path().display(),
@@ -21,7 +22,7 @@ pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
         );
     }
     if let (signal @ 1.., Some(thread)) = (core.signal, core.threads.first()) {
-        eprintln!(
+        say!(
             "{}: signal {signal} ended it, in its thread {}",
             core.path().display(),
             thread.tid
@@ -29,7 +30,7 @@ pub(super) fn run(path: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
     }
     let notes = vm.certainty.notes.iter();
     for note in notes.filter(|note| note.starts_with("not checked")) {
-        eprintln!("{}: {note}", core.path().display());
+        say!("{}: {note}", core.path().display());
     }
     show(vm, args)
 }

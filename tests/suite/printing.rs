@@ -1,0 +1,152 @@
+//! Names of others reach no terminal raw: neither from a recording nor from a process that
+//! is refused, in nothing that is printed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use escope_model::{Activity, Frame, FrameId, Sample, StackId, ThreadInfo, ThreadKind};
+use escope_recording::{Ended, EndedHow, Manifest, Writer, WriterOptions};
+
+use crate::support::{Folder, HOSTILE, assert_pure, escope, temp_dir};
+
+#[test]
+fn a_recording_made_elsewhere() {
+    let folder = temp_dir();
+    let path = hostile(&folder);
+    let report = escope(&["report", &path]).success();
+    assert_pure(&report);
+    let head = report.stdout.lines().next().unwrap();
+    assert!(head.starts_with("ev\u{fffd}[2Jil"), "{report:#?}");
+    // A newline in a name begins no line.
+    assert!(
+        head.contains("forged") && head.contains("(pid 7, OTP ev\u{fffd}"),
+        "{report:#?}"
+    );
+    let forged = report
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("forged"));
+    assert_eq!(forged.count(), 0, "{report:#?}");
+
+    let report = escope(&["report", &path, "--format=json"]).success();
+    assert_pure(&report);
+    let json = report.json();
+    assert_eq!(json["recording"]["target"]["node"], HOSTILE);
+    assert_eq!(json["threads"]["rows"][0]["name"], HOSTILE, "{json:#}");
+
+    let speedscope = escope(&["export", &path, "--format=speedscope"]).success();
+    assert_pure(&speedscope);
+    assert!(
+        speedscope.json()["name"]
+            .as_str()
+            .unwrap()
+            .starts_with("ev")
+    );
+
+    assert_pure(&escope(&["check", &path]).success());
+    #[cfg(feature = "query")]
+    for format in ["table", "json"] {
+        let query = [
+            "query",
+            &path,
+            "--format",
+            format,
+            "select name from threads",
+        ];
+        assert_pure(&escope(&query).success());
+    }
+}
+
+/// A path that is not there, an argument too many, as a shell may fill them in.
+#[test]
+fn what_is_refused() {
+    let folder = temp_dir();
+    let path = folder.path(&HOSTILE.replace('\0', ""));
+    for command in ["report", "check", "flamegraph", "export"] {
+        let output = escope(&[command, &path]);
+        assert_ne!(output.code, Some(0), "{output:#?}");
+        assert_pure(&output);
+        let output = escope(&[command, "a", "b", &path]);
+        assert_eq!(output.code, Some(2), "{output:#?}");
+        assert_pure(&output);
+    }
+}
+
+/// Any user of a machine can have a program run from a folder with such a name.
+#[test]
+fn a_process_in_a_folder_with_such_a_name() {
+    let folder = temp_dir();
+    let inside = folder.path("ev\u{1b}[2Jil\u{1b}[31m\u{9b}31m\u{202e}\n\rescope-bpf: forged");
+    fs::create_dir(&inside).unwrap();
+    // Waits for a line that never comes, and ends with us.
+    let program = format!("{inside}/cat");
+    fs::copy("/bin/cat", &program).unwrap();
+    let mut cat = Command::new(&program);
+    let mut cat = cat
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = cat.id().to_string();
+    let record = escope(&["record", "-p", &pid, "-d", "1s"]);
+    let others = [
+        escope(&["snapshot", "-p", &pid]),
+        escope(&["doctor", "-p", &pid]),
+    ];
+    drop(cat.stdin.take());
+    assert!(cat.wait().unwrap().success());
+    assert_eq!(record.code, Some(3), "{record:#?}");
+    for output in others.iter().chain([&record]) {
+        assert_pure(output);
+        let text = format!("{}{}", output.stdout, output.stderr);
+        assert!(text.contains("ev\u{fffd}[2Jil"), "{output:#?}");
+        let forged = text
+            .lines()
+            .filter(|line| line.starts_with("escope-bpf: forged"));
+        assert_eq!(forged.count(), 0, "{output:#?}");
+    }
+}
+
+/// A recording with such names wherever one is free.
+fn hostile(folder: &Folder) -> String {
+    let path = folder.path("test.escope");
+    let mut manifest = Manifest::default();
+    manifest.target.pid = 7;
+    manifest.target.node = Some(HOSTILE.to_owned());
+    manifest.target.otp_release = Some(HOSTILE.to_owned());
+    manifest.options.code_following = format!("polled: {HOSTILE}");
+    let mut writer =
+        Writer::create(Path::new(&path), manifest.clone(), WriterOptions::default()).unwrap();
+    writer.frame(FrameId(0), &Frame::marker(HOSTILE));
+    writer.stack(StackId(0), &[FrameId(0)]);
+    writer.thread(&ThreadInfo {
+        tid: 7,
+        name: HOSTILE.to_owned(),
+        kind: ThreadKind::Other,
+        scheduler: None,
+    });
+    for ts_ns in 0..1000 {
+        writer.sample(&Sample {
+            ts_ns,
+            cpu: 0,
+            tid: 7,
+            scheduler: None,
+            proc: None,
+            stack: StackId(0),
+            activity: Activity::Native,
+            weight_ns: 1,
+            truncated: None,
+        });
+    }
+    manifest.totals.samples = 1000;
+    manifest.totals.stacks = 1;
+    manifest.totals.frames = 1;
+    manifest.ended = Some(Ended {
+        how: EndedHow::Duration,
+        at_ns: 1000,
+        note: None,
+    });
+    writer.finish(&mut manifest).unwrap();
+    path
+}
