@@ -95,8 +95,8 @@ mod tests {
         pass(&mut out, is_terminal, content, |out| {
             Ok(out.write_all("\"a\u{9b}\u{1b}\tb\"\n".as_bytes())?)
         })
-        .unwrap();
-        String::from_utf8(out).unwrap()
+        .expect("written");
+        String::from_utf8(out).expect("written")
     }
 
     /// Data go out byte by byte, but not to a terminal.

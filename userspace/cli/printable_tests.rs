@@ -15,10 +15,10 @@ fn printed(printing: Printing, bytes: &[u8], size: usize) -> String {
     let mut out = Vec::new();
     let mut printable = Printable::new(&mut out, printing);
     for part in bytes.chunks(size) {
-        printable.write_all(part).unwrap();
+        printable.write_all(part).expect("as it should be");
     }
-    printable.finish().unwrap();
-    String::from_utf8(out).unwrap()
+    printable.finish().expect("as it should be");
+    String::from_utf8(out).expect("as it should be")
 }
 
 #[test]
@@ -52,13 +52,13 @@ fn plain_text_stays_as_it_is() {
 #[test]
 fn json_reads_back_as_what_it_was() {
     let value = serde_json::json!({ HOSTILE: [HOSTILE, PLAIN, "\n\"\\"] });
-    let json = serde_json::to_string_pretty(&value).unwrap();
+    let json = serde_json::to_string_pretty(&value).expect("as it should be");
     for size in 1..8 {
         let seen = printed(Printing::Json, json.as_bytes(), size);
         assert!(is_plain(&seen), "{seen:?}");
         assert!(seen.contains(r"\u009b"), "{seen:?}");
         assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&seen).unwrap(),
+            serde_json::from_str::<serde_json::Value>(&seen).expect("as it should be"),
             value
         );
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
     }
     let pid = choose(&args.target.choice())?;
     if is_stopped(pid) {
-        eprintln!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
+        say!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
     }
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
     show(vm, &args)
