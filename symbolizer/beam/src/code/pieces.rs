@@ -22,6 +22,9 @@ const GAP_MAX: u64 = 4096;
 /// More ranges than are taken from one file, and more lines of one module.
 const RANGES_MAX: u64 = 1 << 22;
 const LINES_MAX: usize = 1 << 22;
+/// More modules than are taken from one file: each may be one range of a few bytes, and takes
+/// hundreds here. A system has thousands.
+const MODULES_MAX: usize = 200_000;
 
 /// A range of code as a file describes it.
 #[derive(Debug, Clone, Copy)]
@@ -58,14 +61,14 @@ pub struct Pieces {
     /// Ranges that lie where the target has no JIT code: of code that is gone, or of another
     /// process.
     pub outside: u64,
-    /// The file is larger than what is read of one.
+    /// The file is larger, or has more ranges or modules, than what is read of one.
     pub cut: bool,
 }
 
 impl Pieces {
     /// Whether more is to be read of the file.
     pub(super) fn has_room(&self) -> bool {
-        self.ranges < RANGES_MAX
+        self.ranges < RANGES_MAX && self.pieces.len() < MODULES_MAX
     }
 }
 
@@ -192,7 +195,8 @@ impl Grouper {
 
 #[cfg(test)]
 mod tests {
-    use super::{Grouper, Range};
+    use super::{Grouper, MODULES_MAX, Range};
+    use crate::code::perf_map::read_perf_map;
 
     fn grouped(ranges: &[(u64, u64, &str)]) -> (Vec<(String, u64, u32, usize)>, usize) {
         let (mut grouper, mut out, mut refused) = (Grouper::default(), Vec::new(), 0);
@@ -239,6 +243,18 @@ mod tests {
                 module("Elixir.A.B", 0x9000, 0x50, 2),
             ]
         );
+    }
+
+    #[test]
+    fn modules_have_a_limit() {
+        let line = |index: usize| format!("0x{:x} 10 $m::codeHeader\n", 0x1000 + 16 * index);
+        let map: String = (0..MODULES_MAX + 100).map(line).collect();
+        let read = read_perf_map(map.as_bytes(), |_, _| true).expect("readable");
+        // The one that was under way is kept.
+        assert_eq!((read.pieces.len(), read.cut), (MODULES_MAX + 1, true));
+        let map: String = (0..1000).map(line).collect();
+        let read = read_perf_map(map.as_bytes(), |_, _| true).expect("readable");
+        assert_eq!((read.pieces.len(), read.cut), (1000, false));
     }
 
     #[test]
