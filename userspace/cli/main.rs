@@ -4,6 +4,7 @@
 //! 3 target refused.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail so"))]
 // Text of the target goes through `output.rs` and `say.rs` alone.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
