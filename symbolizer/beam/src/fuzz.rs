@@ -2,11 +2,14 @@
 //! memory, without a panic, whatever the bytes are. `cargo xtask fuzz` and a test run them.
 
 mod damage;
+mod term;
 
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::LazyLock;
+
+pub use term::{term, term_seeds};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
