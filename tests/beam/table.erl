@@ -1,4 +1,5 @@
-%% The process table, told by the VM itself. PROCESSES=1000 processes of many kinds rest; after `stop` one line
+%% The process table, told by the VM itself. PROCESSES=1000 processes of many kinds rest, one of them with LONG=150000
+%% messages; after `stop` one line
 %% for each process of the VM that rests, as process_info/2 has it:
 %%   pid=<0.N.S> registered=HEX spawned_as=HEX current=HEX status=S mailbox=N heap=N total=N stack=N
 %%   leader=<0.N.S> parent=PID|undefined trace=HEX memory=BYTES data=on_heap|off_heap trap=BOOL
@@ -66,7 +67,7 @@ one(1, K) -> spawn(?MODULE, deep, [K rem 200 + 1]);
 one(2, 2) ->
     %% As of one that cannot keep up.
     Pid = spawn(fun() -> receive stop -> ok end end),
-    _ = [Pid ! {note, I} || I <- lists:seq(1, 150000)],
+    _ = [Pid ! {note, I} || I <- lists:seq(1, workload:env_int("LONG", 150000))],
     Pid;
 one(2, K) ->
     Pid = spawn(fun() -> receive stop -> ok end end),

@@ -15,7 +15,7 @@ fn an_image_is_the_vm() {
     live!();
     let folder = temp_dir();
     let path = folder.path("image");
-    let mut vm = Workload::start("table", &SMALL, &[("PROCESSES", "48")]);
+    let mut vm = Workload::start("table", &SMALL, &[("PROCESSES", "48"), ("LONG", "40")]);
     vm.go();
     let (told, _) = vm.stop();
     let pid = vm.pid().to_string();

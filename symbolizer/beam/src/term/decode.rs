@@ -123,11 +123,11 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
                 return Ok(Term::List(list));
             }
             let (head, tail) = self.reader.cell(address)?;
-            list.items.push(self.term(head, depth - 1)?);
+            list.items.push(self.term(head, depth.saturating_sub(1))?);
             term = tail;
         }
         if term != NIL {
-            list.tail = Some(Box::new(self.term(term, depth - 1)?));
+            list.tail = Some(Box::new(self.term(term, depth.saturating_sub(1))?));
         }
         Ok(Term::List(list))
     }
@@ -208,7 +208,10 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
             let place = place.filter(|place| *place < count as u64).ok_or(changed)?;
             let key = reader.word(at(definition, layout.keys).wrapping_add(8 * place))?;
             let value = reader.word(at(address, layout.values).wrapping_add(8 * place))?;
-            fields.push((reader.atom(key)?, self.term(value, depth - 1)?));
+            fields.push((
+                reader.atom(key)?,
+                self.term(value, depth.saturating_sub(1))?,
+            ));
         }
         Ok(Term::Record(Record {
             module,

@@ -87,10 +87,10 @@ impl<M: Memory> Decoder<'_, '_, M> {
         map: &mut Map,
         depth: usize,
     ) -> Result<bool, TermError> {
-        if self.allowed(2) < 2 {
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.allowed(2) == 2) else {
             return Ok(false);
-        }
-        let pair = (self.term(key, depth - 1)?, self.term(value, depth - 1)?);
+        };
+        let pair = (self.term(key, depth)?, self.term(value, depth)?);
         map.pairs.push(pair);
         Ok(true)
     }

@@ -138,7 +138,7 @@ impl<M: Memory> Shaper<'_, '_, M> {
             if index == 0 && is_atom(word) {
                 self.out.push_str(&atom_text(&self.reader.atom(word)?));
             } else {
-                self.term(word, depth - 1)?;
+                self.term(word, depth.saturating_sub(1))?;
             }
         }
         if arity as usize > shown {
