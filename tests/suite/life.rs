@@ -55,7 +55,7 @@ fn a_vm_that_starts_and_ends() {
     let folder = temp_dir();
     let (mut read, mut recorded) = (0, 0);
     for step in 0..30 {
-        let vm = Vm::start("halt().");
+        let vm = Vm::start("timer:sleep(60), halt().");
         // Not a wait for anything: each round looks at another moment.
         sleep(Duration::from_millis(step * 8));
         let output = escope(&["snapshot", "-p", &vm.pid()]);
@@ -63,7 +63,7 @@ fn a_vm_that_starts_and_ends() {
         read += u32::from(output.code == Some(0));
         drop(vm);
 
-        let vm = Vm::start("halt().");
+        let vm = Vm::start("timer:sleep(60), halt().");
         sleep(Duration::from_millis(step * 8));
         let path = folder.path(&format!("{step}.escope"));
         let output = escope(&[
