@@ -51,7 +51,7 @@ fn compare(server: Option<Server>, prefix: &str) {
         name.starts_with(prefix)
     });
     assert!(own.count() > 10, "is this {prefix}?");
-    // Some serve the questions, some wake up now and then: most are at the same place both times.
+    // Some serve the questions, some wake up now and then: most have not run in between.
     assert!(asked > 150, "{asked} processes");
     assert!(
         told.len() as f64 > 0.8 * asked as f64,
