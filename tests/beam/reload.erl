@@ -1,8 +1,8 @@
 %% Code that is loaded, run, deleted and purged again and again, so that one address has many names.
 %% Generation G is module gen_a, gen_b, gen_c or gen_d in turn with the hot function vGGGG_spin. All of them
 %% have the same code size, so the VM's allocator hands the same addresses out again. The process
-%% reload_spinner stays the same throughout. SLICE_MS=30 is how long each generation runs. With STORM=1 another
-%% process loads a small module as often as it can.
+%% reload_spinner stays the same throughout. SLICE_MS=30 is how long each generation runs, GENERATIONS=0 how many of
+%% them run at least before `stop` is obeyed. With STORM=1 another process loads a small module as often as it can.
 %%
 %% After `stop` one line per generation:
 %%   version=17 module=gen_b function=v0017_spin from_ns=N to_ns=N
@@ -22,13 +22,14 @@ prepare() ->
     Slice = workload:env_int("SLICE_MS", 30),
     {ok, storm, Storm} = workload:compile_text("-module(storm).\n-export([f/0]).\nf() -> ok.\n"),
     Storms = [Storm || workload:env_int("STORM", 0) > 0],
-    {[{versions, ?VERSIONS}, {slice_ms, Slice}], {Binaries, Slice * 1000000, Storms}}.
+    Least = workload:env_int("GENERATIONS", 0),
+    {[{versions, ?VERSIONS}, {slice_ms, Slice}], {{Binaries, Slice * 1000000, Least}, Storms}}.
 
-start({Binaries, SliceNs, Storms}) ->
+start({Work, Storms}) ->
     _ = [spawn_link(fun() -> storm(Storm) end) || Storm <- Storms],
     Spinner = spawn_link(fun spinner/0),
     register(reload_spinner, Spinner),
-    Loader = spawn_link(fun() -> loader(Binaries, SliceNs, Spinner, 0, []) end),
+    Loader = spawn_link(fun() -> loader(Work, Spinner, 0, []) end),
     register(reload_loader, Loader),
     {[{spinner, Spinner}], Loader}.
 
@@ -41,9 +42,9 @@ stop(Loader) ->
              [{generations, length(Runs)}]}
     end.
 
-loader(Binaries, SliceNs, Spinner, N, Runs) ->
+loader({Binaries, SliceNs, Least} = Work, Spinner, N, Runs) ->
     receive
-        {stop, From} -> From ! {stopped, self(), Runs}
+        {stop, From} when N >= Least -> From ! {stopped, self(), Runs}
     after 0 ->
         V = N rem ?VERSIONS,
         Module = module_of(V),
@@ -53,7 +54,7 @@ loader(Binaries, SliceNs, Spinner, N, Runs) ->
         %% The spinner has returned from the code, so that purging it kills nobody.
         true = code:delete(Module),
         true = code:soft_purge(Module),
-        loader(Binaries, SliceNs, Spinner, N + 1, [Run | Runs])
+        loader(Work, Spinner, N + 1, [Run | Runs])
     end.
 
 %% The times are taken by the version itself; the spinner only passes them on.
