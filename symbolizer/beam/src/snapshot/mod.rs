@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 use escope_model::Mfa;
 
+use self::native::Native;
 use crate::code::{CodeMap, read_module};
 use crate::layout::Layout;
 use crate::memory::Memory;
@@ -227,7 +228,7 @@ fn chunk<M: Memory>(
     vm: &Vm<M>,
     code: &mut CodeMap,
     pointers: &[u64],
-    native: &BTreeMap<u64, Mfa>,
+    native: &BTreeMap<u64, Native>,
     options: SnapshotOptions,
 ) -> Vec<process::Read> {
     let mut before = blocks(vm, pointers);

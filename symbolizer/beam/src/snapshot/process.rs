@@ -1,7 +1,7 @@
 //! One process: what its struct says, and what hangs on it.
 
+use super::native::Native;
 use super::{ProcessSnapshot, SnapshotOptions, dictionary, mailbox, messages, relations, stack};
-use escope_model::Mfa;
 
 use crate::Vm;
 use crate::code::CodeMap;
@@ -19,7 +19,7 @@ pub(super) struct Parts<'p> {
     pub(super) block: &'p [u8],
     pub(super) stack: Option<&'p [u8]>,
     /// The native function that it is in.
-    pub(super) native: Option<&'p Mfa>,
+    pub(super) native: Option<&'p Native>,
     pub(super) relations: Option<relations::Read>,
 }
 
@@ -51,7 +51,8 @@ pub(super) fn read<M: Memory>(
     // One that has come back meanwhile is not in there.
     let native = parts
         .native
-        .filter(|_| process.state().status() == "running");
+        .filter(|native| process.state().status() == "running" && native.still_runs(vm))
+        .map(|native| &native.mfa);
     let walked = stack::walk(
         vm,
         code,
