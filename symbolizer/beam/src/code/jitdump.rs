@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::pieces::{Grouper, Piece, Pieces, Range};
+use super::pieces::{Grouper, MODULES_MAX, Piece, Pieces, Range};
 
 /// "JiTD" as a number.
 const MAGIC: u32 = 0x4a69_5444;
@@ -144,7 +144,8 @@ impl DumpFollower {
         let mut reader = self.reader()?;
         let mut taken = 0;
         let mut read = Ok(());
-        loop {
+        // What is left is for the next call.
+        while reader.state.pieces.pieces.len() < MODULES_MAX {
             match reader.record(&|_, _| true) {
                 Ok(Some(bytes)) => taken += bytes,
                 Ok(None) => break,

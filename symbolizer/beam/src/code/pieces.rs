@@ -24,7 +24,7 @@ const RANGES_MAX: u64 = 1 << 22;
 const LINES_MAX: usize = 1 << 22;
 /// More modules than are taken from one file: each may be one range of a few bytes, and takes
 /// hundreds here. A system has thousands.
-const MODULES_MAX: usize = 200_000;
+pub(super) const MODULES_MAX: usize = 200_000;
 
 /// A range of code as a file describes it.
 #[derive(Debug, Clone, Copy)]

@@ -108,7 +108,7 @@ fn buffers<M: Memory>(
     (0..layout.slots.min(64))
         .filter(|slot| nonempty & 1 << slot != 0)
         .map(|slot| {
-            let at = u64::from(slot * layout.stride + layout.first);
+            let at = u64::from(slot) * u64::from(layout.stride) + u64::from(layout.first);
             reader.word(buffers.wrapping_add(at))
         })
         .collect()

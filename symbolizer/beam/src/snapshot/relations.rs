@@ -59,6 +59,13 @@ pub(super) struct Read {
     nodes: usize,
 }
 
+impl Read {
+    /// Counts what a node takes, which the target may say anything of.
+    fn take(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Links,
@@ -282,9 +289,8 @@ impl<M: Memory> Walk<'_, '_, M> {
                 let references = word(data, layout.references) as u32;
                 let counter = start.wrapping_add(u64::from(layout.references));
                 read.counters.push((counter, references));
-                read.bytes += self
-                    .monitor_size(node, data)?
-                    .checked_div(u64::from(references))?;
+                let share = self.monitor_size(node, data)?;
+                read.take(share.checked_div(u64::from(references))?);
                 if node.has(self.vm.layout.relation.target) {
                     self.add_monitored_by(node, read)
                 } else {
@@ -316,11 +322,11 @@ impl<M: Memory> Walk<'_, '_, M> {
             let at = |offset: u32| start.wrapping_add(u64::from(offset));
             let references = self.reader.half(at(layout.external_references)).ok()?;
             let heap = self.reader.word(at(layout.external_heap)).ok()?;
-            let bytes = u64::from(layout.external_size) + 8 * (heap >> 6);
-            read.bytes += bytes.checked_div(u64::from(references))?;
+            let bytes = u64::from(layout.external_size).saturating_add(8 * (heap >> 6));
+            read.take(bytes.checked_div(u64::from(references))?);
             self.reader.word(at(layout.external_unlinking)).ok()?
         } else {
-            read.bytes += u64::from(self.vm.layout.relation.size);
+            read.take(u64::from(self.vm.layout.relation.size));
             node.word(layout.unlinking)
         };
         if unlinking == 0 {
@@ -387,15 +393,15 @@ impl<M: Memory> Walk<'_, '_, M> {
             kind::ALIAS => layout.size,
             kind::SUSPEND => layout.suspend_size,
             _ if !node.has(self.vm.layout.relation.extended) => layout.heap_size,
-            kind::NODE | kind::NODES => layout.extended_size - 8,
+            kind::NODE | kind::NODES => layout.extended_size.saturating_sub(8),
             other => {
                 let item = self.vm.layout.relation.item;
                 let mut words = self.heap_words(word(data, layout.reference))?;
                 if matches!(other, kind::REMOTE_PROCESS | kind::REMOTE_PORT) {
                     words += self.heap_words(word(data, item))?;
-                    words += self.heap_words(word(data, layout.target + item))?;
+                    words += self.heap_words(word(data, layout.target.saturating_add(item)))?;
                 }
-                return Some(u64::from(layout.extended_size) - 8 + 8 * words);
+                return Some(u64::from(layout.extended_size).saturating_sub(8) + 8 * words);
             }
         };
         Some(u64::from(size))
