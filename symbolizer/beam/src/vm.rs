@@ -230,7 +230,7 @@ impl<M: Memory> Vm<M> {
     /// When the list cannot be read.
     pub fn read_code(&mut self, map: &mut CodeMap) -> Result<bool, BeamError> {
         let listed = self.list_code(map);
-        if !matches!(listed, Ok((_, true))) {
+        if self.memory.is_running() && !matches!(listed, Ok((_, true))) {
             let notes = self.fill_names(map);
             self.certainty.notes.extend(notes);
         }

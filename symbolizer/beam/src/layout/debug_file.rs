@@ -3,13 +3,14 @@
 //! Where such files lie: GDB's manual, "Debugging Information in Separate Files".
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::ladder::Target;
 use crate::BeamError;
-use crate::target::{Elf, proc_path};
+use crate::memory::Memory;
+use crate::target::{Elf, Links, open_inside, proc_path};
 
 /// Where distributions put them.
 const FOLDER: &str = "usr/lib/debug";
@@ -22,12 +23,14 @@ pub(super) struct DebugFile {
     pub(super) path: PathBuf,
     /// What it has besides; `None` if it is the executable itself.
     pub(super) elf: Option<Elf>,
+    file: File,
 }
 
 impl DebugFile {
     /// Opens it, to read what it holds.
     pub(super) fn open(&self) -> Result<File, String> {
-        open(&self.path).map_err(|error| error.to_string())
+        let again = self.file.try_clone().and_then(rewound);
+        again.map_err(|error| error.to_string())
     }
 }
 
@@ -37,24 +40,34 @@ impl DebugFile {
 ///
 /// # Errors
 /// When what the user gives does not belong to it.
-pub(super) fn find<M>(target: &Target<'_, M>) -> Result<(Option<DebugFile>, String), BeamError> {
+pub(super) fn find<M: Memory>(
+    target: &Target<'_, M>,
+) -> Result<(Option<DebugFile>, String), BeamError> {
     if let Some(path) = &target.given.debug_info {
         return given(target, path);
     }
     if target.elf.has_debug_info() {
+        let file = open(target.file).map_err(|error| BeamError::DebugInfo {
+            path: target.file.to_owned(),
+            what: error.to_string(),
+        })?;
         let own = DebugFile {
             path: target.file.to_owned(),
             elf: None,
+            file,
         };
         return Ok((Some(own), "debug information: its own".to_owned()));
     }
-    let theirs = proc_path(target.pid, "root");
-    // Below its root, the executable's own name does not have that root's.
-    let inside = std::fs::read_link(&theirs)
-        .ok()
-        .and_then(|root| target.exe.strip_prefix(root).ok())
-        .unwrap_or(target.exe);
-    let roots = [(theirs, inside), (PathBuf::from("/"), target.exe)];
+    let mut roots = Vec::new();
+    if target.memory.is_running() {
+        // Below its root, the executable's own name does not have that root's.
+        let inside = std::fs::read_link(proc_path(target.pid, "root"))
+            .ok()
+            .and_then(|root| target.exe.strip_prefix(root).ok())
+            .unwrap_or(target.exe);
+        roots.push((Root::Target(target.pid), inside));
+    }
+    roots.push((Root::Host, target.exe));
     let id = target.elf.build_id();
     let by_id = id.and_then(build_id_path);
     let by_link = target.elf.debug_link();
@@ -67,16 +80,14 @@ pub(super) fn find<M>(target: &Target<'_, M>) -> Result<(Option<DebugFile>, Stri
             paths.map(|path| (path, Some(*sum)))
         });
         for (path, sum) in by_id.chain(by_link) {
-            let path = root.join(path);
-            match separate(&path, id, sum) {
+            let name = root.name(&path);
+            match separate(root.open(&path), &name, id, sum) {
                 Ok(Some(found)) => {
-                    return Ok((
-                        Some(found),
-                        format!("debug information: {}", path.display()),
-                    ));
+                    let note = format!("debug information: {}", name.display());
+                    return Ok((Some(found), note));
                 }
                 Ok(None) => {}
-                Err(what) => unfit = Some(format!("{} {what}", path.display())),
+                Err(what) => unfit = Some(format!("{} {what}", name.display())),
             }
         }
     }
@@ -88,13 +99,19 @@ pub(super) fn find<M>(target: &Target<'_, M>) -> Result<(Option<DebugFile>, Stri
     Ok((None, format!("debug information: not used: {why}")))
 }
 
-fn given<M>(target: &Target<'_, M>, path: &Path) -> Result<(Option<DebugFile>, String), BeamError> {
+fn given<M: Memory>(
+    target: &Target<'_, M>,
+    path: &Path,
+) -> Result<(Option<DebugFile>, String), BeamError> {
     let refuse = |what: String| BeamError::DebugInfo {
         path: path.to_owned(),
         what,
     };
     let file = open(path).map_err(|error| refuse(error.to_string()))?;
-    let elf = Elf::read(file, path)?;
+    let copy = file
+        .try_clone()
+        .map_err(|error| refuse(error.to_string()))?;
+    let elf = Elf::read(copy, path)?;
     let (own, its) = (target.elf.build_id(), elf.build_id());
     if own.is_none() || own != its {
         let id = |id: Option<&str>| id.map_or("none".to_owned(), str::to_owned);
@@ -109,27 +126,56 @@ fn given<M>(target: &Target<'_, M>, path: &Path) -> Result<(Option<DebugFile>, S
     let found = DebugFile {
         path: path.to_owned(),
         elf: Some(elf),
+        file,
     };
     Ok((Some(found), note))
 }
 
+/// Where debug information is looked for, by names relative to a root.
+enum Root {
+    /// What the target sees.
+    Target(u32),
+    /// What we see.
+    Host,
+}
+
+impl Root {
+    fn open(&self, path: &Path) -> io::Result<File> {
+        let path = Path::new("/").join(path);
+        match self {
+            Root::Target(pid) => regular(open_inside(*pid, &path, Links::Followed)?),
+            Root::Host => open(&path),
+        }
+    }
+
+    fn name(&self, path: &Path) -> PathBuf {
+        match self {
+            Root::Target(pid) => proc_path(*pid, "root").join(path),
+            Root::Host => Path::new("/").join(path),
+        }
+    }
+}
+
 /// A file that is there and belongs to the build; `None` where there is no file.
-fn separate(path: &Path, id: Option<&str>, sum: Option<u32>) -> Result<Option<DebugFile>, String> {
-    let Ok(file) = open(path) else {
+fn separate(
+    file: io::Result<File>,
+    path: &Path,
+    id: Option<&str>,
+    sum: Option<u32>,
+) -> Result<Option<DebugFile>, String> {
+    let Ok(file) = file else {
         return Ok(None);
     };
+    let copy = || file.try_clone().map_err(|error| error.to_string());
     if let Some(sum) = sum {
-        let file = file.try_clone().map_err(|error| error.to_string())?;
-        let seen = checksum(file).map_err(|error| error.to_string())?;
+        let seen = checksum(copy()?).map_err(|error| error.to_string())?;
         if seen != sum {
             return Err(format!(
                 "has the checksum {seen:08x}, the debug link says {sum:08x}"
             ));
         }
     }
-    // Opened anew: the checksum has moved the place that reading goes on at.
-    let file = open(path).map_err(|error| error.to_string())?;
-    let elf = Elf::read(file, path).map_err(|error| error.to_string())?;
+    let elf = Elf::read(copy()?, path).map_err(|error| error.to_string())?;
     match (id, elf.build_id()) {
         (Some(own), Some(its)) if own != its => return Err(format!("is of build {its}")),
         (_, None) | (None, _) if sum.is_none() => return Err("does not say its build".to_owned()),
@@ -141,23 +187,34 @@ fn separate(path: &Path, id: Option<&str>, sum: Option<u32>) -> Result<Option<De
     Ok(Some(DebugFile {
         path: path.to_owned(),
         elf: Some(elf),
+        file,
     }))
 }
 
-/// A regular file. The target's file system is hostile: opening a pipe must not wait.
-fn open(path: &Path) -> std::io::Result<File> {
+/// A regular file of ours.
+fn open(path: &Path) -> io::Result<File> {
     let file = File::options()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
+    regular(file)
+}
+
+fn regular(file: File) -> io::Result<File> {
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(std::io::Error::other("it is not a regular file")),
+        false => Err(io::Error::other("it is not a regular file")),
     }
 }
 
+/// From its beginning: copies of an open file share the place at which they are.
+fn rewound(mut file: File) -> io::Result<File> {
+    file.rewind()?;
+    Ok(file)
+}
+
 /// The checksum of a debug link is the CRC of zlib.
-fn checksum(file: File) -> std::io::Result<u32> {
+fn checksum(file: File) -> io::Result<u32> {
     let mut sum = crc32fast::Hasher::new();
     let mut file = file.take(BYTES_MAX);
     let mut buffer = vec![0; 1 << 20];

@@ -62,6 +62,10 @@ impl LiveMemory {
 }
 
 impl Memory for LiveMemory {
+    fn is_running(&self) -> bool {
+        true
+    }
+
     fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), BeamError> {
         let bytes = buffer.len();
         if bytes == 0 {

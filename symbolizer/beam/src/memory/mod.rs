@@ -35,6 +35,12 @@ pub trait Memory {
             .collect()
     }
 
+    /// Whether this is a process that runs, so that what the kernel tells of its pid is of it. The
+    /// pid of one that has died may be another's by now.
+    fn is_running(&self) -> bool {
+        false
+    }
+
     /// How many reads have failed so far, where that means that something is missing: of a core
     /// that is cut, not of a process that goes on.
     fn failed_reads(&self) -> u64 {

@@ -3,6 +3,7 @@
 mod core;
 mod elf;
 mod find;
+mod inside;
 mod maps;
 mod perf_files;
 mod state;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub use core::{CoreFile, CoreThread, MappedFile};
 pub use elf::Elf;
 pub use find::{Beam, find_beams};
+pub(crate) use inside::{Links, open_inside};
 pub use maps::{ExecutableMapping, read_executable_mappings};
 pub use perf_files::PerfFileKind;
 pub(crate) use perf_files::open_perf_files;

@@ -7,15 +7,16 @@
 //! below `/proc/PID/root`, and a symbolic link never leads out of there.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use super::{ExecutableMapping, proc_path};
+use super::inside::{Links, open_inside};
+use super::{ExecutableMapping, age, proc_path};
 
 /// Which of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,7 @@ fn open_dump(pid: u32, vm: &Identity, mappings: &[ExecutableMapping]) -> Option<
     // Leads to the mapped file itself and needs a capability; by its path it must be the same.
     let file = openat(CWD, mapping.open_path(pid), flags, Mode::empty())
         .map(File::from)
-        .or_else(|_| open_inside(pid, Path::new(&mapping.path)))
+        .or_else(|_| open_inside(pid, Path::new(&mapping.path), Links::Refused))
         .map_err(|error| error.to_string())
         .and_then(|file| {
             let same = file.metadata().is_ok_and(|it| mapping.is_same_file(&it));
@@ -99,7 +100,7 @@ fn open_dump(pid: u32, vm: &Identity, mappings: &[ExecutableMapping]) -> Option<
 fn open_map(pid: u32, vm: &Identity, flags: &Flags) -> PerfFile {
     let usual = flags.folder.join(format!("perf-{}.map", vm.inner_pid));
     let open = |path: &Path| {
-        let file = open_inside(pid, path).map_err(|error| error.to_string())?;
+        let file = open_inside(pid, path, Links::Refused).map_err(|error| error.to_string())?;
         vm.believes(&file).map(|()| file)
     };
     // Releases that do not know the variable write the usual file.
@@ -117,19 +118,6 @@ fn open_map(pid: u32, vm: &Identity, flags: &Flags) -> PerfFile {
         file: open(&usual),
         path: usual,
     }
-}
-
-/// Opens a file by the name that it has for the target.
-fn open_inside(pid: u32, path: &Path) -> io::Result<File> {
-    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let (from, resolve) = match path.is_absolute() {
-        true => ("root", ResolveFlags::IN_ROOT),
-        false => ("cwd", ResolveFlags::BENEATH),
-    };
-    let from = openat(CWD, proc_path(pid, from), folder, Mode::empty())?;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
-    Ok(openat2(from, path, flags, Mode::empty(), resolve)?.into())
 }
 
 /// What the VM was told to write: `erl_init.c`, `+JP`.
@@ -215,12 +203,11 @@ impl Identity {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next_back()?.parse::<u32>().ok()
         };
-        let stat = fs::read_to_string(proc_path(pid, "stat")).ok()?;
         Some(Identity {
             uid: last("Uid:")?,
             gid: last("Gid:")?,
             inner_pid: last("NSpid:").unwrap_or(pid),
-            started: started(&stat)?,
+            started: SystemTime::now().checked_sub(age(pid)?)?,
         })
     }
 
@@ -252,26 +239,14 @@ impl Identity {
     }
 }
 
-/// When a process was started: `proc_pid_stat(5)`, field 22, in ticks since the machine was.
-fn started(stat: &str) -> Option<SystemTime> {
-    let behind_name = stat.rsplit_once(')')?.1;
-    let ticks: u64 = behind_name.split_whitespace().nth(19)?.parse().ok()?;
-    let hz = rustix::param::clock_ticks_per_second();
-    let millis = ticks.checked_mul(1000)?.checked_div(hz)?;
-    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let up = Duration::new(u64::try_from(up.tv_sec).ok()?, up.tv_nsec as u32);
-    let ago = up.saturating_sub(Duration::from_millis(millis));
-    SystemTime::now().checked_sub(ago)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File, Permissions};
-    use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::path::{Path, PathBuf};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
     use std::time::{Duration, SystemTime};
 
-    use super::{Flags, Identity, open_inside, started};
+    use super::{Flags, Identity};
 
     fn flags(command: &str, environment: &str) -> (bool, bool, PathBuf, Option<PathBuf>) {
         let nul = |text: &str| text.replace(' ', "\0").into_bytes();
@@ -340,21 +315,6 @@ mod tests {
             vm.believes(&opened)
                 .is_err_and(|why| why.contains("regular"))
         );
-        // A link is not followed.
-        let link = folder.join("link");
-        symlink(&path, &link).expect("a link");
-        let me = std::process::id();
-        assert!(open_inside(me, &path).is_ok());
-        assert!(open_inside(me, &link).is_err());
-        assert!(open_inside(me, Path::new("../../etc/passwd")).is_err());
         fs::remove_dir_all(&folder).expect("mine");
-    }
-
-    #[test]
-    fn a_process_was_started_before_it_looks() {
-        let stat = fs::read_to_string("/proc/self/stat").expect("there");
-        let since = started(&stat).expect("a time").elapsed();
-        assert!(since.is_ok_and(|since| since < Duration::from_secs(3600)));
-        assert_eq!(started("1 (a) b) S 1 2"), None);
     }
 }

@@ -88,7 +88,7 @@ pub fn derive(file: File, otp: u16, release: &Release) -> Result<Derived, String
         let mut values = Vec::new();
         for (name, source) in section.values {
             match value(&mut types, release, section, name, *source) {
-                Ok(value) => values.extend(value),
+                Ok(value) => values.push(value),
                 Err(what) => missing.push(what),
             }
         }
@@ -162,7 +162,6 @@ fn types_of(section: &Section) -> Vec<&'static str> {
     for (_, source) in section.values {
         match source {
             Source::Offset(places)
-            | Source::OffsetIfAny(places)
             | Source::Common(places)
             | Source::Distance(places, _)
             | Source::Length(places)
@@ -195,7 +194,7 @@ fn value(
     section: &Section,
     name: &'static str,
     source: Source,
-) -> Result<Option<Value>, String> {
+) -> Result<Value, String> {
     let full = format!("{}.{name}", section.name);
     let (value, source) = match source {
         Source::Release => {
@@ -215,21 +214,20 @@ fn value(
         }
         _ => match (number(types, source), source) {
             (Some((number, place)), _) => (whole(number)?, place),
-            (None, Source::OffsetIfAny(_)) => return Ok(None),
             (None, _) => return Err(format!("{} ({full})", words(source))),
         },
     };
-    Ok(Some(Value {
+    Ok(Value {
         name,
         value,
         source,
-    }))
+    })
 }
 
 /// A number that declarations say, and which ones did.
 fn number(types: &mut Types<'_>, source: Source) -> Option<(u64, String)> {
     match source {
-        Source::Offset(places) | Source::OffsetIfAny(places) => {
+        Source::Offset(places) => {
             let mut all = alternatives(places);
             all.find_map(|(kind, path)| {
                 Some((types.offset(kind, path)?, format!("{kind}: {path}")))
@@ -258,9 +256,7 @@ fn number(types: &mut Types<'_>, source: Source) -> Option<(u64, String)> {
 /// What a value is, as tables and errors have it.
 fn words(source: Source) -> String {
     match source {
-        Source::Offset(places) | Source::OffsetIfAny(places) | Source::Has(places) => {
-            places.to_owned()
-        }
+        Source::Offset(places) | Source::Has(places) => places.to_owned(),
         Source::Common(places) => format!("the same of {places}"),
         Source::Distance(place, to) => format!("from {place} to {to}"),
         Source::Length(place) => format!("length of {place}"),

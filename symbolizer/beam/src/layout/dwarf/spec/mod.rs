@@ -14,8 +14,6 @@ mod vm;
 pub(super) enum Source {
     /// Offset of a member.
     Offset(&'static str),
-    /// The same; a release without it has no such value.
-    OffsetIfAny(&'static str),
     /// Offset of members that all have the same one: places with `&` between them.
     Common(&'static str),
     /// From one member to another one of the same type.
@@ -51,12 +49,6 @@ const fn size_of(name: &'static str) -> Source {
 
 const fn has(place: &'static str) -> Source {
     Source::Has(place)
-}
-
-/// A value that not every release has; its field is an `Option`.
-#[allow(dead_code, reason = "for the values of a release that differs")]
-const fn at_if_any(place: &'static str) -> Source {
-    Source::OffsetIfAny(place)
 }
 
 const fn section(
