@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use escope_model::{Activity, Frame, FrameId, Sample, StackId};
-use escope_recording::{Ended, EndedHow, Manifest, Writer, WriterOptions};
+use escope_recording::Manifest;
 
-use crate::support::{Folder, Output, escope, temp_dir};
+use crate::support::{Folder, Output, escope, small_recording, temp_dir};
 
 /// Runs `record` with these arguments into a folder that must stay empty.
 #[track_caller]
@@ -174,42 +173,6 @@ fn sql_that_is_wrong() {
     }
 }
 
-/// A small recording that ended cleanly.
 fn whole(folder: &Folder) -> String {
-    let path = folder.path("whole.escope");
-    let manifest = Manifest::default();
-    let mut writer =
-        Writer::create(Path::new(&path), manifest.clone(), WriterOptions::default()).unwrap();
-    writer.frame(FrameId(0), &Frame::marker("nothing"));
-    writer.stack(StackId(0), &[FrameId(0)]);
-    writer.thread(&escope_model::ThreadInfo {
-        tid: 7,
-        name: "main".to_owned(),
-        kind: escope_model::ThreadKind::Other,
-        scheduler: None,
-    });
-    for ts_ns in 0..1000 {
-        writer.sample(&Sample {
-            ts_ns,
-            cpu: 0,
-            tid: 7,
-            scheduler: None,
-            proc: None,
-            stack: StackId(0),
-            activity: Activity::Native,
-            weight_ns: 1,
-            truncated: None,
-        });
-    }
-    let mut manifest = manifest;
-    manifest.totals.samples = 1000;
-    manifest.totals.stacks = 1;
-    manifest.totals.frames = 1;
-    manifest.ended = Some(Ended {
-        how: EndedHow::Duration,
-        at_ns: 1000,
-        note: None,
-    });
-    writer.finish(&mut manifest).unwrap();
-    path
+    small_recording(folder, Manifest::default(), "nothing")
 }

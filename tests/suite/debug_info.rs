@@ -147,6 +147,9 @@ fn a_release_without_a_table() {
         let output = escope(&["snapshot", "-p", &pid]);
         output.refused(3);
         assert!(output.stderr.contains("is of OTP 99"), "{output:#?}");
+        // Its debug information was there and is no remedy.
+        assert!(output.stderr.contains("is of no use"), "{output:#?}");
+        assert!(!output.stderr.contains("--debug-info"), "{output:#?}");
     } else {
         let said = doctor(&vm, &[]);
         has(&said, "there is no table of OTP 99 to compare it with");

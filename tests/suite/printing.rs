@@ -2,13 +2,11 @@
 //! is refused, in nothing that is printed.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use escope_model::{Activity, Frame, FrameId, Sample, StackId, ThreadInfo, ThreadKind};
-use escope_recording::{Ended, EndedHow, Manifest, Writer, WriterOptions};
+use escope_recording::Manifest;
 
-use crate::support::{Folder, HOSTILE, assert_pure, escope, temp_dir};
+use crate::support::{Folder, HOSTILE, assert_pure, escope, small_recording, temp_dir};
 
 #[test]
 fn a_recording_made_elsewhere() {
@@ -110,43 +108,10 @@ fn a_process_in_a_folder_with_such_a_name() {
 
 /// A recording with such names wherever one is free.
 fn hostile(folder: &Folder) -> String {
-    let path = folder.path("test.escope");
     let mut manifest = Manifest::default();
     manifest.target.pid = 7;
     manifest.target.node = Some(HOSTILE.to_owned());
     manifest.target.otp_release = Some(HOSTILE.to_owned());
     manifest.options.code_following = format!("polled: {HOSTILE}");
-    let mut writer =
-        Writer::create(Path::new(&path), manifest.clone(), WriterOptions::default()).unwrap();
-    writer.frame(FrameId(0), &Frame::marker(HOSTILE));
-    writer.stack(StackId(0), &[FrameId(0)]);
-    writer.thread(&ThreadInfo {
-        tid: 7,
-        name: HOSTILE.to_owned(),
-        kind: ThreadKind::Other,
-        scheduler: None,
-    });
-    for ts_ns in 0..1000 {
-        writer.sample(&Sample {
-            ts_ns,
-            cpu: 0,
-            tid: 7,
-            scheduler: None,
-            proc: None,
-            stack: StackId(0),
-            activity: Activity::Native,
-            weight_ns: 1,
-            truncated: None,
-        });
-    }
-    manifest.totals.samples = 1000;
-    manifest.totals.stacks = 1;
-    manifest.totals.frames = 1;
-    manifest.ended = Some(Ended {
-        how: EndedHow::Duration,
-        at_ns: 1000,
-        note: None,
-    });
-    writer.finish(&mut manifest).unwrap();
-    path
+    small_recording(folder, manifest, HOSTILE)
 }

@@ -43,8 +43,9 @@ pub enum BeamError {
     /// A release nobody wrote a table for.
     #[error(
         "the BEAM {pid} is of OTP {release} (ERTS {erts}), which this version cannot read: it \
-         knows OTP {known}; look for a newer escope-bpf, or give debug information of this build \
-         with --debug-info or a table with --layout"
+         knows OTP {known}; {}look for a newer escope-bpf, or give {}a table with --layout",
+        debug_info.as_ref().map_or(String::new(), |why| format!("its debug information is of no use: {why}; ")),
+        if debug_info.is_none() { "debug information of this build with --debug-info or " } else { "" }
     )]
     UnknownOtp {
         /// The target.
@@ -55,6 +56,8 @@ pub enum BeamError {
         erts: String,
         /// Which releases are known.
         known: String,
+        /// Why debug information of this build, which was found, does not help.
+        debug_info: Option<String>,
     },
     /// Symbols that must be there are not.
     #[error(

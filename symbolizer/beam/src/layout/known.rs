@@ -22,7 +22,7 @@ pub(crate) fn recognise(
         .cloned()
         .or_else(|| table_for_erts(&facts.otp_release, &facts.erts_version));
     let (release, erts) = (&facts.otp_release, &facts.erts_version);
-    let layout = table.ok_or_else(|| unknown(pid, release, erts))?;
+    let layout = table.ok_or_else(|| unknown(pid, release, erts, None))?;
     let descriptor = facts.globals.jit_descriptor;
     let emulator = read_emulator(memory, descriptor)?.ok_or(BeamError::Starting {
         pid,

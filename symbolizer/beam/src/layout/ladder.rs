@@ -140,6 +140,7 @@ impl<M: Memory> Target<'_, M> {
             notes.push(format!("layout: build id known: {package}, verified"));
             return Ok((table.clone(), format!("the table of build {package}")));
         }
+        let mut unfit = None;
         if let Some(debug) = debug {
             match self.by_debug_info(debug, (release, erts), table.as_ref(), notes) {
                 Ok(layout) => return Ok((layout, format!("DWARF of {}", debug.path.display()))),
@@ -147,10 +148,13 @@ impl<M: Memory> Target<'_, M> {
                     let path = debug.path.clone();
                     return Err(BeamError::DebugInfo { path, what });
                 }
-                Err(what) => notes.push(format!("debug information: not used: {what}")),
+                Err(what) => {
+                    notes.push(format!("debug information: not used: {what}"));
+                    unfit = Some(what);
+                }
             }
         }
-        let layout = table.ok_or_else(|| unknown(self.pid, release, erts))?;
+        let layout = table.ok_or_else(|| unknown(self.pid, release, erts, unfit))?;
         let source = format!("table of OTP {}", layout.otp);
         notes.push(format!(
             "layout: {source}{}",

@@ -55,8 +55,13 @@ pub fn known_releases() -> Vec<u16> {
     releases
 }
 
-/// The error that a release has no table.
-pub(super) fn unknown(pid: u32, release: &str, erts: &str) -> BeamError {
+/// The error that a release has no table, nor the `debug_info` that was tried what is needed.
+pub(super) fn unknown(
+    pid: u32,
+    release: &str,
+    erts: &str,
+    debug_info: Option<String>,
+) -> BeamError {
     let known = known_releases();
     let known: Vec<String> = known.iter().map(u16::to_string).collect();
     BeamError::UnknownOtp {
@@ -64,6 +69,7 @@ pub(super) fn unknown(pid: u32, release: &str, erts: &str) -> BeamError {
         release: release.to_owned(),
         erts: erts.to_owned(),
         known: known.join(", "),
+        debug_info,
     }
 }
 
