@@ -4,7 +4,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Output, Workload, escope, temp_dir};
+use escope_recording::Manifest;
+
+use crate::support::{Output, Workload, escope, small_recording, temp_dir};
 
 #[track_caller]
 fn record(vm: &Workload, path: &str) -> Output {
@@ -125,4 +127,49 @@ fn a_disk_without_room_to_begin() {
     assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
     vm.stop();
     assert!(vm.quit().success());
+}
+
+/// Nothing is left of what could not be written whole.
+#[test]
+fn an_image_on_a_full_disk() {
+    live!();
+    let mut vm = Workload::start("idle", &[], &[]);
+    vm.go();
+    let folder = temp_dir();
+    let disk = SmallDisk::mount(folder.path("disk"), 64);
+    let path = format!("{}/vm.image", disk.0);
+    let pid = vm.pid().to_string();
+    vm.signal("STOP");
+    let output = escope(&["snapshot", "-p", &pid, "--save-image", &path]);
+    vm.signal("CONT");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    assert!(
+        output.stderr.contains("cannot write the image"),
+        "{output:#?}"
+    );
+    assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
+    vm.stop();
+    assert!(vm.quit().success());
+}
+
+#[test]
+fn standard_output_on_a_full_disk() {
+    let folder = temp_dir();
+    let path = small_recording(&folder, Manifest::default(), "nothing");
+    for args in [
+        &["report", &path][..],
+        &["report", &path, "--format", "json"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_escope-bpf"))
+            .args(args)
+            .stdout(fs::File::create("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("cannot write to standard output: No space left"),
+            "{said}"
+        );
+    }
 }

@@ -30,7 +30,11 @@ pub(crate) fn write_to(
     let Some(path) = path.filter(|path| *path != Path::new("-")) else {
         let out = io::stdout().lock();
         let is_terminal = out.is_terminal();
-        return pass(out, is_terminal, content, write);
+        let written = pass(out, is_terminal, content, write);
+        return written.map_err(|error| match error.is::<io::Error>() {
+            true => error.context("cannot write to standard output"),
+            false => error,
+        });
     };
     if !path
         .parent()

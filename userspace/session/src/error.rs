@@ -62,6 +62,14 @@ pub enum SessionError {
         /// How many bytes were other ones the second time.
         changed_bytes: u64,
     },
+    /// A memory image could not be written.
+    #[error("cannot write the image {}: {what}", path.display())]
+    Image {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
     /// A command could not be started.
     #[error("cannot start {}: {reason}; is it on the PATH?", command.display())]
     Launch {

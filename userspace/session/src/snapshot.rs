@@ -10,7 +10,7 @@ use escope_beam::image::VmImage;
 use escope_beam::layout::Given;
 use escope_beam::memory::{CoreMemory, Image, Memory};
 use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, count_unreadable, snapshot_where};
-use escope_beam::{BeamError, CoreFile, Vm};
+use escope_beam::{CoreFile, Vm};
 
 use crate::SessionError;
 
@@ -73,18 +73,22 @@ pub fn save_image<M: Memory>(
     if changed_bytes > 0 {
         return Err(SessionError::NotStill { changed_bytes });
     }
-    let bad = |what: String| BeamError::BadFile {
+    let unwritten = |what: String| SessionError::Image {
         path: path.to_owned(),
         what,
     };
-    let bytes = image.to_bytes().map_err(|error| bad(error.to_string()))?;
+    let bytes = image.to_bytes();
+    let bytes = bytes.map_err(|error| unwritten(error.to_string()))?;
     // It has whatever was in the processes: nobody else's business.
-    let file = fs::OpenOptions::new()
+    let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path);
-    let written = file.and_then(|mut file| file.write_all(&bytes));
-    written.map_err(|error| bad(error.to_string()))?;
+        .open(path)
+        .map_err(|error| unwritten(error.to_string()))?;
+    if let Err(error) = file.write_all(&bytes).and_then(|()| file.sync_all()) {
+        let _ = fs::remove_file(path);
+        return Err(unwritten(error.to_string()));
+    }
     Ok(bytes.len())
 }
