@@ -2,14 +2,14 @@
 %% Generation G is module gen_a, gen_b, gen_c or gen_d in turn with the hot function vGGGG_spin. All of them
 %% have the same code size, so the VM's allocator hands the same addresses out again. The process
 %% reload_spinner stays the same throughout. SLICE_MS=30 is how long each generation runs, GENERATIONS=0 how many of
-%% them run at least before `stop` is obeyed. With STORM=1 another process loads a small module as often as it can.
+%% them run at least before `stop` is obeyed. With STORM=1 another process loads a small module as often as it can; `count` tells how often it has: loads=N.
 %%
 %% After `stop` one line per generation:
 %%   version=17 module=gen_b function=v0017_spin from_ns=N to_ns=N
 %% Between the two times reload_spinner was inside that function and no other version was.
 -module(reload).
 -behaviour(workload).
--export([main/0, prepare/0, start/1, stop/1]).
+-export([main/0, prepare/0, start/1, stop/1, count/1]).
 
 %% Compiled before the run. When all have had their turn they start over.
 -define(VERSIONS, 400).
@@ -26,14 +26,17 @@ prepare() ->
     {[{versions, ?VERSIONS}, {slice_ms, Slice}], {{Binaries, Slice * 1000000, Least}, Storms}}.
 
 start({Work, Storms}) ->
-    _ = [spawn_link(fun() -> storm(Storm) end) || Storm <- Storms],
+    Loads = counters:new(1, []),
+    _ = [spawn_link(fun() -> storm(Storm, Loads) end) || Storm <- Storms],
     Spinner = spawn_link(fun spinner/0),
     register(reload_spinner, Spinner),
     Loader = spawn_link(fun() -> loader(Work, Spinner, 0, []) end),
     register(reload_loader, Loader),
-    {[{spinner, Spinner}], Loader}.
+    {[{spinner, Spinner}], {Loader, Loads}}.
 
-stop(Loader) ->
+count({_, Loads}) -> [{loads, counters:get(Loads, 1)}].
+
+stop({Loader, _}) ->
     Loader ! {stop, self()},
     receive
         {stopped, Loader, Runs} ->
@@ -66,10 +69,11 @@ spinner() ->
             spinner()
     end.
 
-storm(Binary) ->
+storm(Binary, Loads) ->
     {module, storm} = code:load_binary(storm, "storm.erl", Binary),
     _ = code:purge(storm),
-    storm(Binary).
+    counters:add(Loads, 1, 1),
+    storm(Binary, Loads).
 
 module_of(V) -> element(1 + V rem tuple_size(?MODULES), ?MODULES).
 

@@ -3,6 +3,8 @@
 %%   VM:   ready pid=OSPID workload=MODULE otp=25 ...     everything is built, nothing runs yet
 %%   test: go
 %%   VM:   running from_ns=N ...                          every worker has begun
+%%   test: count                                          (some modules, as often as wanted)
+%%   VM:   counted ...
 %%   test: stop
 %%   VM:   (some modules: one line per fact)
 %%   VM:   done from_ns=N to_ns=N cpu_ms=N ...            every worker has stopped, counts are final
@@ -22,6 +24,9 @@
 -callback start(State :: term()) -> {facts(), NewState :: term()}.
 %% Stop the workers, collect what they counted: lines to print first, then the facts of the `done` line.
 -callback stop(State :: term()) -> {Lines :: [facts()], facts()}.
+%% What the workers have counted so far.
+-callback count(State :: term()) -> facts().
+-optional_callbacks([count/1]).
 
 %% Called from `erl -s`: must return, or the VM would stay in its boot phase for the whole run.
 -spec run(module()) -> ok.
@@ -50,7 +55,7 @@ converse(Module) ->
     {Running, State} = Module:start(State0),
     From = clock_ns(),
     say("running", [{from_ns, From} | Running]),
-    expect(Stdin, <<"stop">>),
+    await_stop(Stdin, Module, State),
     To = clock_ns(),
     {Lines, Done} = Module:stop(State),
     {Cpu1, _} = statistics(runtime),
@@ -59,12 +64,26 @@ converse(Module) ->
     expect(Stdin, <<"quit">>),
     erlang:halt(0).
 
+await_stop(Stdin, Module, State) ->
+    case heard(Stdin) of
+        <<"stop">> -> ok;
+        <<"count">> ->
+            say("counted", Module:count(State)),
+            await_stop(Stdin, Module, State);
+        Other -> error({unexpected_line, Other})
+    end.
+
 expect(Stdin, Line) ->
+    case heard(Stdin) of
+        Line -> ok;
+        Other -> error({unexpected_line, Other, expected, Line})
+    end.
+
+heard(Stdin) ->
     receive
-        {Stdin, {data, {eol, Line}}} -> ok;
         {Stdin, {data, {eol, <<"quit">>}}} -> erlang:halt(0);
-        {Stdin, eof} -> erlang:halt(0);
-        {Stdin, {data, Other}} -> error({unexpected_line, Other, expected, Line})
+        {Stdin, {data, {eol, Line}}} -> Line;
+        {Stdin, eof} -> erlang:halt(0)
     end.
 
 say(Word, Facts) -> print([Word, $\s, line(Facts), $\n]).

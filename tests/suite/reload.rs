@@ -14,7 +14,9 @@ use crate::support::{Facts, Workload, otp, recorded, start, start_under, temp_di
 fn a_reused_address_has_the_name_of_its_time() {
     live!();
     let folder = temp_dir();
-    let mut vm = Workload::start("reload", &[], &[]);
+    // Longer than a recorder waits for its turn on a busy machine: it reads what the VM says of
+    // the code before that goes.
+    let mut vm = Workload::start("reload", &[], &[("SLICE_MS", "100")]);
     vm.go();
     let path = recorded(&vm, 10, 999, &folder);
     let (versions, done) = vm.stop();
@@ -45,8 +47,6 @@ fn code_that_was_missed_has_no_name_rather_than_a_wrong_one() {
         "record",
         "-p",
         &pid,
-        "-d",
-        "14s",
         "-F",
         "999",
         "--ring-kib",
@@ -57,9 +57,14 @@ fn code_that_was_missed_has_no_name_rather_than_a_wrong_one() {
     recorder.wait_for("recording", Duration::from_secs(60));
     sleep(Duration::from_secs(3));
     recorder.signal("STOP");
-    // Time for a few thousand loads.
-    sleep(Duration::from_secs(5));
+    // Each is one record at least, and the ring has room for a few thousand.
+    let loads = vm.count().number("loads");
+    while vm.count().number("loads") < loads + 6000 {
+        sleep(Duration::from_millis(50));
+    }
     recorder.signal("CONT");
+    sleep(Duration::from_secs(5));
+    recorder.signal("INT");
     recorder.finish(Duration::from_secs(60)).success();
     let (versions, _) = vm.stop();
     assert!(vm.quit().success());

@@ -139,6 +139,13 @@ impl Workload {
         self.expect("running", ANSWER)
     }
 
+    /// What the workers have counted so far.
+    #[track_caller]
+    pub(crate) fn count(&mut self) -> Facts {
+        self.send_line("count");
+        self.expect("counted", ANSWER)
+    }
+
     /// Stops the workers: the lines with facts, and the last one with the counts.
     #[track_caller]
     pub(crate) fn stop(&mut self) -> (Vec<Facts>, Facts) {
