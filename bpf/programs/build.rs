@@ -1,15 +1,24 @@
-//! Emits `wire.h`, compiles `escope.bpf.c` with clang, and tells dependents where the
-//! object lies.
+//! Emits `wire.h`, compiles each `*.bpf.c` with clang, and tells dependents where the
+//! objects lie.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let source = PathBuf::from("src/escope.bpf.c");
     fs::write(out.join("wire.h"), escope_wire::c_header()).expect("OUT_DIR is writable");
+    for name in ["escope", "events"] {
+        let object = compile(name, &out);
+        let variable = name.to_uppercase();
+        println!("cargo::rustc-env={variable}_OBJECT={}", object.display());
+        println!("cargo::metadata={name}={}", object.display());
+    }
+    println!("cargo::rerun-if-changed=src");
+}
 
-    let object = out.join("escope.bpf.o");
+fn compile(name: &str, out: &Path) -> PathBuf {
+    let source = PathBuf::from(format!("src/{name}.bpf.c"));
+    let object = out.join(format!("{name}.bpf.o"));
     let include = format!("-I{}", out.display());
     // Debian keeps asm/types.h in a folder per architecture, which `-target bpf` does not search.
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target's architecture");
@@ -31,7 +40,5 @@ fn main() {
             source.display()
         );
     }
-    println!("cargo::rerun-if-changed=src");
-    println!("cargo::rustc-env=ESCOPE_BPF_OBJECT={}", object.display());
-    println!("cargo::metadata=object={}", object.display());
+    object
 }

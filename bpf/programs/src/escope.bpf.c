@@ -7,6 +7,7 @@
  * them in user space is cheaper than here and can be tested without a kernel.
  */
 #include "target.h"
+#include "thread.h"
 
 /* Filled in before the programs are loaded; the verifier sees constants. */
 const volatile struct config config = {};
@@ -59,45 +60,6 @@ struct {
 
 #define FIELD(draft, offset)                                                         \
 	(*(u64 *)((draft)->body + ((offset) <= PROCESS_BYTES - 8 ? (offset) : 0)))
-
-/* MAX_PID_NS_LEVEL in include/linux/pid_namespace.h. */
-#define PID_LEVELS 32
-
-/* The number that a thread has in the namespace we were told: a thread has one in its own
- * PID namespace and in each that it is nested in. 0 when it is not in there. Inlined: the
- * verifier fails on a function that only dead code calls. */
-static __always_inline u32 pid_in_namespace(struct pid *pid)
-{
-	u32 level = BPF_CORE_READ(pid, level);
-
-	for (u32 at = 0; at < PID_LEVELS; at++) {
-		struct upid *number = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-				      at * bpf_core_type_size(struct upid);
-
-		if (at > level)
-			break;
-		if (BPF_CORE_READ(number, ns, ns.inum) == config.pid_namespace)
-			return BPF_CORE_READ(number, nr);
-	}
-	return 0;
-}
-
-/* The thread on this CPU, as thread group and thread id; 0 when it is not the target's. */
-static __always_inline u64 target_thread(void)
-{
-	struct task_struct *task;
-	u64 id = bpf_get_current_pid_tgid();
-
-	if (!config.pid_namespace)
-		return id >> 32 == config.tgid ? id : 0;
-	/* Idle, and threads of the kernel. */
-	if (!(id >> 32))
-		return 0;
-	task = (void *)bpf_get_current_task();
-	if (pid_in_namespace(BPF_CORE_READ(task, group_leader, thread_pid)) != config.tgid)
-		return 0;
-	return (u64)config.tgid << 32 | pid_in_namespace(BPF_CORE_READ(task, thread_pid));
-}
 
 static __always_inline void read_registers(struct sample_head *head)
 {
@@ -496,7 +458,7 @@ static __always_inline u32 read_kernel(struct bpf_perf_event_data *tick, struct 
 SEC("perf_event")
 int tick(struct bpf_perf_event_data *tick)
 {
-	u64 id = target_thread();
+	u64 id = target_thread(config.tgid, config.pid_namespace);
 	u32 zero = 0, cpu = bpf_get_smp_processor_id(), at = PROCESS_BYTES;
 	struct counters *count;
 	struct draft *draft;
@@ -574,7 +536,7 @@ int code_loaded(void *ctx)
 	struct { u64 kind, base; u32 ranges, bytes; } module = {};
 
 	/* Another process may run the same file: the probe is in the file. */
-	if (!count || !target_thread())
+	if (!count || !target_thread(config.tgid, config.pid_namespace))
 		return 0;
 	count->code_attempts++;
 	READ(descriptor, config.jit_descriptor);

@@ -5,5 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-/// The object file.
-pub static OBJECT: &[u8] = include_bytes!(env!("ESCOPE_BPF_OBJECT"));
+/// The object file that samples.
+pub static OBJECT: &[u8] = include_bytes!(env!("ESCOPE_OBJECT"));
+/// The object file that sees events.
+pub static EVENTS_OBJECT: &[u8] = include_bytes!(env!("EVENTS_OBJECT"));

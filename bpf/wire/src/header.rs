@@ -17,6 +17,19 @@ pub fn c_header() -> String {
     let limits = [
         ("KIND_SAMPLE", KIND_SAMPLE),
         ("KIND_CODE", KIND_CODE),
+        ("KIND_EVENT", KIND_EVENT),
+        ("COOKIE_WHAT_SHIFT", COOKIE_WHAT_SHIFT),
+        ("EVENT_WORDS", EVENT_WORDS as u32),
+        ("EVENT_IN", what::IN),
+        ("EVENT_OUT", what::OUT),
+        ("EVENT_ENQUEUE", what::ENQUEUE),
+        ("EVENT_DEQUEUE", what::DEQUEUE),
+        ("EVENT_EXIT", what::EXIT),
+        ("EVENT_GC_START", what::GC_START),
+        ("EVENT_GC_END", what::GC_END),
+        ("EVENT_REGISTER", what::REGISTER),
+        ("EVENT_UNREGISTER", what::UNREGISTER),
+        ("EVENT_COUNT", what::COUNT as u32),
         ("PROCESS_BYTES", PROCESS_BYTES),
         ("ERLANG_BYTES_MAX", ERLANG_BYTES_MAX),
         ("ERLANG_BOTTOM_BYTES", ERLANG_BOTTOM_BYTES),
@@ -42,6 +55,9 @@ pub fn c_header() -> String {
         (SchedulerKey::C_TEXT, SchedulerKey::C_SIZE),
         (SchedulerSlot::C_TEXT, SchedulerSlot::C_SIZE),
         (Config::C_TEXT, Config::C_SIZE),
+        (EventRecord::C_TEXT, EventRecord::C_SIZE),
+        (EventCounters::C_TEXT, EventCounters::C_SIZE),
+        (EventConfig::C_TEXT, EventConfig::C_SIZE),
     ];
     for (c_text, (name, bytes)) in structs {
         text.push('\n');
@@ -64,6 +80,9 @@ mod tests {
             "code_record",
             "counters",
             "config",
+            "event_record",
+            "event_counters",
+            "event_config",
         ] {
             assert_eq!(text.matches(&alloc::format!("struct {name} {{")).count(), 1);
         }

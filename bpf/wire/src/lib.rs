@@ -18,9 +18,14 @@
 
 extern crate alloc;
 
+mod events;
 mod header;
 mod records;
 
+pub use events::{
+    COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig, EventCounters, EventRecord, NO_REGISTER,
+    REGISTERS, what,
+};
 pub use header::c_header;
 pub use records::{
     CodeRecord, Config, Counters, RecordHead, SampleHead, SchedulerKey, SchedulerSlot,
@@ -30,6 +35,8 @@ pub use records::{
 pub const KIND_SAMPLE: u32 = 1;
 /// [`RecordHead::kind`] of a code registration.
 pub const KIND_CODE: u32 = 2;
+/// [`RecordHead::kind`] of an event.
+pub const KIND_EVENT: u32 = 3;
 
 /// Bytes reserved for the copy of the `Process` struct in each sample; the configured
 /// length may be less.

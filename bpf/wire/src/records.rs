@@ -33,6 +33,7 @@ macro_rules! wire_struct {
         const _: () = assert!(size_of::<$name>() % 8 == 0);
     };
 }
+pub(crate) use wire_struct;
 
 wire_struct! {
     /// How every record begins.

@@ -54,15 +54,20 @@ impl Batch {
         })
     }
 
+    /// The bytes of each record.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(&self.ends)
+            .map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
+    }
+
     /// Every record, decoded.
     ///
     /// # Errors
     /// For a record that cannot be read, which would be a defect of ours.
     pub fn events(&self) -> impl Iterator<Item = Result<RawEvent<'_>, DecodeError>> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, &end)| decode(self.bytes.get(start..end).unwrap_or_default()))
+        self.records().map(decode)
     }
 
     /// Forgets everything; memory for an ordinary number of records stays.

@@ -10,6 +10,7 @@
 mod batch;
 mod cpus;
 mod decode;
+mod decode_event;
 mod error;
 mod loader;
 mod ticks;
@@ -17,8 +18,10 @@ mod ticks;
 pub use batch::Batch;
 pub use cpus::online_cpus;
 pub use decode::{DecodeError, decode};
+pub use decode_event::decode_event;
 pub use error::CaptureError;
 pub use loader::{
-    Capture, CaptureOptions, CodeFollowing, CodeProbe, KernelSupport, check_proc, probe_kernel,
+    Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions, EventSite,
+    KernelSupport, check_proc, probe_kernel,
 };
 pub use ticks::{Clock, ClockChoice};

@@ -35,4 +35,4 @@ pub use names::{ErlangName, quote_atom};
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};
-pub use vm_event::{MessageShape, VmEvent, VmEventKind};
+pub use vm_event::{HeapWords, MessageShape, VmEvent, VmEventKind};

@@ -55,8 +55,6 @@ pub enum VmEventKind {
         first: u64,
         /// Address of the last one, which is the message where one is sent.
         message: u64,
-        /// How many there are.
-        count: u32,
         /// What the last one's term looks like.
         shape: MessageShape,
     },
@@ -65,20 +63,44 @@ pub enum VmEventKind {
         /// Address of the `ErtsMessage`.
         message: u64,
     },
-    /// The process begins to exit (`erts_do_exit_process`).
-    Exit {
-        /// The reason, as a term.
-        reason: u64,
+    /// The process runs for the first time: what [`VmEventKind::In`] follows with.
+    Born {
+        /// Who spawned it, as a term.
+        parent: u64,
+        /// Module, function, arity of its initial call, as terms and a number.
+        call: [u64; 3],
     },
-    /// The process spawns another one (`erl_create_process`).
-    Spawn {
-        /// Module and function of the new process's initial call, as terms.
-        call: [u64; 2],
+    /// The process is ending (`erts_continue_exit_process`, which may be called again and
+    /// again).
+    Exit {
+        /// The reason.
+        reason: MessageShape,
     },
     /// A collection of the process's heap begins.
-    CollectionStart,
+    CollectionStart(HeapWords),
     /// It has ended.
-    CollectionEnd,
+    CollectionEnd(HeapWords),
+    /// The process registers a name, for itself or another one.
+    Register {
+        /// The name, as a term.
+        name: u64,
+        /// Whose, as a term.
+        whose: u64,
+    },
+    /// The process gives up a name.
+    Unregister {
+        /// The name, as a term.
+        name: u64,
+    },
+}
+
+/// How many words the heaps of a process have room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeapWords {
+    /// The young one, `Process.heap_sz`.
+    pub young: u64,
+    /// The old one.
+    pub old: u64,
 }
 
 /// What can be told of a message by its first words.
@@ -88,6 +110,6 @@ pub struct MessageShape {
     pub term: u64,
     /// If the term is a boxed tuple, its header; else 0.
     pub header: u64,
-    /// If so, its first two elements.
-    pub elements: [u64; 2],
+    /// If so, its first element.
+    pub first: u64,
 }

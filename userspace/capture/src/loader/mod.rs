@@ -1,5 +1,6 @@
 //! The programs in the kernel, through libbpf.
 
+mod events;
 mod namespace;
 mod open;
 mod ring;
@@ -11,10 +12,11 @@ use std::path::{Path, PathBuf};
 
 use escope_wire::{Config, Counters, SchedulerKey, SchedulerSlot};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeOpts};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::ticks::{self, Clock, ClockChoice};
 use crate::{Batch, CaptureError, cpus};
+pub use events::{EventCapture, EventOptions, EventSite};
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
 
@@ -232,9 +234,10 @@ fn failed(what: &'static str, error: &libbpf_rs::Error) -> CaptureError {
     }
 }
 
-fn add(left: &Counters, right: &Counters) -> Counters {
-    let mut sum = Counters::default();
-    let words = |counters: &Counters| -> Vec<u64> {
+/// The sum of two blocks of 64-bit counters.
+fn add<T: IntoBytes + FromBytes + Immutable + Default>(left: &T, right: &T) -> T {
+    let mut sum = T::default();
+    let words = |counters: &T| -> Vec<u64> {
         counters
             .as_bytes()
             .as_chunks::<8>()

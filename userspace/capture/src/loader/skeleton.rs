@@ -13,10 +13,24 @@ mod generated {
     include!(env!("ESCOPE_SKELETON"));
 }
 
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "generated"
+)]
+mod generated_events {
+    include!(env!("EVENTS_SKELETON"));
+}
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use escope_wire::Config;
+use escope_wire::{Config, EventConfig};
 pub(super) use generated::{EscopeSkel, EscopeSkelBuilder, OpenEscopeSkel};
+pub(super) use generated_events::{EventsSkel, EventsSkelBuilder, OpenEventsSkel};
 use zerocopy::IntoBytes;
 
 const _: () = assert!(size_of::<generated::types::config>() == size_of::<Config>());
@@ -28,6 +42,19 @@ pub(super) fn set_config(open: &mut OpenEscopeSkel<'_>, config: &Config) {
         let bytes = config.as_bytes();
         // SAFETY: both sides are the same struct, made from one definition, of the size
         // asserted above, without padding; `rodata` is ours alone until the load.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+}
+
+const _: () =
+    assert!(size_of::<generated_events::types::event_config>() == size_of::<EventConfig>());
+
+/// The same for events.
+pub(super) fn set_event_config(open: &mut OpenEventsSkel<'_>, config: &EventConfig) {
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        let target = std::ptr::from_mut(&mut rodata.event_config).cast::<u8>();
+        let bytes = config.as_bytes();
+        // SAFETY: as in `set_config`.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
     }
 }

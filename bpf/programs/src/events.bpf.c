@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only
+/*
+ * The events: probes at the VM's own functions, each of which copies some words. A probe's
+ * cookie says in which registers it finds its values.
+ *
+ * A hit costs its trap and little else: as few reads as possible, and no wake-up.
+ */
+#include <stdbool.h>
+
+#include "target.h"
+#include "thread.h"
+
+const volatile struct event_config event_config = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} event_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct event_counters);
+} event_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SCHEDULERS_MAX);
+	__type(key, struct scheduler_key);
+	__type(value, struct scheduler_slot);
+} event_schedulers SEC(".maps");
+
+#define HEAD_BYTES (sizeof(struct event_record) - 8 * EVENT_WORDS)
+
+/* By number, because a context may only be read at a constant offset. */
+static __always_inline u64 user_register(const struct user_regs *regs, u32 number)
+{
+	switch (number & 15) {
+	case 0: return regs->r15;
+	case 1: return regs->r14;
+	case 2: return regs->r13;
+	case 3: return regs->r12;
+	case 4: return regs->bp;
+	case 5: return regs->bx;
+	case 6: return regs->r11;
+	case 7: return regs->r10;
+	case 8: return regs->r9;
+	case 9: return regs->r8;
+	case 10: return regs->ax;
+	case 11: return regs->cx;
+	case 12: return regs->dx;
+	case 13: return regs->si;
+	case 14: return regs->di;
+	default: return 0;
+	}
+}
+
+/* The value that a probe's site has at a place in its cookie. */
+#define VALUE(ctx, cookie, place) user_register(ctx, (cookie) >> (4 * (place)))
+
+struct event {
+	struct event_record record;
+	struct event_counters *count;
+	u32 failed;
+};
+
+/* Counts the hit; false when it is not the target's. */
+static __always_inline bool begin(struct event *event, u32 what)
+{
+	u32 zero = 0;
+
+	if (!target_thread(event_config.tgid, event_config.pid_namespace))
+		return false;
+	event->count = bpf_map_lookup_elem(&event_counters, &zero);
+	if (!event->count)
+		return false;
+	event->count->attempts[what]++;
+	event->record.kind = KIND_EVENT;
+	event->record.what = what;
+	event->record.monotonic_ns = bpf_ktime_get_ns();
+	event->record.cpu = bpf_get_smp_processor_id();
+	event->record.scheduler_kind = 0;
+	event->record.scheduler_number = 0;
+	event->record.pid = 0;
+	event->failed = 0;
+	return true;
+}
+
+static __always_inline void on_scheduler(struct event *event)
+{
+	struct task_struct___x86 *task = (void *)bpf_get_current_task_btf();
+	struct scheduler_key key = { .thread_pointer = BPF_CORE_READ(task, thread.fsbase) };
+	struct scheduler_slot *slot = bpf_map_lookup_elem(&event_schedulers, &key);
+
+	if (!slot)
+		return;
+	event->record.scheduler_kind = slot->kind;
+	event->record.scheduler_number = slot->number;
+}
+
+/* Writes the head and so many words; their number is a constant. */
+static __always_inline int end(struct event *event, u32 words)
+{
+	u32 what = event->record.what;
+	u32 bytes = HEAD_BYTES + 8 * words;
+
+	event->record.bytes = bytes;
+	if (what >= EVENT_COUNT)
+		return 0;
+	if (event->failed)
+		event->count->unreadable[what]++;
+	if (bpf_ringbuf_output(&event_ring, &event->record, bytes, BPF_RB_NO_WAKEUP))
+		event->count->ring_full[what]++;
+	else
+		event->count->recorded[what]++;
+	return 0;
+}
+
+#define TAKE(event, to, address) ((event)->failed |= READ(to, address) != 0)
+
+/* What a term is: of a boxed tuple, its header and its first element. */
+static __always_inline void shape(struct event *event, u64 term, u32 at)
+{
+	u64 boxed[2] = {};
+
+	event->record.words[at] = term;
+	if ((term & 3) == 2)
+		TAKE(event, boxed, term - 2);
+	event->record.words[at + 1] = boxed[0];
+	event->record.words[at + 2] = boxed[1];
+}
+
+static __always_inline int event_in(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+	u64 process = VALUE(ctx, cookie, 0), reds = 1;
+	u32 state = 0;
+
+	if (!begin(&event, EVENT_IN))
+		return 0;
+	on_scheduler(&event);
+	event.record.process = process;
+	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	TAKE(&event, event.record.words[0], process + event_config.process_i_at);
+	TAKE(&event, reds, process + event_config.process_reds_at);
+	TAKE(&event, state, process + event_config.process_state_at);
+	event.record.words[1] = state;
+	if (reds)
+		return end(&event, 2);
+	/* It has not run before. */
+	struct { u64 module, function, arity; } initial = {};
+
+	TAKE(&event, event.record.words[2], process + event_config.process_parent_at);
+	TAKE(&event, initial, process + event_config.process_initial_at);
+	event.record.words[3] = initial.module;
+	event.record.words[4] = initial.function;
+	event.record.words[5] = initial.arity;
+	return end(&event, 6);
+}
+
+static __always_inline int event_out(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+	u64 process = VALUE(ctx, cookie, 0);
+	u32 state = 0;
+
+	/* A scheduler that has run nothing looks for work. */
+	if (!process || !begin(&event, EVENT_OUT))
+		return 0;
+	on_scheduler(&event);
+	event.record.process = process;
+	event.record.words[2] = (u32)VALUE(ctx, cookie, 1);
+	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	TAKE(&event, event.record.words[0], process + event_config.process_i_at);
+	TAKE(&event, state, process + event_config.process_state_at);
+	event.record.words[1] = state;
+	return end(&event, 3);
+}
+
+static __always_inline int event_enqueue(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+	u64 term = 0;
+	u64 receiver = VALUE(ctx, cookie, 1), last = VALUE(ctx, cookie, 3);
+
+	if (!begin(&event, EVENT_ENQUEUE))
+		return 0;
+	event.record.process = 0;
+	event.record.words[0] = receiver;
+	event.record.words[1] = 0;
+	TAKE(&event, event.record.words[1], receiver + event_config.process_id_at);
+	event.record.words[2] = VALUE(ctx, cookie, 0);
+	event.record.words[3] = VALUE(ctx, cookie, 2);
+	event.record.words[4] = last;
+	TAKE(&event, term, last + event_config.message_term_at);
+	/* Its last word would be that of a longer record. */
+	u64 boxed[2] = {};
+
+	event.record.words[5] = term;
+	if ((term & 3) == 2)
+		TAKE(&event, boxed, term - 2);
+	event.record.words[6] = boxed[0];
+	event.record.words[7] = boxed[1];
+	return end(&event, 8);
+}
+
+static __always_inline int event_dequeue(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+	u64 message = VALUE(ctx, cookie, 1), save = 0;
+
+	if (!begin(&event, EVENT_DEQUEUE))
+		return 0;
+	event.record.process = VALUE(ctx, cookie, 0);
+	/* Some builds have it in a register by then. */
+	if ((cookie >> 4 & 15) == 15) {
+		message = 0;
+		TAKE(&event, save, event.record.process + event_config.process_save_at);
+		TAKE(&event, message, save);
+	}
+	event.record.words[0] = message;
+	return end(&event, 1);
+}
+
+static __always_inline int event_exit(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+	u64 process = VALUE(ctx, cookie, 0), reason = 0;
+
+	if (!begin(&event, EVENT_EXIT))
+		return 0;
+	on_scheduler(&event);
+	event.record.process = process;
+	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	TAKE(&event, reason, process + event_config.process_reason_at);
+	shape(&event, reason, 0);
+	return end(&event, 3);
+}
+
+/* The words that both heaps of a process have. */
+static __always_inline int collection(const struct user_regs *ctx, u64 cookie, u32 what)
+{
+	struct event event;
+	u64 process = VALUE(ctx, cookie, 0);
+	u64 old_heap = 0, old_end = 0;
+
+	if (!begin(&event, what))
+		return 0;
+	on_scheduler(&event);
+	event.record.process = process;
+	event.record.words[0] = 0;
+	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	TAKE(&event, event.record.words[0], process + event_config.process_heap_words_at);
+	TAKE(&event, old_heap, process + event_config.process_old_heap_at);
+	TAKE(&event, old_end, process + event_config.process_old_hend_at);
+	event.record.words[1] = old_end > old_heap ? (old_end - old_heap) >> 3 : 0;
+	return end(&event, 2);
+}
+
+static __always_inline int event_register(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+
+	if (!begin(&event, EVENT_REGISTER))
+		return 0;
+	event.record.process = VALUE(ctx, cookie, 0);
+	event.record.words[0] = VALUE(ctx, cookie, 1);
+	event.record.words[1] = VALUE(ctx, cookie, 2);
+	return end(&event, 2);
+}
+
+static __always_inline int event_unregister(const struct user_regs *ctx, u64 cookie)
+{
+	struct event event;
+
+	if (!begin(&event, EVENT_UNREGISTER))
+		return 0;
+	event.record.process = VALUE(ctx, cookie, 0);
+	event.record.words[0] = VALUE(ctx, cookie, 1);
+	return end(&event, 1);
+}
+
+/* One program for all, so that they can be attached and detached at once: detaching waits for
+ * every CPU, each time. */
+SEC("uprobe.multi")
+int event(struct user_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	switch (cookie >> COOKIE_WHAT_SHIFT) {
+	case EVENT_IN: return event_in(ctx, cookie);
+	case EVENT_OUT: return event_out(ctx, cookie);
+	case EVENT_ENQUEUE: return event_enqueue(ctx, cookie);
+	case EVENT_DEQUEUE: return event_dequeue(ctx, cookie);
+	case EVENT_EXIT: return event_exit(ctx, cookie);
+	case EVENT_GC_START: return collection(ctx, cookie, EVENT_GC_START);
+	case EVENT_GC_END: return collection(ctx, cookie, EVENT_GC_END);
+	case EVENT_REGISTER: return event_register(ctx, cookie);
+	case EVENT_UNREGISTER: return event_unregister(ctx, cookie);
+	default: return 0;
+	}
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

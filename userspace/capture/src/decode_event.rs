@@ -1,0 +1,168 @@
+//! Bytes of the ring of events to events. Pure, and total: any bytes give events or an error.
+
+use escope_model::{HeapWords, MessageShape, SchedulerKind, VmEvent, VmEventKind};
+use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, what};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::DecodeError;
+
+/// Without its words.
+const HEAD_BYTES: usize = size_of::<EventRecord>() - 8 * EVENT_WORDS;
+
+/// Reads one record, which is one event, or two: of a process that runs for the first time also
+/// [`VmEventKind::Born`], which comes first.
+///
+/// # Errors
+/// When the bytes are no whole record of a known kind.
+pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeError> {
+    let short = || DecodeError::Short {
+        bytes: bytes.len(),
+        needed: HEAD_BYTES,
+    };
+    let mut record = EventRecord::default();
+    let length = bytes.len().min(size_of::<EventRecord>());
+    if length < HEAD_BYTES {
+        return Err(short());
+    }
+    let (to, from) = (record.as_mut_bytes().get_mut(..length), bytes.get(..length));
+    to.zip(from)
+        .map(|(to, from)| to.copy_from_slice(from))
+        .ok_or_else(short)?;
+    if record.kind != KIND_EVENT {
+        return Err(DecodeError::Kind(record.kind));
+    }
+    let words = (length - HEAD_BYTES) / 8;
+    if words < needed(record.what).ok_or(DecodeError::Kind(record.what))? {
+        return Err(short());
+    }
+    let event = |what| VmEvent {
+        monotonic_ns: record.monotonic_ns,
+        cpu: record.cpu,
+        scheduler: scheduler(&record),
+        process: record.process,
+        pid: record.pid,
+        what,
+    };
+    let born = (record.what == what::IN && words >= 6).then(|| {
+        let [_, _, parent, module, function, arity, ..] = record.words;
+        event(VmEventKind::Born {
+            parent,
+            call: [module, function, arity],
+        })
+    });
+    Ok((born, event(kind(&record))))
+}
+
+/// How many words an event has at least.
+fn needed(kind: u32) -> Option<usize> {
+    Some(match kind {
+        what::IN | what::GC_START | what::GC_END | what::REGISTER => 2,
+        what::OUT | what::EXIT => 3,
+        what::ENQUEUE => 8,
+        what::DEQUEUE | what::UNREGISTER => 1,
+        _ => return None,
+    })
+}
+
+fn scheduler(record: &EventRecord) -> Option<(SchedulerKind, u16)> {
+    let kind = match record.scheduler_kind {
+        1 => SchedulerKind::DirtyCpu,
+        2 => SchedulerKind::DirtyIo,
+        _ => SchedulerKind::Normal,
+    };
+    let number = u16::try_from(record.scheduler_number).ok()?;
+    (number != 0).then_some((kind, number))
+}
+
+fn kind(record: &EventRecord) -> VmEventKind {
+    let words = record.words;
+    let heaps = HeapWords {
+        young: words[0],
+        old: words[1],
+    };
+    match record.what {
+        what::IN => VmEventKind::In {
+            at: words[0],
+            state: words[1] as u32,
+        },
+        what::OUT => VmEventKind::Out {
+            at: words[0],
+            state: words[1] as u32,
+            reductions: words[2] as u32,
+        },
+        what::ENQUEUE => VmEventKind::Enqueue {
+            receiver: words[0],
+            receiver_pid: words[1],
+            from: words[2],
+            first: words[3],
+            message: words[4],
+            shape: shape([words[5], words[6], words[7]]),
+        },
+        what::DEQUEUE => VmEventKind::Dequeue { message: words[0] },
+        what::EXIT => VmEventKind::Exit {
+            reason: shape([words[0], words[1], words[2]]),
+        },
+        what::GC_START => VmEventKind::CollectionStart(heaps),
+        what::GC_END => VmEventKind::CollectionEnd(heaps),
+        what::REGISTER => VmEventKind::Register {
+            name: words[0],
+            whose: words[1],
+        },
+        _ => VmEventKind::Unregister { name: words[0] },
+    }
+}
+
+fn shape([term, header, first]: [u64; 3]) -> MessageShape {
+    MessageShape {
+        term,
+        header,
+        first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use escope_model::{SchedulerKind, VmEventKind};
+    use escope_wire::{EventRecord, KIND_EVENT, what};
+    use zerocopy::IntoBytes;
+
+    use super::{HEAD_BYTES, decode_event};
+
+    fn record(kind: u32, words: usize) -> Vec<u8> {
+        let record = EventRecord {
+            kind: KIND_EVENT,
+            what: kind,
+            scheduler_kind: 1,
+            scheduler_number: 3,
+            words: [1, 2, 3, 4, 5, 6, 7, 8],
+            ..EventRecord::default()
+        };
+        record.as_bytes()[..HEAD_BYTES + 8 * words].to_vec()
+    }
+
+    #[test]
+    fn one_that_runs_for_the_first_time_is_born_before() {
+        let (born, event) = decode_event(&record(what::IN, 2)).expect("whole");
+        assert_eq!(born, None);
+        assert_eq!(event.what, VmEventKind::In { at: 1, state: 2 });
+        assert_eq!(event.scheduler, Some((SchedulerKind::DirtyCpu, 3)));
+        let (born, again) = decode_event(&record(what::IN, 6)).expect("whole");
+        assert_eq!(again, event);
+        let born = born.expect("new").what;
+        let call = [4, 5, 6];
+        assert_eq!(born, VmEventKind::Born { parent: 3, call });
+    }
+
+    #[test]
+    fn a_cut_record_is_an_error_at_every_length() {
+        let needed = [2, 3, 8, 1, 3, 2, 2, 2, 1];
+        for (kind, words) in (0..what::COUNT as u32).zip(needed) {
+            let bytes = record(kind, words);
+            assert!(decode_event(&bytes).is_ok(), "{kind}");
+            for length in 0..bytes.len() {
+                assert!(decode_event(&bytes[..length]).is_err(), "{kind}");
+            }
+        }
+        assert!(decode_event(&record(what::COUNT as u32, 8)).is_err());
+    }
+}

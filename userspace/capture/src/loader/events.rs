@@ -1,0 +1,162 @@
+//! The probes that see events, and their ring.
+
+use std::mem::MaybeUninit;
+use std::path::PathBuf;
+
+use escope_wire::{COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot};
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::ring::Ring;
+use super::skeleton::{self, EventsSkel, EventsSkelBuilder};
+use super::{failed, namespace};
+use crate::{Batch, CaptureError};
+
+/// One place in the target's executable where a program is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventSite {
+    /// What it sees: one of [`escope_wire::what`].
+    pub what: u32,
+    /// Offset in the executable file.
+    pub file_offset: u64,
+    /// In which registers its values are: a nibble each, from the lowest.
+    pub registers: u32,
+}
+
+impl EventSite {
+    /// Offset and cookie.
+    fn place(&self) -> (usize, u64) {
+        let cookie = u64::from(self.what) << COOKIE_WHAT_SHIFT | u64::from(self.registers);
+        (self.file_offset as usize, cookie)
+    }
+}
+
+/// Which events to capture, and from whom.
+#[derive(Debug, Clone)]
+pub struct EventOptions {
+    /// What the kernel half must know of the target.
+    pub config: EventConfig,
+    /// The target's schedulers.
+    pub schedulers: Vec<(SchedulerKey, SchedulerSlot)>,
+    /// Size of the ring, rounded up to a power of two.
+    pub ring_bytes: u32,
+    /// The target's executable, as we can open it.
+    pub binary: PathBuf,
+    /// Where its probes go.
+    pub sites: Vec<EventSite>,
+}
+
+/// Probes at a VM's functions. Dropping it removes everything from the kernel.
+pub struct EventCapture {
+    // Order matters: the link is detached before the programs and maps it uses are closed.
+    link: Option<Link>,
+    ring: Ring,
+    skeleton: EventsSkel<'static>,
+    tgid: u32,
+    binary: PathBuf,
+    sites: Vec<EventSite>,
+}
+
+/// The least that a ring has.
+const RING_BYTES_MIN: u32 = 64 * 1024;
+
+impl EventCapture {
+    /// Loads the programs. Nothing is seen before [`Self::arm`].
+    ///
+    /// # Errors
+    /// When the kernel lacks a feature or a permission; nothing is left behind.
+    pub fn load(options: EventOptions) -> Result<EventCapture, CaptureError> {
+        // Leaked as the samplers' is, and for the same reason: one small object a recording.
+        let object = Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = EventsSkelBuilder::default()
+            .open(object)
+            .map_err(|error| failed("opening the BPF object of events", &error))?;
+        let ring_bytes = options.ring_bytes.max(RING_BYTES_MIN).next_power_of_two();
+        open.maps
+            .event_ring
+            .set_max_entries(ring_bytes)
+            .map_err(|error| failed("sizing the ring of events", &error))?;
+        let mut config = options.config;
+        config.pid_namespace = namespace::own()?;
+        skeleton::set_event_config(&mut open, &config);
+        let skeleton = open.load().map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => CaptureError::NotPermitted,
+            _ => CaptureError::Load(error.to_string()),
+        })?;
+        for (key, slot) in &options.schedulers {
+            skeleton
+                .maps
+                .event_schedulers
+                .update(key.as_bytes(), slot.as_bytes(), MapFlags::ANY)
+                .map_err(|error| failed("telling the kernel about a scheduler", &error))?;
+        }
+        Ok(EventCapture {
+            link: None,
+            ring: Ring::new(&skeleton.maps.event_ring)?,
+            skeleton,
+            tgid: config.tgid,
+            binary: options.binary,
+            sites: options.sites,
+        })
+    }
+
+    /// Places all probes at once.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn arm(&mut self) -> Result<(), CaptureError> {
+        let (offsets, cookies) = self.sites.iter().map(EventSite::place).unzip();
+        let options = UprobeMultiOpts {
+            offsets,
+            cookies,
+            ..UprobeMultiOpts::default()
+        };
+        let program = &self.skeleton.progs.event;
+        let link =
+            program.attach_uprobe_multi_with_opts(self.tgid as i32, &self.binary, "", options);
+        let link = link.map_err(|error| failed("placing probes in the VM's executable", &error))?;
+        self.link = Some(link);
+        Ok(())
+    }
+
+    /// Removes the probes; what is in the ring can still be fetched.
+    pub fn disarm(&mut self) {
+        self.link = None;
+    }
+
+    /// Takes at most `limit` records out of the ring, in its order; returns how many there were.
+    ///
+    /// # Errors
+    /// When the ring cannot be read.
+    pub fn fetch(&mut self, limit: usize, batch: &mut Batch) -> Result<usize, CaptureError> {
+        self.ring.consume(limit, &mut |bytes| batch.push(bytes))
+    }
+
+    /// What the kernel half has counted so far, over all CPUs.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn counters(&self) -> Result<EventCounters, CaptureError> {
+        let per_cpu = self
+            .skeleton
+            .maps
+            .event_counters
+            .lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY)
+            .map_err(|error| failed("reading the counters of events", &error))?
+            .unwrap_or_default();
+        let mut sum = EventCounters::default();
+        for bytes in &per_cpu {
+            if let Ok((cpu, _)) = EventCounters::read_from_prefix(bytes) {
+                sum = super::add(&sum, &cpu);
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for EventCapture {
+    fn drop(&mut self) {
+        self.disarm();
+    }
+}
