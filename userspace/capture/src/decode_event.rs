@@ -2,7 +2,7 @@
 
 use escope_model::{HeapWords, MessageShape, SchedulerKind, VmEvent, VmEventKind};
 use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, what};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::IntoBytes;
 
 use crate::DecodeError;
 

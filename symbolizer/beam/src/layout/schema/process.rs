@@ -79,6 +79,10 @@ offsets! {
         specific,
         /// Pointer to the buffers that senders use when they are many.
         in_queue_buffers,
+        /// Where `receive` is in the inner queue: address of the link to the message.
+        save,
+        /// Why it ends, once it does.
+        reason,
     }
     /// `ErtsMessage` and `ErlHeapFragment`.
     MessageLayout {

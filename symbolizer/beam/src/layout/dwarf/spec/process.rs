@@ -50,6 +50,8 @@ pub(super) const SECTIONS: &[Section] = &[
             ("own_arguments", at("struct process: def_arg_reg")),
             ("specific", at("struct process: psd")),
             ("in_queue_buffers", at("struct process: sig_inq_buffers")),
+            ("save", at("struct process: sig_qs.save")),
+            ("reason", at("struct process: fvalue")),
         ],
     ),
     section(
