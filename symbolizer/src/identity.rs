@@ -1,8 +1,8 @@
-//! Which Erlang process a sample belongs to.
+//! Which Erlang process a sample or an event belongs to.
 
 use escope_beam::memory::Memory;
 use escope_beam::{ProcessBlock, Vm};
-use escope_model::{ProcId, ProcessInfo, RawSample};
+use escope_model::{Mfa, ProcId, ProcessInfo, RawSample};
 use rustc_hash::FxHashMap;
 
 /// What of a process may change while it lives, as raw terms: names are made again only when
@@ -13,11 +13,20 @@ struct Seen {
     initial_call: [u64; 3],
 }
 
-/// Processes by the VM's identity for them. The address belongs to it, because a pid comes
-/// back after some hundred million spawns.
+/// The process that has a pid now.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Of its struct; 0 while only its pid was heard of.
+    address: u64,
+    proc: ProcId,
+    seen: Option<Seen>,
+}
+
+/// Processes by the VM's identity for them, pid and address: a pid comes back after some hundred
+/// million spawns.
 #[derive(Default)]
 pub(crate) struct Processes {
-    known: FxHashMap<(u64, u64), (ProcId, Seen)>,
+    known: FxHashMap<u64, Known>,
     infos: Vec<ProcessInfo>,
     changed: Vec<ProcId>,
 }
@@ -38,34 +47,20 @@ impl Processes {
             return None;
         }
         let block = ProcessBlock::new(raw.process, &vm.layout);
-        let term = block.id();
         let seen = Seen {
             name: raw.registered_name,
             initial_call: raw.initial_call,
         };
-        let key = (term, address);
-        let proc = match self.known.get_mut(&key) {
-            Some((proc, known)) if *known == seen => return Some(*proc),
-            Some((proc, known)) => {
-                *known = seen;
-                *proc
-            }
-            None => {
-                let pid = vm.pids.print(term)?;
-                let proc = ProcId(self.infos.len() as u32);
-                self.known.insert(key, (proc, seen));
-                self.infos.push(ProcessInfo {
-                    proc,
-                    pid,
-                    name: None,
-                    label: None,
-                    initial_call: None,
-                    parent: vm.pids.print(block.parent()),
-                });
-                proc
-            }
-        };
+        let (proc, _) = self.find(vm, block.id(), address)?;
+        let known = self.known.get_mut(&block.id())?;
+        if known.seen == Some(seen) {
+            return Some(proc);
+        }
+        known.seen = Some(seen);
         let info = self.infos.get_mut(proc.index())?;
+        if info.parent.is_none() {
+            info.parent = vm.pids.print(block.parent());
+        }
         // A name or call that was known stays known: a process that exits gives up its name
         // before its last sample.
         if let Some(name) = vm.atom(seen.name) {
@@ -81,6 +76,55 @@ impl Processes {
         Some(proc)
     }
 
+    /// The process with a pid, as a term, and whether it was not known before; `None` for what
+    /// is no pid. An `address` of 0 is one that is not known.
+    pub(crate) fn find<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        pid: u64,
+        address: u64,
+    ) -> Option<(ProcId, bool)> {
+        if let Some(known) = self.known.get_mut(&pid)
+            && (known.address == address || known.address == 0 || address == 0)
+        {
+            known.address = known.address.max(address);
+            return Some((known.proc, false));
+        }
+        let text = vm.pids.print(pid)?;
+        let proc = ProcId(self.infos.len() as u32);
+        let known = Known {
+            address,
+            proc,
+            seen: None,
+        };
+        self.known.insert(pid, known);
+        self.infos.push(ProcessInfo {
+            proc,
+            pid: text,
+            name: None,
+            label: None,
+            initial_call: None,
+            parent: None,
+        });
+        self.changed.push(proc);
+        Some((proc, true))
+    }
+
+    /// Fills in what is not known yet of a process.
+    pub(crate) fn describe(&mut self, proc: ProcId, told: Told) {
+        let Some(info) = self.infos.get_mut(proc.index()) else {
+            return;
+        };
+        let before = (info.name.is_some(), info.initial_call.is_some());
+        info.name = info.name.take().or(told.name);
+        info.label = info.label.take().or(told.label);
+        info.initial_call = info.initial_call.take().or(told.initial_call);
+        info.parent = info.parent.take().or(told.parent);
+        if before != (true, true) {
+            self.changed.push(proc);
+        }
+    }
+
     pub(crate) fn take_changed(&mut self, into: &mut Vec<ProcessInfo>) {
         self.changed.sort_unstable();
         self.changed.dedup();
@@ -90,4 +134,17 @@ impl Processes {
                 .filter_map(|proc| self.infos.get(proc.index()).cloned()),
         );
     }
+}
+
+/// What is told of a process elsewhere than in a sample.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Registered name, unquoted.
+    pub name: Option<String>,
+    /// Process label.
+    pub label: Option<String>,
+    /// Where it started.
+    pub initial_call: Option<Mfa>,
+    /// Who spawned it, as the VM prints it.
+    pub parent: Option<String>,
 }

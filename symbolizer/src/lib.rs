@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod events;
 mod fingerprint;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
@@ -23,5 +24,6 @@ mod resolve;
 mod stitch;
 mod symbolizer;
 
+pub use identity::Told;
 pub use intern::NewEntries;
 pub use symbolizer::{CodeChange, Statistics, Symbolizer};

@@ -106,8 +106,8 @@ impl Role {
 
 /// Names samples of one VM.
 pub struct Symbolizer<M: Memory> {
-    vm: Vm<M>,
-    code: CodeMap,
+    pub(crate) vm: Vm<M>,
+    pub(crate) code: CodeMap,
     dump: Option<DumpFollower>,
     native: NativeMap,
     kernel: KernelNames,
@@ -115,7 +115,7 @@ pub struct Symbolizer<M: Memory> {
     interner: Interner,
     /// By frame id.
     roles: Vec<Role>,
-    processes: Processes,
+    pub(crate) processes: Processes,
     statistics: Statistics,
     stacks: FxHashMap<u128, Known>,
     fingerprints: Fingerprints,
@@ -368,7 +368,7 @@ impl<M: Memory> Symbolizer<M> {
     }
 
     /// Forgets names that a change of code may have made wrong.
-    fn follow_code(&mut self) {
+    pub(crate) fn follow_code(&mut self) {
         if self.epoch != self.code.epoch() {
             self.epoch = self.code.epoch();
             self.stacks.clear();
@@ -500,7 +500,7 @@ impl<M: Memory> Symbolizer<M> {
         known
     }
 
-    fn frame(
+    pub(crate) fn frame(
         &mut self,
         step: Step,
         at_ns: u64,

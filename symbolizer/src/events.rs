@@ -1,0 +1,49 @@
+//! Names for what events are about: processes by their pids, places by their addresses.
+
+use escope_beam::memory::Memory;
+use escope_model::{FrameId, ProcId};
+
+use crate::identity::Told;
+use crate::stitch::{Kind, Step};
+use crate::symbolizer::Symbolizer;
+
+impl<M: Memory> Symbolizer<M> {
+    /// The process with a pid, as a term; `None` for what is no pid. `address` is that of its
+    /// struct, 0 where it is not known.
+    pub fn process(&mut self, pid: u64, address: u64) -> Option<ProcId> {
+        let (proc, _) = self.processes.find(&self.vm, pid, address)?;
+        Some(proc)
+    }
+
+    /// A process that runs for the first time: who it is and whether that is news. `parent` is
+    /// a term, `call` module, function, arity as terms and a number.
+    pub fn born(
+        &mut self,
+        pid: u64,
+        address: u64,
+        parent: u64,
+        call: [u64; 3],
+    ) -> Option<(ProcId, bool)> {
+        let (proc, new) = self.processes.find(&self.vm, pid, address)?;
+        let told = Told {
+            initial_call: self.vm.mfa(call),
+            parent: self.vm.pids.print(parent),
+            ..Told::default()
+        };
+        self.processes.describe(proc, told);
+        Some((proc, new))
+    }
+
+    /// Fills in what is not known yet of a process.
+    pub fn describe(&mut self, proc: ProcId, told: Told) {
+        self.processes.describe(proc, told);
+    }
+
+    /// Where in the code an address was at a time. `sound` is that of [`Self::sample`].
+    pub fn place(&mut self, address: u64, at_ns: u64, sound: &dyn Fn() -> bool) -> FrameId {
+        self.follow_code();
+        let cached = at_ns >= self.code.changed_ns();
+        let step = Step::new(Kind::Resume, address);
+        self.frame(step, at_ns, None, cached, sound)
+    }
+}
