@@ -13,12 +13,14 @@ mod activity;
 mod dictionary;
 mod event;
 mod frame;
+mod happening;
 mod ids;
 mod loss;
 mod names;
 mod process;
 mod sample;
 mod thread;
+mod vm_event;
 
 pub use activity::Activity;
 pub use dictionary::Dictionary;
@@ -26,9 +28,11 @@ pub use event::{
     CodeRegistered, RawEvent, RawSample, RawScheduler, SampleFlags, StackCopy, UserRegs, Words,
 };
 pub use frame::{Frame, FrameKind};
+pub use happening::{Collection, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, Run};
 pub use ids::{FrameId, ProcId, StackId};
 pub use loss::Loss;
 pub use names::{ErlangName, quote_atom};
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};
+pub use vm_event::{MessageShape, VmEvent, VmEventKind};

@@ -1,0 +1,235 @@
+//! What happened in the VM, as rows of the recording: runs, messages, lives, collections.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{FrameId, ProcId};
+use crate::thread::SchedulerId;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// All there are.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The word used in recordings and reports.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// What a recording's word stands for.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<$name> {
+                match text { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// How a run of a process ended.
+    LeftAs {
+        /// Waits for a message or a timeout.
+        Waiting = "waiting",
+        /// Could go on: it used up its reductions, or yielded.
+        Runnable = "runnable",
+        /// Was suspended.
+        Suspended = "suspended",
+        /// Is on its way out.
+        Exiting = "exiting",
+        /// Went to a dirty scheduler, or came back from one.
+        Dirty = "dirty",
+    }
+}
+
+words! {
+    /// Which ends of a span were not seen. Its times are then those of the seen part.
+    Cut {
+        /// It had begun before it could be seen.
+        Start = "start",
+        /// It went on when it could no longer be seen.
+        End = "end",
+        /// Both.
+        Both = "both",
+    }
+}
+
+words! {
+    /// What a message is, by its shape.
+    MessageKind {
+        /// Anything else.
+        Message = "message",
+        /// A request of `gen`: `{'$gen_call', From, Request}`.
+        Call = "call",
+        /// `{'$gen_cast', Request}`.
+        Cast = "cast",
+        /// A reply to an alias.
+        Reply = "reply",
+        /// Of a monitor.
+        Down = "down",
+        /// Of a link or `exit/2`.
+        Exit = "exit",
+        /// Of a timer: `{timeout, Ref, Message}`.
+        Timeout = "timeout",
+        /// `{system, From, Request}`.
+        System = "system",
+        /// `{Port, Data}` or `{tcp, Socket, Data}` and the like.
+        Port = "port",
+        /// Came from another node and is not decoded yet.
+        Distributed = "distributed",
+    }
+}
+
+words! {
+    /// What became of a message.
+    Fate {
+        /// The receiver took it out of its mailbox.
+        Received = "received",
+        /// It was in the mailbox when that could no longer be seen.
+        Waiting = "waiting",
+        /// The receiver ended first.
+        Dropped = "dropped",
+        /// Cannot be told: events are missing.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// What happened to a process, besides running.
+    LifeEvent {
+        /// It was spawned; `other` did it.
+        Spawn = "spawn",
+        /// It ended, for `reason`.
+        Exit = "exit",
+        /// It got a name.
+        Register = "register",
+        /// It lost it.
+        Unregister = "unregister",
+        /// It linked itself to `other`.
+        Link = "link",
+        /// It removed that link.
+        Unlink = "unlink",
+        /// It monitors `other`.
+        Monitor = "monitor",
+        /// It stopped that.
+        Demonitor = "demonitor",
+    }
+}
+
+/// One run of a process on a scheduler: a row of `runs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Who.
+    pub proc: ProcId,
+    /// Where.
+    pub scheduler: SchedulerId,
+    /// Nanoseconds since the recording's start.
+    pub start_ns: i64,
+    /// The same.
+    pub end_ns: i64,
+    /// What it used; unknown of a run whose end was not seen.
+    pub reductions: Option<u32>,
+    /// How it ended; unknown of a run whose end was not seen.
+    pub left_as: Option<LeftAs>,
+    /// Where in the code it ended.
+    pub at: Option<FrameId>,
+    /// Which ends were not seen.
+    pub cut: Option<Cut>,
+}
+
+/// One message: a row of `messages`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Ours, sequential in the order of sending, from 0.
+    pub msg: u64,
+    /// Who sent it, if a process of this node did.
+    pub from: Option<ProcId>,
+    /// Who was to get it.
+    pub to: ProcId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The first element of a tuple, or the message, where that is an atom.
+    pub tag: Option<String>,
+    /// Nanoseconds since the recording's start.
+    pub sent_ns: i64,
+    /// When it was taken out of the mailbox.
+    pub received_ns: Option<i64>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// One event of a process's life: a row of `lifecycle`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Nanoseconds since the recording's start.
+    pub ts_ns: i64,
+    /// Whose.
+    pub proc: ProcId,
+    /// What.
+    pub event: LifeEvent,
+    /// The other one concerned.
+    pub other: Option<ProcId>,
+    /// The name that was registered or given up.
+    pub name: Option<String>,
+    /// Why it ended, as text, cut where it is long.
+    pub reason: Option<String>,
+}
+
+/// One garbage collection: a row of `gc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collection {
+    /// Whose heap.
+    pub proc: ProcId,
+    /// Nanoseconds since the recording's start.
+    pub start_ns: i64,
+    /// The same.
+    pub end_ns: i64,
+    /// Words that the heaps took before.
+    pub before_words: Option<u64>,
+    /// Words that they took after.
+    pub after_words: Option<u64>,
+    /// Which ends were not seen.
+    pub cut: Option<Cut>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cut, Fate, LeftAs, LifeEvent, MessageKind};
+
+    #[test]
+    fn every_word_parses_back() {
+        assert!(
+            LeftAs::ALL
+                .iter()
+                .all(|it| LeftAs::parse(it.as_str()) == Some(*it))
+        );
+        assert!(
+            Cut::ALL
+                .iter()
+                .all(|it| Cut::parse(it.as_str()) == Some(*it))
+        );
+        assert!(
+            Fate::ALL
+                .iter()
+                .all(|it| Fate::parse(it.as_str()) == Some(*it))
+        );
+        assert!(
+            LifeEvent::ALL
+                .iter()
+                .all(|it| LifeEvent::parse(it.as_str()) == Some(*it))
+        );
+        assert!(
+            MessageKind::ALL
+                .iter()
+                .all(|it| MessageKind::parse(it.as_str()) == Some(*it))
+        );
+        assert_eq!(Fate::parse("lost"), None);
+    }
+}

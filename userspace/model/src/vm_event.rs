@@ -1,0 +1,93 @@
+//! What a probe in the VM saw, decoded but not interpreted: terms and addresses are the target's.
+//!
+//! `ERTS` names below are functions of OTP 25 to 29: `erl_process.c`, `erl_proc_sig_queue.c`,
+//! `erl_gc.c`, `beam_common.c`.
+
+use crate::thread::SchedulerKind;
+
+/// One event of the VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VmEvent {
+    /// `CLOCK_MONOTONIC`.
+    pub monotonic_ns: u64,
+    /// CPU number.
+    pub cpu: u32,
+    /// The scheduler whose thread it was, by kind and number from 1; `None` for other threads.
+    pub scheduler: Option<(SchedulerKind, u16)>,
+    /// Address of the `Process` struct that the thread ran then; 0 for none or unknown.
+    pub process: u64,
+    /// Its pid as a term; 0 for none or unknown.
+    pub pid: u64,
+    /// What happened.
+    pub what: VmEventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VmEventKind {
+    /// A scheduler begins to run the process (`copy_in_registers`; dirty schedulers:
+    /// `erts_call_dirty_nif` and the like).
+    In {
+        /// `Process.i`: where it goes on.
+        at: u64,
+        /// `Process.state`.
+        state: u32,
+    },
+    /// A scheduler stops running the process (`erts_schedule`).
+    Out {
+        /// `Process.i`: where it will go on.
+        at: u64,
+        /// `Process.state`.
+        state: u32,
+        /// Reductions of this run.
+        reductions: u32,
+    },
+    /// A message or signal is put into the receiver's queue
+    /// (`erts_proc_sig_queue_try_enqueue_to_buffer`).
+    Enqueue {
+        /// Address of the receiver's `Process` struct.
+        receiver: u64,
+        /// The receiver's pid as a term.
+        receiver_pid: u64,
+        /// Who sent it, as a term; not always a pid.
+        from: u64,
+        /// Address of the first `ErtsMessage` that is put in.
+        first: u64,
+        /// Address of the last one, which is the message where one is sent.
+        message: u64,
+        /// How many there are.
+        count: u32,
+        /// What the last one's term looks like.
+        shape: MessageShape,
+    },
+    /// The process takes a message out of its queue (`beam_jit_remove_message`).
+    Dequeue {
+        /// Address of the `ErtsMessage`.
+        message: u64,
+    },
+    /// The process begins to exit (`erts_do_exit_process`).
+    Exit {
+        /// The reason, as a term.
+        reason: u64,
+    },
+    /// The process spawns another one (`erl_create_process`).
+    Spawn {
+        /// Module and function of the new process's initial call, as terms.
+        call: [u64; 2],
+    },
+    /// A collection of the process's heap begins.
+    CollectionStart,
+    /// It has ended.
+    CollectionEnd,
+}
+
+/// What can be told of a message by its first words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MessageShape {
+    /// `ErtsMessage.m[0]`: the term, or the tag of a signal.
+    pub term: u64,
+    /// If the term is a boxed tuple, its header; else 0.
+    pub header: u64,
+    /// If so, its first two elements.
+    pub elements: [u64; 2],
+}
