@@ -21,6 +21,7 @@ pub mod image;
 pub mod layout;
 pub mod memory;
 pub mod names;
+pub mod probes;
 mod process;
 mod proof;
 mod scheduler;

@@ -1,7 +1,7 @@
 //! A VM that has been understood.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use escope_model::Mfa;
@@ -110,7 +110,7 @@ impl<M: Memory> Vm<M> {
     /// # Errors
     /// With the reason and the remedy, when it is not a VM that can be read.
     pub fn understand(source: Source<'_, M>) -> Result<Vm<M>, BeamError> {
-        let bias = load_bias(&source)?;
+        let bias = load_bias(source.pid, &source.exe, source.elf, source.mappings)?;
         let found = climb(&Target {
             pid: source.pid,
             exe: &source.exe,
@@ -412,18 +412,22 @@ pub(crate) fn jit_ranges(mappings: &[ExecutableMapping]) -> JitRanges {
 }
 
 /// The difference between addresses in the process and in the executable's file.
-fn load_bias<M>(source: &Source<'_, M>) -> Result<u64, BeamError> {
-    let name = source.exe.to_string_lossy();
-    source
-        .mappings
+pub(crate) fn load_bias(
+    pid: u32,
+    exe: &Path,
+    elf: &Elf,
+    mappings: &[ExecutableMapping],
+) -> Result<u64, BeamError> {
+    let name = exe.to_string_lossy();
+    mappings
         .iter()
         .find(|mapping| mapping.path == name)
         .and_then(|mapping| {
-            let address = source.elf.address_of(mapping.file_offset)?;
+            let address = elf.address_of(mapping.file_offset)?;
             Some(mapping.start.wrapping_sub(address))
         })
         .ok_or_else(|| BeamError::NotBeam {
-            pid: source.pid,
-            exe: source.exe.clone(),
+            pid,
+            exe: exe.to_owned(),
         })
 }

@@ -15,6 +15,7 @@ pub(crate) use core::Piece;
 pub use image::Image;
 pub use live::LiveMemory;
 pub use recording::Recording;
+pub(crate) use source::Source;
 
 use crate::BeamError;
 

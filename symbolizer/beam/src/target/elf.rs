@@ -224,6 +224,18 @@ impl Elf {
         self.symbols.get(name).copied()
     }
 
+    /// A C++ function by the start of its mangled name, if there is only one. Parts of functions,
+    /// which have a dot in their names, are none.
+    #[must_use]
+    pub(crate) fn symbol_of(&self, start: &str) -> Option<(String, Symbol)> {
+        let is_it = |name: &str| name.starts_with(start) && !name.contains('.');
+        let mut found = self.symbols.iter().filter(|(name, _)| is_it(name));
+        match (found.next(), found.next()) {
+            (Some((name, symbol)), None) => Some((name.clone(), *symbol)),
+            _ => None,
+        }
+    }
+
     /// The file offset of an address.
     #[must_use]
     pub fn file_offset(&self, address: u64) -> Option<u64> {

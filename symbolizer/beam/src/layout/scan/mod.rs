@@ -15,8 +15,8 @@ use crate::BeamError;
 use crate::memory::Memory;
 use crate::target::Elf;
 
-pub(crate) use text::fragment;
 pub(super) use text::release;
+pub(crate) use text::{Text, fragment};
 
 /// What was looked for in vain.
 pub(super) type Missing = Vec<&'static str>;

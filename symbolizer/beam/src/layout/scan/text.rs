@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::BeamError;
 use crate::code::{read_list, read_module};
-use crate::memory::Memory;
+use crate::memory::{Memory, Source};
 use crate::target::Elf;
 
 /// More code than an emulator has.
@@ -13,7 +13,7 @@ const TEXT_MAX: u64 = 64 << 20;
 const NEAR: usize = 64;
 
 /// A copy of the executable segment.
-pub(super) struct Text {
+pub(crate) struct Text {
     start: u64,
     bytes: Vec<u8>,
     /// Starts of functions, ascending: `.eh_frame_hdr`.
@@ -34,7 +34,20 @@ impl Text {
         })
     }
 
-    pub(super) fn contains(&self, address: u64) -> bool {
+    /// The same of a file, as it is mapped; empty where it cannot be read.
+    pub(crate) fn of_file(file: &Source, elf: &Elf, bias: u64) -> Text {
+        let (start, bytes) = elf.executable().unwrap_or((0, 0));
+        let offset = elf.file_offset(start);
+        let code = offset.and_then(|offset| file.take(offset, bytes, TEXT_MAX));
+        let functions = elf.function_starts().iter();
+        Text {
+            start: start.wrapping_add(bias),
+            bytes: code.unwrap_or_default(),
+            functions: functions.map(|start| start.wrapping_add(bias)).collect(),
+        }
+    }
+
+    pub(crate) fn contains(&self, address: u64) -> bool {
         (self.start..self.end()).contains(&address)
     }
 
@@ -42,7 +55,15 @@ impl Text {
         self.start.saturating_add(self.bytes.len() as u64)
     }
 
-    fn at(&self, address: u64) -> &[u8] {
+    /// The end of the function that begins at an address, as far as is known.
+    pub(crate) fn end_of(&self, start: u64) -> u64 {
+        let after = self.functions.partition_point(|&other| other <= start);
+        let next = self.functions.get(after).copied();
+        next.unwrap_or(self.end()).min(self.end())
+    }
+
+    /// The bytes from an address on.
+    pub(crate) fn at(&self, address: u64) -> &[u8] {
         address
             .checked_sub(self.start)
             .and_then(|offset| self.bytes.get(usize::try_from(offset).ok()?..))
