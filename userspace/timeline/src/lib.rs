@@ -17,7 +17,12 @@
 
 #[cfg(test)]
 mod kit;
+mod left;
 mod order;
 mod place;
+mod runs;
+mod since;
 
+pub use left::StateBits;
 pub use order::Reorder;
+pub use runs::{RunRow, Runs};
