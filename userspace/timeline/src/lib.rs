@@ -18,11 +18,14 @@
 #[cfg(test)]
 mod kit;
 mod left;
+mod mailbox;
+mod messages;
 mod order;
 mod place;
 mod runs;
 mod since;
 
 pub use left::StateBits;
+pub use messages::{Entry, MessageRow, Messages, Sent};
 pub use order::Reorder;
 pub use runs::{RunRow, Runs};

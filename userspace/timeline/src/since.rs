@@ -84,6 +84,10 @@ impl<K: Copy + Eq + Hash> Recent<K> {
         }
     }
 
+    pub(crate) fn knows(&self, key: K) -> bool {
+        self.young.contains_key(&key) || self.old.contains_key(&key)
+    }
+
     fn last(&self, key: K) -> u64 {
         let known = self.young.get(&key).or_else(|| self.old.get(&key));
         known.copied().unwrap_or(self.forgotten_ns)
@@ -122,6 +126,7 @@ mod tests {
         );
         recent.note(5, 60);
         assert_eq!((recent.last(1), recent.last(4)), (40, 50));
+        assert!(!recent.knows(2));
         assert_eq!(recent.last(2), 30);
     }
 }
