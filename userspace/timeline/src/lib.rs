@@ -1,0 +1,31 @@
+//! What events of the VM add up to.
+//!
+//! Pure: events in, rows out, no I/O. [`Reorder`] puts the events of the ring in the
+//! order of their times; then each machine looks at those that concern it.
+//!
+//! Times are `CLOCK_MONOTONIC` nanoseconds, as in `VmEvent`. Who a process is, the
+//! machines do not care: the caller finds it from pid and address and passes it as
+//! some `P` that is never reused, like a `ProcId`.
+//!
+//! Events get lost, and the target may lie. No machine panics, none keeps more than
+//! it says, and where events contradict each other what is told is marked as cut or
+//! unknown, at the time of the event that shows it.
+//!
+//! Invariant: knows nothing of probes, layouts, names or recordings.
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod kit;
+mod left;
+mod mailbox;
+mod messages;
+mod order;
+mod place;
+mod runs;
+mod since;
+
+pub use left::StateBits;
+pub use messages::{Entry, MessageRow, Messages, Sent};
+pub use order::Reorder;
+pub use runs::{RunRow, Runs};
