@@ -78,6 +78,8 @@ impl Table {
 pub(crate) trait Row: Clone + Send + 'static {
     /// Its table.
     const TABLE: Table;
+    /// The column that its Parquet file is sorted by.
+    const SORTED_BY: &'static str;
 
     /// The columns' names, types and nullability.
     fn fields() -> Vec<Field>;

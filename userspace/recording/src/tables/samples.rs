@@ -16,6 +16,7 @@ use super::{Row, Table, Timed};
 
 impl Row for Sample {
     const TABLE: Table = Table::Samples;
+    const SORTED_BY: &'static str = "ts_ns";
 
     fn fields() -> Vec<Field> {
         vec![
