@@ -117,6 +117,10 @@ fn read_all(path: &Path) {
         let _ = recording.losses().map(Iterator::count);
         let _ = recording.code().map(Iterator::count);
         let _ = recording.series(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.runs(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.messages(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.lifecycle(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.gc(TimeRange::ALL).map(Iterator::count);
         let _ = recording.samples().map(Iterator::count);
     }
 }
