@@ -125,6 +125,11 @@ pub(crate) trait Row: Clone + Send + 'static {
 pub(crate) trait Timed: Row {
     /// Nanoseconds since the recording's start.
     fn ts_ns(&self) -> i64;
+
+    /// When it was over, for what takes time.
+    fn end_ns(&self) -> i64 {
+        self.ts_ns()
+    }
 }
 
 /// A row that an id names; of several rows with one id the last one counts.

@@ -63,4 +63,8 @@ impl Timed for Collection {
     fn ts_ns(&self) -> i64 {
         self.start_ns
     }
+
+    fn end_ns(&self) -> i64 {
+        self.end_ns
+    }
 }

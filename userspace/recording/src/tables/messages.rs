@@ -74,4 +74,8 @@ impl Timed for Message {
     fn ts_ns(&self) -> i64 {
         self.sent_ns
     }
+
+    fn end_ns(&self) -> i64 {
+        self.received_ns.unwrap_or(self.sent_ns)
+    }
 }

@@ -75,4 +75,8 @@ impl Timed for Run {
     fn ts_ns(&self) -> i64 {
         self.start_ns
     }
+
+    fn end_ns(&self) -> i64 {
+        self.end_ns
+    }
 }
