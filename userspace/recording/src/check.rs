@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use escope_model::{Loss, ProcessInfo, Sample, ThreadInfo};
+use escope_model::{Collection, Life, Loss, Message, ProcId, ProcessInfo, Run, Sample, ThreadInfo};
 
 use crate::error::{Problem, RecordingError};
 use crate::manifest::{self, Ended, Form, Manifest};
@@ -91,11 +91,31 @@ impl Check<'_> {
         self.dangling(Table::Samples, "stacks", no_stack);
         self.dangling(Table::Samples, "processes", no_process);
         self.dangling(Table::Samples, "threads", no_thread);
-        let mut no_process = 0;
-        self.each::<SeriesPoint>(|row| {
-            no_process += u64::from(row.proc.is_some_and(|id| !processes.contains_key(&id.0)));
+        self.processes_of::<SeriesPoint>(&processes, |row| [row.proc, None]);
+        self.processes_of::<Message>(&processes, |row| [row.from, Some(row.to)]);
+        self.processes_of::<Life>(&processes, |row| [Some(row.proc), row.other]);
+        self.processes_of::<Collection>(&processes, |row| [Some(row.proc), None]);
+        let (mut no_process, mut no_frame) = (0, 0);
+        self.each::<Run>(|row| {
+            no_process += u64::from(!processes.contains_key(&row.proc.0));
+            no_frame += u64::from(row.at.is_some_and(|id| !frames.contains_key(&id.0)));
         });
-        self.dangling(Table::Series, "processes", no_process);
+        self.dangling(Table::Runs, "processes", no_process);
+        self.dangling(Table::Runs, "frames", no_frame);
+    }
+
+    /// Reads a table whose rows refer to no more than two processes.
+    fn processes_of<R: Timed>(
+        &mut self,
+        processes: &BTreeMap<u32, ProcessInfo>,
+        of: impl Fn(&R) -> [Option<ProcId>; 2],
+    ) {
+        let mut missing = 0;
+        self.each::<R>(|row| {
+            let lost = |id: &ProcId| !processes.contains_key(&id.0);
+            missing += u64::from(of(row).iter().flatten().any(lost));
+        });
+        self.dangling(R::TABLE, "processes", missing);
     }
 
     fn keyed<R: Keyed>(&mut self) -> BTreeMap<u32, R> {
@@ -117,14 +137,22 @@ impl Check<'_> {
     }
 
     fn each<R: Timed>(&mut self, mut run: impl FnMut(&R)) {
-        let (mut rows, mut last) = (0, self.covered_ns);
+        let (mut rows, mut last, mut reversed) = (0, self.covered_ns, 0);
         let read = self.source.each::<R>(|chunk: Vec<R>| {
             rows += chunk.len() as u64;
-            last = last.max(chunk.iter().map(Timed::ts_ns).max());
+            last = last.max(chunk.iter().map(|row| row.ts_ns().max(row.end_ns())).max());
+            reversed += chunk
+                .iter()
+                .filter(|row| row.end_ns() < row.ts_ns())
+                .count();
             chunk.iter().for_each(&mut run);
         });
         self.covered_ns = last;
         self.rows.insert(R::TABLE, rows);
+        if reversed > 0 {
+            let what = format!("{reversed} rows end before they begin");
+            self.problems.push(Problem::new(R::TABLE.name(), what));
+        }
         match read {
             Ok(mut problems) => self.problems.append(&mut problems),
             Err(e) => self.broken::<R>(&e),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use escope_model::{Loss, ProcessInfo, Sample, ThreadInfo};
+use escope_model::{Collection, Life, Loss, Message, ProcessInfo, Run, Sample, ThreadInfo};
 
 use crate::disk::Disk;
 use crate::error::RecordingError;
@@ -64,6 +64,10 @@ fn write(
         Table::Code => timed::<CodeEvent>(disk, source, folder),
         Table::Series => timed::<SeriesPoint>(disk, source, folder),
         Table::Losses => timed::<Loss>(disk, source, folder),
+        Table::Runs => timed::<Run>(disk, source, folder),
+        Table::Messages => timed::<Message>(disk, source, folder),
+        Table::Lifecycle => timed::<Life>(disk, source, folder),
+        Table::Gc => timed::<Collection>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Activity, Frame, FrameId, FrameKind, Loss, Mfa, ProcId, ProcessInfo, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+    Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
+    Message, MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind,
+    StackId, ThreadInfo, ThreadKind, Truncation,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -120,6 +121,91 @@ pub(crate) fn point(n: u32) -> SeriesPoint {
     }
 }
 
+/// Run number `n`. The first ones last long, so they begin before others and end after.
+pub(crate) fn run(n: u32) -> Run {
+    let start_ns = i64::from(n) * 1_000_000;
+    let seen = n != 4;
+    Run {
+        proc: ProcId(n % 4),
+        scheduler: scheduler(1 + (n % 2) as u16),
+        start_ns,
+        end_ns: if n < 2 {
+            90_000_000
+        } else {
+            start_ns + 300_000
+        },
+        reductions: seen.then_some(10 * n),
+        left_as: seen.then(|| LeftAs::ALL[n as usize % LeftAs::ALL.len()]),
+        at: (seen && n != 2).then_some(FrameId(n % 8)),
+        cut: (!seen).then_some(Cut::End),
+    }
+}
+
+/// Message number `n`.
+pub(crate) fn message(n: u32) -> Message {
+    let received = !n.is_multiple_of(3);
+    let sent_ns = i64::from(n) * 100_000;
+    Message {
+        msg: u64::from(n),
+        from: (n != 5).then_some(ProcId(n % 4)),
+        to: ProcId((n + 1) % 4),
+        kind: MessageKind::ALL[n as usize % MessageKind::ALL.len()],
+        tag: (n != 7).then(|| format!("tag_{}", n % 2)),
+        sent_ns,
+        received_ns: received.then_some(sent_ns + 20_000),
+        fate: if received {
+            Fate::Received
+        } else {
+            Fate::Waiting
+        },
+    }
+}
+
+/// Event number `n` of a process's life.
+pub(crate) fn life(n: u32) -> Life {
+    let event = LifeEvent::ALL[n as usize % LifeEvent::ALL.len()];
+    Life {
+        ts_ns: i64::from(n) * 1_000_000,
+        proc: ProcId(n % 4),
+        event,
+        other: (event != LifeEvent::Exit).then_some(ProcId((n + 1) % 4)),
+        name: (event == LifeEvent::Register).then(|| "a name".to_owned()),
+        reason: (event == LifeEvent::Exit).then(|| "{badmatch,<<\"\u{e4}\">>}".to_owned()),
+    }
+}
+
+/// Garbage collection number `n`.
+pub(crate) fn collection(n: u32) -> Collection {
+    let start_ns = i64::from(n) * 2_000_000;
+    Collection {
+        proc: ProcId(n % 4),
+        start_ns,
+        end_ns: start_ns + 50_000,
+        before_words: (n > 0).then_some(u64::from(n) << 40),
+        after_words: (n > 0).then_some(233),
+        cut: (n == 0).then_some(Cut::Start),
+    }
+}
+
+/// How many there are of each of the four.
+pub(crate) const HAPPENINGS: u32 = 9;
+
+/// In the order of their ends, as a recorder learns of them.
+fn write_happenings(writer: &mut Writer) {
+    let mut runs: Vec<Run> = (0..HAPPENINGS).map(run).collect();
+    runs.sort_by_key(|run| run.end_ns);
+    runs.iter().for_each(|run| writer.run(run));
+    let (waiting, received): (Vec<Message>, _) = (0..HAPPENINGS)
+        .map(message)
+        .partition(|message| message.fate == Fate::Waiting);
+    let messages = received.iter().chain(&waiting);
+    messages.for_each(|message| writer.message(message));
+    for n in 0..HAPPENINGS {
+        writer.life(&life(n));
+        writer.collection(&collection(n));
+    }
+}
+
 /// Everything but samples.
 pub(crate) fn write_dictionary(writer: &mut Writer) {
     for n in 0..8 {
@@ -139,6 +225,7 @@ pub(crate) fn write_dictionary(writer: &mut Writer) {
     writer.series(&point(0));
     writer.series(&point(1));
     writer.loss(&loss());
+    write_happenings(writer);
 }
 
 /// Writes samples `from..to`, flushing after every 20.

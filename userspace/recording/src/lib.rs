@@ -1,6 +1,6 @@
 //! The columnar recording: schema, writer, reader, check.
 //!
-//! A recording is a folder `NAME.escope` with a `manifest.json` and eight tables.
+//! A recording is a folder `NAME.escope` with a `manifest.json` and twelve tables.
 //! While it grows, a table is a row of Arrow IPC streams; a clean end turns each into
 //! one sorted Parquet file. [`Writer`] writes, [`Recording`] reads both forms, and
 //! [`check`] says what is missing. Only this crate knows Arrow and Parquet.

@@ -19,7 +19,7 @@ pub use clock::Clocks;
 pub(crate) use file::{load, remove, save};
 
 /// The version of the format that this crate writes.
-pub const FORMAT_VERSION: FormatVersion = FormatVersion { major: 1, minor: 0 };
+pub const FORMAT_VERSION: FormatVersion = FormatVersion { major: 1, minor: 1 };
 
 /// A version of the format: a reader understands its own major version and earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

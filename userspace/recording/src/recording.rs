@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use escope_model::{Dictionary, Loss, Sample};
+use escope_model::{Collection, Dictionary, Life, Loss, Message, Run, Sample};
 
 use crate::compact::compact;
 use crate::dictionary::dictionary;
@@ -109,6 +109,40 @@ impl Recording {
     /// If the table's files cannot be opened.
     pub fn code(&self) -> Result<Rows<CodeEvent>, RecordingError> {
         self.rows(TimeRange::ALL)
+    }
+
+    /// The runs of processes that began within a span of time, in the order in which they
+    /// did. Recordings of format 1.0 have none, and no rows of the three tables below.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn runs(&self, range: TimeRange) -> Result<Rows<Run>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// The messages that were sent within a span of time, in the order in which they were.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn messages(&self, range: TimeRange) -> Result<Rows<Message>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// What happened to processes within a span of time, in time order.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn lifecycle(&self, range: TimeRange) -> Result<Rows<Life>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// The garbage collections that began within a span of time, in the order in which
+    /// they did.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn gc(&self, range: TimeRange) -> Result<Rows<Collection>, RecordingError> {
+        self.rows(range)
     }
 
     /// The files of every table, for programs that read them on their own.

@@ -7,8 +7,12 @@
 mod code;
 mod columns;
 mod frames;
+mod gc;
+mod lifecycle;
 mod losses;
+mod messages;
 mod processes;
+mod runs;
 mod samples;
 mod series;
 mod stacks;
@@ -41,13 +45,21 @@ pub enum Table {
     Series,
     /// What is missing, when, why.
     Losses,
+    /// Runs of processes on schedulers.
+    Runs,
+    /// Messages between processes.
+    Messages,
+    /// What happened to processes, besides running.
+    Lifecycle,
+    /// Garbage collections.
+    Gc,
     /// CPU samples.
     Samples,
 }
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 8] = [
+    pub const ALL: [Table; 12] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -55,6 +67,10 @@ impl Table {
         Table::Code,
         Table::Series,
         Table::Losses,
+        Table::Runs,
+        Table::Messages,
+        Table::Lifecycle,
+        Table::Gc,
         Table::Samples,
     ];
 
@@ -69,6 +85,10 @@ impl Table {
             Table::Code => "code",
             Table::Series => "series",
             Table::Losses => "losses",
+            Table::Runs => "runs",
+            Table::Messages => "messages",
+            Table::Lifecycle => "lifecycle",
+            Table::Gc => "gc",
             Table::Samples => "samples",
         }
     }
@@ -78,6 +98,8 @@ impl Table {
 pub(crate) trait Row: Clone + Send + 'static {
     /// Its table.
     const TABLE: Table;
+    /// The column that its Parquet file is sorted by.
+    const SORTED_BY: &'static str;
 
     /// The columns' names, types and nullability.
     fn fields() -> Vec<Field>;
@@ -99,10 +121,15 @@ pub(crate) trait Row: Clone + Send + 'static {
     }
 }
 
-/// A row that happened at some time; its table is sorted by it.
+/// A row that happened at some time, or from some time on; its table is sorted by it.
 pub(crate) trait Timed: Row {
     /// Nanoseconds since the recording's start.
     fn ts_ns(&self) -> i64;
+
+    /// When it was over, for what takes time.
+    fn end_ns(&self) -> i64 {
+        self.ts_ns()
+    }
 }
 
 /// A row that an id names; of several rows with one id the last one counts.

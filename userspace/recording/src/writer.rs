@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use escope_model::{Frame, FrameId, Loss, ProcessInfo, Sample, StackId, ThreadInfo};
+use escope_model::{
+    Collection, Frame, FrameId, Life, Loss, Message, ProcessInfo, Run, Sample, StackId, ThreadInfo,
+};
 
 use crate::disk::{Disk, RealDisk};
 use crate::error::RecordingError;
@@ -47,44 +49,24 @@ pub struct Writer {
     pub(crate) code: StreamWriter<CodeEvent>,
     pub(crate) series: StreamWriter<SeriesPoint>,
     pub(crate) losses: StreamWriter<Loss>,
+    pub(crate) runs: StreamWriter<Run>,
+    pub(crate) messages: StreamWriter<Message>,
+    pub(crate) lifecycle: StreamWriter<Life>,
+    pub(crate) gc: StreamWriter<Collection>,
     pub(crate) samples: StreamWriter<Sample>,
 }
 
 /// Runs a statement for every table of a writer; what a row refers to comes first.
 macro_rules! each_table {
-    ($writer:ident, $table:ident => $run:expr) => {{
-        {
-            let $table = &mut $writer.frames;
+    ($writer:ident, $table:ident => $run:expr) => {
+        each_table!($writer, $table => $run, frames stacks processes threads code series losses
+            runs messages lifecycle gc samples)
+    };
+    ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
+        $({
+            let $table = &mut $writer.$name;
             $run;
-        }
-        {
-            let $table = &mut $writer.stacks;
-            $run;
-        }
-        {
-            let $table = &mut $writer.processes;
-            $run;
-        }
-        {
-            let $table = &mut $writer.threads;
-            $run;
-        }
-        {
-            let $table = &mut $writer.code;
-            $run;
-        }
-        {
-            let $table = &mut $writer.series;
-            $run;
-        }
-        {
-            let $table = &mut $writer.losses;
-            $run;
-        }
-        {
-            let $table = &mut $writer.samples;
-            $run;
-        }
+        })*
     }};
 }
 
@@ -133,6 +115,10 @@ impl Writer {
             code: StreamWriter::new(),
             series: StreamWriter::new(),
             losses: StreamWriter::new(),
+            runs: StreamWriter::new(),
+            messages: StreamWriter::new(),
+            lifecycle: StreamWriter::new(),
+            gc: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
         let begun = reserve::take(&*writer.disk, path)
@@ -243,6 +229,26 @@ impl Writer {
         self.losses.push(loss.clone());
     }
 
+    /// Adds a run, in about the order in which they ended.
+    pub fn run(&mut self, run: &Run) {
+        self.runs.push(*run);
+    }
+
+    /// Adds a message whose fate is known, in about the order in which that was decided.
+    pub fn message(&mut self, message: &Message) {
+        self.messages.push(message.clone());
+    }
+
+    /// Adds an event of a process's life.
+    pub fn life(&mut self, life: &Life) {
+        self.lifecycle.push(life.clone());
+    }
+
+    /// Adds a garbage collection, in about the order in which they ended.
+    pub fn collection(&mut self, collection: &Collection) {
+        self.gc.push(*collection);
+    }
+
     /// Rows that would be lost if the program died now. They are in memory until the
     /// next flush.
     #[must_use]
@@ -254,6 +260,10 @@ impl Writer {
             + self.code.buffered()
             + self.series.buffered()
             + self.losses.buffered()
+            + self.runs.buffered()
+            + self.messages.buffered()
+            + self.lifecycle.buffered()
+            + self.gc.buffered()
             + self.samples.buffered()
     }
 
@@ -267,6 +277,10 @@ impl Writer {
             + self.code.bytes()
             + self.series.bytes()
             + self.losses.bytes()
+            + self.runs.bytes()
+            + self.messages.bytes()
+            + self.lifecycle.bytes()
+            + self.gc.bytes()
             + self.samples.bytes()
     }
 

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use escope_model::{Collection, FrameId, Life, Message, ProcId, Run};
 use proptest::prelude::*;
 
 use super::check;
@@ -40,6 +41,9 @@ fn a_finished_recording_has_no_problems() {
     assert_eq!(report.problems, []);
     assert_eq!(report.rows[&Table::Samples], 100);
     assert_eq!(report.rows[&Table::Processes], 4);
+    for table in [Table::Runs, Table::Messages, Table::Lifecycle, Table::Gc] {
+        assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));
+    }
     assert_eq!(report.covered_ns, Some(1_000_000_000));
     assert!(report.ended.is_some());
 }
@@ -72,6 +76,89 @@ fn lost_dictionary_entries_are_counted() {
     );
     let (dictionary, _) = Recording::open(&place.path).unwrap().dictionary().unwrap();
     assert_eq!(dictionary.frames.len(), 0);
+}
+
+#[test]
+fn events_of_what_is_not_there_are_counted() {
+    let place = place();
+    let mut writer = writer(&place.path);
+    writer.run(&Run {
+        proc: ProcId(4),
+        at: Some(FrameId(8)),
+        ..example::run(1)
+    });
+    writer.message(&Message {
+        from: Some(ProcId(4)),
+        to: ProcId(5),
+        ..example::message(1)
+    });
+    writer.life(&Life {
+        other: Some(ProcId(4)),
+        ..example::life(0)
+    });
+    writer.collection(&Collection {
+        proc: ProcId(9),
+        ..example::collection(0)
+    });
+    writer.finish(&mut example::ended(100)).unwrap();
+    let mut problems = problems(&place.path);
+    problems.sort();
+    assert_eq!(
+        problems,
+        [
+            "gc: 1 rows refer to processes that are not there",
+            "lifecycle: 1 rows refer to processes that are not there",
+            "messages: 1 rows refer to processes that are not there",
+            "runs: 1 rows refer to frames that are not there",
+            "runs: 1 rows refer to processes that are not there",
+        ]
+    );
+}
+
+#[test]
+fn what_ends_before_it_begins_is_a_problem() {
+    let place = place();
+    let mut writer = writer(&place.path);
+    writer.run(&Run {
+        end_ns: 999_999,
+        ..example::run(1)
+    });
+    writer.message(&Message {
+        received_ns: Some(0),
+        ..example::message(1)
+    });
+    writer.collection(&Collection {
+        end_ns: -1,
+        ..example::collection(0)
+    });
+    // What takes no time is fine.
+    writer.collection(&Collection {
+        end_ns: 0,
+        ..example::collection(0)
+    });
+    writer.finish(&mut example::ended(100)).unwrap();
+    let mut problems = problems(&place.path);
+    problems.sort();
+    assert_eq!(
+        problems,
+        [
+            "gc: 1 rows end before they begin",
+            "messages: 1 rows end before they begin",
+            "runs: 1 rows end before they begin",
+        ]
+    );
+}
+
+#[test]
+fn what_was_seen_lasts_until_the_last_span_ends() {
+    let place = place();
+    let mut writer = writer(&place.path);
+    writer.run(&Run {
+        end_ns: 2_500_000_000,
+        ..example::run(1)
+    });
+    writer.flush().unwrap();
+    assert_eq!(check(&place.path).unwrap().covered_ns, Some(2_500_000_000));
 }
 
 #[test]
@@ -117,6 +204,10 @@ fn read_all(path: &Path) {
         let _ = recording.losses().map(Iterator::count);
         let _ = recording.code().map(Iterator::count);
         let _ = recording.series(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.runs(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.messages(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.lifecycle(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.gc(TimeRange::ALL).map(Iterator::count);
         let _ = recording.samples().map(Iterator::count);
     }
 }

@@ -51,7 +51,7 @@ impl PackedTable {
         let (reader, rows) = decode(|| {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
             let rows = builder.metadata().file_metadata().num_rows();
-            let groups = groups_within(builder.metadata(), range);
+            let groups = groups_within(builder.metadata(), R::SORTED_BY, range);
             let reader = builder
                 .with_batch_size(BATCH_ROWS)
                 .with_row_groups(groups)
@@ -121,24 +121,24 @@ fn verify(
     Ok(Ok(()))
 }
 
-/// The row groups whose times may lie within a range.
-fn groups_within(metadata: &ParquetMetaData, range: TimeRange) -> Vec<usize> {
+/// The row groups whose times, which are in one column, may lie within a range.
+fn groups_within(metadata: &ParquetMetaData, column: &str, range: TimeRange) -> Vec<usize> {
     let groups = metadata.row_groups().iter().enumerate();
     groups
         .filter(|(_, group)| {
-            times(group).is_none_or(|(min_ns, max_ns)| range.touches(min_ns, max_ns))
+            times(group, column).is_none_or(|(min_ns, max_ns)| range.touches(min_ns, max_ns))
         })
         .map(|(number, _)| number)
         .collect()
 }
 
-/// The earliest and the latest time of a row group, if its statistics say so.
-fn times(group: &RowGroupMetaData) -> Option<(i64, i64)> {
-    let column = group
+/// The earliest and the latest time of a row group in a column, if its statistics say so.
+fn times(group: &RowGroupMetaData, column: &str) -> Option<(i64, i64)> {
+    let chunk = group
         .columns()
         .iter()
-        .find(|column| column.column_path().string() == "ts_ns")?;
-    match column.statistics()? {
+        .find(|chunk| chunk.column_path().string() == column)?;
+    match chunk.statistics()? {
         Statistics::Int64(times) => Some((*times.min_opt()?, *times.max_opt()?)),
         _ => None,
     }

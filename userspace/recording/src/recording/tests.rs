@@ -1,6 +1,10 @@
-use escope_model::{Dictionary, FrameId};
+use std::fs;
+use std::path::Path;
 
-use super::Recording;
+use escope_model::{Dictionary, FrameId, Run};
+
+use super::{Recording, Rows};
+use crate::check::check;
 use crate::example::{self, place};
 use crate::manifest::{Form, Manifest};
 use crate::range::TimeRange;
@@ -31,6 +35,27 @@ fn check_contents(recording: &Recording, samples: u32) {
     let series = recording.series(TimeRange::ALL).unwrap();
     let series: Vec<_> = series.map(Result::unwrap).collect();
     assert_eq!(series, [example::point(0), example::point(1)]);
+    check_happenings(recording);
+}
+
+fn check_happenings(recording: &Recording) {
+    let runs = recording.runs(TimeRange::ALL).unwrap();
+    assert_eq!(read(runs), numbered(example::run));
+    let messages = recording.messages(TimeRange::ALL).unwrap();
+    assert_eq!(read(messages), numbered(example::message));
+    let lives = recording.lifecycle(TimeRange::ALL).unwrap();
+    assert_eq!(read(lives), numbered(example::life));
+    let collections = recording.gc(TimeRange::ALL).unwrap();
+    assert_eq!(read(collections), numbered(example::collection));
+}
+
+fn read<R>(rows: Rows<R>) -> Vec<R> {
+    assert_eq!(rows.problems(), []);
+    rows.map(Result::unwrap).collect()
+}
+
+fn numbered<R>(row: fn(u32) -> R) -> Vec<R> {
+    (0..example::HAPPENINGS).map(row).collect()
 }
 
 #[test]
@@ -120,6 +145,82 @@ fn an_unfinished_recording_compacts_elsewhere() {
         "files are replaced"
     );
     assert_eq!(example::read_samples(&place.path), example::expected(100));
+}
+
+#[test]
+fn a_time_range_gives_the_runs_that_began_in_it() {
+    let place = place();
+    let mut writer =
+        Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
+    // Each in a batch of its own, the last to end first.
+    for n in (0..8).rev() {
+        writer.run(&example::run(n));
+        writer.flush().unwrap();
+    }
+    let range = TimeRange {
+        since_ns: Some(1_000_000),
+        until_ns: Some(4_000_000),
+    };
+    let begun = || -> Vec<Run> { read(Recording::open(&place.path).unwrap().runs(range).unwrap()) };
+    let wanted: Vec<Run> = (1..4).map(example::run).collect();
+    assert_eq!(begun(), wanted);
+    writer.finish(&mut Manifest::default()).unwrap();
+    assert_eq!(begun(), wanted);
+}
+
+/// Tables that format 1.0 has not.
+const SINCE_1_1: [Table; 4] = [Table::Runs, Table::Messages, Table::Lifecycle, Table::Gc];
+
+/// Makes of a recording what format 1.0 would have made of it.
+fn make_1_0(path: &Path) {
+    for entry in fs::read_dir(path).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let table = name.split('.').next().unwrap();
+        if SINCE_1_1.iter().any(|later| later.name() == table) {
+            fs::remove_file(&file).unwrap();
+        }
+    }
+    let manifest = path.join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["format_version"]["minor"] = 0.into();
+    let tables = json["tables"].as_object_mut().unwrap();
+    tables.retain(|name, _| SINCE_1_1.iter().all(|later| later.name() != name));
+    fs::write(&manifest, json.to_string()).unwrap();
+}
+
+fn check_1_0(recording: &Recording) {
+    assert_eq!(recording.manifest().format_version.minor, 0);
+    assert_eq!(recording.dictionary().unwrap(), (dictionary(), vec![]));
+    assert_eq!(read(recording.samples().unwrap()), example::expected(100));
+    assert_eq!(read(recording.losses().unwrap()), [example::loss()]);
+    assert_eq!(read(recording.runs(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.messages(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.lifecycle(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.gc(TimeRange::ALL).unwrap()), []);
+    for of in recording.tables().unwrap() {
+        assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));
+    }
+    let elsewhere = recording.path().with_extension("tables");
+    let compacted = recording.compact_to(&elsewhere).unwrap();
+    assert!(compacted.iter().all(|of| of.files[0].is_file()));
+}
+
+#[test]
+fn a_recording_of_format_1_0_opens_and_has_no_events() {
+    let place = place();
+    let mut writer =
+        Writer::create(&place.path, Manifest::default(), WriterOptions::default()).unwrap();
+    example::write_dictionary(&mut writer);
+    example::write_samples(&mut writer, 0, 100);
+    make_1_0(&place.path);
+    check_1_0(&Recording::open(&place.path).unwrap());
+
+    writer.finish(&mut example::ended(100)).unwrap();
+    make_1_0(&place.path);
+    check_1_0(&Recording::open(&place.path).unwrap());
+    assert_eq!(check(&place.path).unwrap().problems, []);
 }
 
 #[test]

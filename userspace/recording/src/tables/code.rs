@@ -56,6 +56,7 @@ pub struct CodeEvent {
 
 impl Row for CodeEvent {
     const TABLE: Table = Table::Code;
+    const SORTED_BY: &'static str = "ts_ns";
 
     fn fields() -> Vec<Field> {
         vec![

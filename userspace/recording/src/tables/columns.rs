@@ -1,11 +1,14 @@
 //! Typed access to the columns of a batch of unknown origin.
 
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, ListArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
+use escope_model::SchedulerId;
 
 /// A column without nulls.
 pub(super) fn required(name: &str, kind: DataType) -> Field {
@@ -39,6 +42,22 @@ pub(super) fn maybe_texts<S: AsRef<str>>(values: impl Iterator<Item = Option<S>>
     Arc::new(values.collect::<StringArray>())
 }
 
+/// A text array of schedulers' names, each of which is printed once.
+pub(super) fn schedulers(ids: impl Iterator<Item = Option<SchedulerId>>) -> ArrayRef {
+    let mut names: HashMap<SchedulerId, Rc<str>> = HashMap::new();
+    let texts: Vec<Option<Rc<str>>> = ids
+        .map(|id| {
+            id.map(|id| {
+                names
+                    .entry(id)
+                    .or_insert_with(|| id.to_string().into())
+                    .clone()
+            })
+        })
+        .collect();
+    maybe_texts(texts.iter().map(|name| name.as_deref()))
+}
+
 /// Finds columns by name and checks their types.
 pub(super) struct Columns<'a>(pub(super) &'a RecordBatch);
 
@@ -68,12 +87,22 @@ impl<'a> Columns<'a> {
 
     /// Unsigned 64-bit numbers without nulls.
     pub(super) fn u64(&self, name: &str) -> Result<&'a PrimitiveArray<UInt64Type>, String> {
-        without_nulls(name, self.primitive(name)?)
+        without_nulls(name, self.maybe_u64(name)?)
+    }
+
+    /// Unsigned 64-bit numbers.
+    pub(super) fn maybe_u64(&self, name: &str) -> Result<&'a PrimitiveArray<UInt64Type>, String> {
+        self.primitive(name)
     }
 
     /// Signed 64-bit numbers without nulls.
     pub(super) fn i64(&self, name: &str) -> Result<&'a PrimitiveArray<Int64Type>, String> {
-        without_nulls(name, self.primitive(name)?)
+        without_nulls(name, self.maybe_i64(name)?)
+    }
+
+    /// Signed 64-bit numbers.
+    pub(super) fn maybe_i64(&self, name: &str) -> Result<&'a PrimitiveArray<Int64Type>, String> {
+        self.primitive(name)
     }
 
     /// Floating point numbers without nulls.

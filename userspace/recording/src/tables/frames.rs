@@ -25,6 +25,7 @@ pub(crate) struct FrameRow {
 
 impl Row for FrameRow {
     const TABLE: Table = Table::Frames;
+    const SORTED_BY: &'static str = "frame";
 
     fn fields() -> Vec<Field> {
         vec![

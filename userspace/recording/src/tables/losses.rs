@@ -10,6 +10,7 @@ use super::{Row, Table, Timed};
 
 impl Row for Loss {
     const TABLE: Table = Table::Losses;
+    const SORTED_BY: &'static str = "from_ns";
 
     fn fields() -> Vec<Field> {
         vec![

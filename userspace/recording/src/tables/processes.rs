@@ -15,6 +15,7 @@ use super::{Keyed, Row, Table};
 
 impl Row for ProcessInfo {
     const TABLE: Table = Table::Processes;
+    const SORTED_BY: &'static str = "proc";
 
     fn fields() -> Vec<Field> {
         vec![

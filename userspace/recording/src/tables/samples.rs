@@ -1,21 +1,19 @@
 //! Table `samples`: one row a CPU sample.
 
-use std::collections::HashMap;
-use std::rc::Rc;
-
 use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field};
 use escope_model::{Activity, ProcId, Sample, SchedulerId, StackId, Truncation};
 
 use super::columns::{
-    Columns, Words, maybe_numbers, maybe_texts, number_at, numbers, optional, required, text_at,
-    texts,
+    Columns, Words, maybe_numbers, maybe_texts, number_at, numbers, optional, required, schedulers,
+    text_at, texts,
 };
 use super::{Row, Table, Timed};
 
 impl Row for Sample {
     const TABLE: Table = Table::Samples;
+    const SORTED_BY: &'static str = "ts_ns";
 
     fn fields() -> Vec<Field> {
         vec![
@@ -32,16 +30,11 @@ impl Row for Sample {
     }
 
     fn columns(rows: &[Sample]) -> Vec<ArrayRef> {
-        let mut scheduler = SchedulerNames::default();
-        let schedulers: Vec<Option<Rc<str>>> = rows
-            .iter()
-            .map(|row| row.scheduler.map(|id| scheduler.get(id)))
-            .collect();
         vec![
             numbers::<Int64Type>(rows.iter().map(|row| row.ts_ns)),
             numbers::<UInt32Type>(rows.iter().map(|row| row.cpu)),
             numbers::<UInt32Type>(rows.iter().map(|row| row.tid)),
-            maybe_texts(schedulers.iter().map(|name| name.as_deref())),
+            schedulers(rows.iter().map(|row| row.scheduler)),
             maybe_numbers::<UInt32Type>(rows.iter().map(|row| row.proc.map(|id| id.0))),
             numbers::<UInt32Type>(rows.iter().map(|row| row.stack.0)),
             texts(rows.iter().map(|row| row.activity.as_str())),
@@ -89,18 +82,5 @@ impl Row for Sample {
 impl Timed for Sample {
     fn ts_ns(&self) -> i64 {
         self.ts_ns
-    }
-}
-
-/// Prints each scheduler's name once.
-#[derive(Default)]
-struct SchedulerNames(HashMap<SchedulerId, Rc<str>>);
-
-impl SchedulerNames {
-    fn get(&mut self, id: SchedulerId) -> Rc<str> {
-        self.0
-            .entry(id)
-            .or_insert_with(|| id.to_string().into())
-            .clone()
     }
 }

@@ -23,6 +23,7 @@ pub struct SeriesPoint {
 
 impl Row for SeriesPoint {
     const TABLE: Table = Table::Series;
+    const SORTED_BY: &'static str = "ts_ns";
 
     fn fields() -> Vec<Field> {
         vec![

@@ -27,6 +27,7 @@ fn element() -> Field {
 
 impl Row for StackRow {
     const TABLE: Table = Table::Stacks;
+    const SORTED_BY: &'static str = "stack";
 
     fn fields() -> Vec<Field> {
         vec![

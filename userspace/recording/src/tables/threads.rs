@@ -10,6 +10,7 @@ use super::{Keyed, Row, Table};
 
 impl Row for ThreadInfo {
     const TABLE: Table = Table::Threads;
+    const SORTED_BY: &'static str = "tid";
 
     fn fields() -> Vec<Field> {
         vec![
