@@ -25,6 +25,7 @@ pub mod probes;
 mod process;
 mod proof;
 mod scheduler;
+mod signal;
 pub mod snapshot;
 pub mod stack;
 mod target;
@@ -35,6 +36,7 @@ pub use died::Ran;
 pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};
+pub use signal::{Signal, SignalAtoms};
 pub use target::{
     Beam, CoreFile, CoreThread, Elf, ExecutableMapping, MappedFile, PerfFileKind, find_beams,
     is_stopped, proc_path, read_executable_mappings, read_threads,

@@ -35,8 +35,4 @@ pub use names::{ErlangName, quote_atom};
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};
-<<<<<<< HEAD
 pub use vm_event::{HeapWords, MessageShape, VmEvent, VmEventKind};
-=======
-pub use vm_event::{MessageShape, VmEvent, VmEventKind};
->>>>>>> f9d74cd6c4870a5db4420b089d66e3dd51890be6

@@ -78,6 +78,7 @@ pub(super) fn name(probe: Probe) -> &'static str {
         Probe::Dequeue => "beam_jit_remove_message",
         Probe::Spawn => "erl_create_process",
         Probe::Exit => "erts_do_exit_process",
+        Probe::ContinueExit => "erts_continue_exit_process",
         Probe::CollectNoBump => "erts_garbage_collect_nobump",
         Probe::Collect => "erts_garbage_collect",
         Probe::CollectAfterBif => "erts_gc_after_bif_call_lhf",

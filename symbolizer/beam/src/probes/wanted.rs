@@ -22,8 +22,10 @@ pub enum Probe {
     Dequeue,
     /// A process is to be spawned.
     Spawn,
-    /// A process exits.
+    /// A process exits by itself, for a reason.
     Exit,
+    /// A process is ending, however that came; more than once if there is much to do.
+    ContinueExit,
     /// A garbage collection may begin: from JIT code and for system tasks.
     CollectNoBump,
     /// The same from C code.
@@ -39,7 +41,7 @@ pub enum Probe {
 }
 
 /// All of them.
-pub const PROBES: [Probe; 15] = [
+pub const PROBES: [Probe; 16] = [
     Probe::ScheduleOut,
     Probe::ScheduleIn,
     Probe::DirtyNif,
@@ -49,6 +51,7 @@ pub const PROBES: [Probe; 15] = [
     Probe::Dequeue,
     Probe::Spawn,
     Probe::Exit,
+    Probe::ContinueExit,
     Probe::CollectNoBump,
     Probe::Collect,
     Probe::CollectAfterBif,
@@ -200,6 +203,7 @@ impl Probe {
             Probe::Unregister => &const { [argument(What::Process, 0), argument(What::Name, 3)] },
             // (Process *, ...)
             Probe::ScheduleIn
+            | Probe::ContinueExit
             | Probe::DirtySystemTask
             | Probe::CollectNoBump
             | Probe::Collect
