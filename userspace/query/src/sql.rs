@@ -166,6 +166,10 @@ fn problems(recording: &Recording) -> Result<Vec<Problem>, QueryError> {
     let (_, mut problems) = recording.dictionary()?;
     problems.extend_from_slice(recording.samples()?.problems());
     problems.extend_from_slice(recording.series(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.runs(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.messages(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.lifecycle(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.gc(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.losses()?.problems());
     problems.extend_from_slice(recording.code()?.problems());
     Ok(problems)

@@ -225,10 +225,10 @@ impl Check<'_> {
         }
     }
 
-    /// Samples that were captured and are not here.
+    /// Samples and events that were captured and are not here.
     fn losses(&mut self) {
         for loss in &self.source.manifest.losses {
-            if loss.place == "unwritten" {
+            if loss.place.starts_with("unwritten") {
                 let what = format!("{} {}; {}", loss.count, loss.meaning, loss.remedy);
                 self.problems.push(Problem::new("recording", what));
             }

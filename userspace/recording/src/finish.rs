@@ -39,8 +39,8 @@ pub struct Finished {
 
 impl Writer {
     /// Ends the recording: sorts it into Parquet files and replaces the manifest by
-    /// `manifest`, whose format version, form and tables are set here. Samples that could not
-    /// be written are taken out of its totals and added to its losses.
+    /// `manifest`, whose format version, form and tables are set here. Samples and events that
+    /// could not be written are added to its losses; the samples leave its totals.
     ///
     /// # Errors
     /// If the last rows cannot be flushed, or, as [`RecordingError::NotCompacted`], if
@@ -48,7 +48,7 @@ impl Writer {
     /// recording opens.
     pub fn finish(mut self, manifest: &mut Manifest) -> Result<Finished, RecordingError> {
         let flushed = self.flush();
-        let unwritten = self.samples.buffered() as u64;
+        let unwritten = self.unwritten();
         let (disk, path) = self.close();
         let disk = &*disk;
         manifest.format_version = FORMAT_VERSION;
@@ -60,7 +60,7 @@ impl Writer {
                 folder: path.clone(),
                 manifest: manifest.clone(),
             };
-            lose(manifest, unwritten, &source);
+            lose(manifest, &unwritten, &source);
             fail(manifest, &e);
             // Best effort: how it ended is worth knowing, but the rows matter more.
             let _ = manifest::save(disk, &path, manifest);
@@ -92,6 +92,36 @@ impl Writer {
             }
         }
     }
+
+    /// Rows that no flush could write, of the tables that hold what was seen.
+    fn unwritten(&self) -> [Unwritten; 5] {
+        let of = |rows: usize, place, what| Unwritten {
+            rows: rows as u64,
+            place,
+            what,
+        };
+        [
+            of(self.samples.buffered(), SAMPLES, "samples"),
+            of(self.runs.buffered(), "unwritten_runs", "runs"),
+            of(self.messages.buffered(), "unwritten_messages", "messages"),
+            of(
+                self.lifecycle.buffered(),
+                "unwritten_lifecycle",
+                "events of processes' lives",
+            ),
+            of(self.gc.buffered(), "unwritten_gc", "garbage collections"),
+        ]
+    }
+}
+
+/// Where samples were lost to the disk.
+const SAMPLES: &str = "unwritten";
+
+/// Rows of one table that the disk would not take.
+struct Unwritten {
+    rows: u64,
+    place: &'static str,
+    what: &'static str,
 }
 
 /// It did not end as it should have.
@@ -102,10 +132,12 @@ fn fail(manifest: &mut Manifest, error: &RecordingError) {
     }
 }
 
-/// Samples that the disk would not take. The totals are those of what is there.
-fn lose(manifest: &mut Manifest, unwritten: u64, source: &Source) {
+/// What the disk would not take. The totals are those of what is there.
+fn lose(manifest: &mut Manifest, unwritten: &[Unwritten], source: &Source) {
     let totals = &mut manifest.totals;
-    totals.samples = totals.samples.saturating_sub(unwritten);
+    for lost in unwritten.iter().filter(|lost| lost.place == SAMPLES) {
+        totals.samples = totals.samples.saturating_sub(lost.rows);
+    }
     if let Ok((rows, _)) = source.keyed::<StackRow>() {
         totals.stacks = rows.len() as u64;
     }
@@ -115,13 +147,14 @@ fn lose(manifest: &mut Manifest, unwritten: u64, source: &Source) {
     if let Ok((rows, _)) = source.keyed::<ProcessInfo>() {
         totals.processes = rows.len() as u64;
     }
-    if unwritten > 0 {
+    let to_ns = manifest.ended.as_ref().map_or(0, |ended| ended.at_ns);
+    for lost in unwritten.iter().filter(|lost| lost.rows > 0) {
         manifest.losses.push(Loss {
             from_ns: 0,
-            to_ns: manifest.ended.as_ref().map_or(0, |ended| ended.at_ns),
-            place: "unwritten".to_owned(),
-            count: unwritten,
-            meaning: "samples were captured but could not be written".to_owned(),
+            to_ns,
+            place: lost.place.to_owned(),
+            count: lost.rows,
+            meaning: format!("{} were captured but could not be written", lost.what),
             remedy: "free some space, or record to another disk".to_owned(),
         });
     }

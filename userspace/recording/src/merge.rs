@@ -14,7 +14,7 @@ use crate::error::RecordingError;
 use crate::stream::BatchPlace;
 use crate::tables::Timed;
 
-/// About 256 MiB of samples.
+/// About 256 MiB of samples, less than twice that of messages.
 pub(crate) const MAX_WAITING: usize = 4 << 20;
 
 /// Gives out the rows of batches in time order, chunk by chunk.

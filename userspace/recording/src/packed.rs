@@ -21,4 +21,6 @@ pub(crate) fn unfinished_path(folder: &Path, table: Table) -> PathBuf {
 }
 
 #[cfg(test)]
+mod size;
+#[cfg(test)]
 mod tests;

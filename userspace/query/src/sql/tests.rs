@@ -224,8 +224,12 @@ fn every_table_is_listed_with_its_columns() {
         [
             "code",
             "frames",
+            "gc",
+            "lifecycle",
             "losses",
+            "messages",
             "processes",
+            "runs",
             "samples",
             "series",
             "stacks",
@@ -236,14 +240,14 @@ fn every_table_is_listed_with_its_columns() {
             "stack_frames",
         ]
     );
-    assert_eq!(sources[7].kind, SourceKind::Recorded);
-    assert_eq!(sources[8].kind, SourceKind::Derived);
-    let stacks = &sources[6].columns;
+    assert_eq!(sources[11].kind, SourceKind::Recorded);
+    assert_eq!(sources[12].kind, SourceKind::Derived);
+    let stacks = &sources[10].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[1].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[8].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[12].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use crate::check::check;
 use crate::disk::failing::FailingDisk;
-use crate::error::RecordingError;
+use crate::error::{Problem, RecordingError};
 use crate::example::{self, place};
 use crate::manifest::{EndedHow, Form, Manifest};
+use crate::range::TimeRange;
 use crate::recording::Recording;
 use crate::reserve;
 use crate::writer::{Writer, WriterOptions};
@@ -114,7 +115,7 @@ fn a_disk_that_fills_up_while_finishing_keeps_the_streams() {
 
 #[test]
 fn a_full_disk_still_says_what_it_did_not_take() {
-    for room in [300, 2000, 5000] {
+    for room in [300, 2000, 5000, 9000, 14_000] {
         let place = place();
         let disk = Box::new(FailingDisk::fills_after(RESERVE + 2000 + room));
         let mut writer =
@@ -138,13 +139,44 @@ fn a_full_disk_still_says_what_it_did_not_take() {
         let told = recording.manifest();
         assert!(told.ended.is_some(), "the last manifest found no room");
         assert_eq!(told.totals.samples, taken);
-        let loss = told.losses.last().unwrap();
-        assert_eq!((loss.place.as_str(), loss.count), ("unwritten", buffered));
+        assert_eq!(lost(told, "unwritten"), buffered);
+        every_event_is_there_or_lost(&recording);
         assert!(!place.path.join("reserve").exists());
         let ended = told.ended.as_ref().unwrap();
         assert_eq!(ended.how, EndedHow::Failed);
         let problems = check(&place.path).unwrap().problems;
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].what.contains("could not be written"));
+        assert_eq!(problems.len(), told.losses.len(), "{problems:?}");
+        let told = |problem: &Problem| problem.what.contains("could not be written");
+        assert!(problems.iter().all(told), "{problems:?}");
+    }
+}
+
+fn lost(manifest: &Manifest, place: &str) -> u64 {
+    let mut losses = manifest.losses.iter();
+    losses
+        .find(|loss| loss.place == place)
+        .map_or(0, |loss| loss.count)
+}
+
+fn every_event_is_there_or_lost(recording: &Recording) {
+    let all = TimeRange::ALL;
+    for (there, place) in [
+        (recording.runs(all).unwrap().count(), "unwritten_runs"),
+        (
+            recording.messages(all).unwrap().count(),
+            "unwritten_messages",
+        ),
+        (
+            recording.lifecycle(all).unwrap().count(),
+            "unwritten_lifecycle",
+        ),
+        (recording.gc(all).unwrap().count(), "unwritten_gc"),
+    ] {
+        let lost = lost(recording.manifest(), place);
+        assert_eq!(
+            there as u64 + lost,
+            u64::from(example::HAPPENINGS),
+            "{place}"
+        );
     }
 }
