@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_session::{Given, Layout, TargetChoice};
+use escope_session::{EventSelection, Given, Layout, TargetChoice};
 
 use crate::time;
 
@@ -115,6 +115,10 @@ pub(crate) struct RecordArgs {
     /// samples; chosen by frequency when not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
     pub(crate) ring_kib: Option<u32>,
+    /// Which events of the VM to record besides samples, with commas between them: sched, msg,
+    /// proc, or the presets light, messages, full
+    #[arg(long, default_value = "none", value_name = "KINDS")]
+    pub(crate) events: EventSelection,
     /// No progress and no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,

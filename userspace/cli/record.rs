@@ -103,6 +103,7 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
         ClockArg::Cycles => ClockChoice::Cycles,
     };
     options.erlang_stack_bytes = args.stack_kib * 1024;
+    options.events = args.events;
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options
 }

@@ -37,6 +37,16 @@ pub(crate) fn print(summary: &Summary) {
             )
         }),
     );
+    if let Some(events) = &summary.events {
+        say!(
+            "  events    {} of {} that happened",
+            events.recorded,
+            events.attempts
+        );
+        for why in &events.missing {
+            say!("  note      events that could not be seen: {why}");
+        }
+    }
     if counters.attempts > 0 {
         complete(&summary.statistics);
     }
@@ -45,6 +55,10 @@ pub(crate) fn print(summary: &Summary) {
     }
     for loss in &summary.losses {
         let (of_whole, what) = match loss.place.as_str() {
+            "event_ring_full" | "event_gap" => (
+                summary.events.as_ref().map_or(0, |events| events.attempts),
+                "events",
+            ),
             "code_ring_full" | "code_unseen" => (counters.code_attempts, "code registrations"),
             _ => (counters.attempts, "attempts"),
         };

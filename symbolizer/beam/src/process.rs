@@ -8,11 +8,18 @@ use crate::layout::Layout;
 pub struct ProcessState(pub u32);
 
 impl ProcessState {
+    /// It is on its way out, or gone.
+    pub const ENDING: u32 = Self::FREE | Self::EXITING;
+    /// It has something to do besides the system's own tasks.
+    pub const RUNNABLE: u32 = 1 << 13;
+    /// What it does next is for a dirty scheduler.
+    pub const DIRTY: u32 = 1 << 26 | 1 << 27;
     const FREE: u32 = 1 << 10;
     const EXITING: u32 = 1 << 11;
     const ACTIVE: u32 = 1 << 13 | 1 << 20 | 1 << 28;
     const RUNNING: u32 = 1 << 15 | 1 << 21;
-    const SUSPENDED: u32 = 1 << 16;
+    /// It was suspended.
+    pub const SUSPENDED: u32 = 1 << 16;
     /// A garbage collection is under way.
     pub const GC: u32 = 1 << 17;
     const DIRTY_RUNNING: u32 = 1 << 29;

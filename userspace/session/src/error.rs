@@ -62,6 +62,12 @@ pub enum SessionError {
         /// How many bytes were other ones the second time.
         changed_bytes: u64,
     },
+    /// None of the probes that were asked for has a place.
+    #[error(
+        "the VM shows no place for the events that were asked for ({0}): record without \
+             --events"
+    )]
+    NoProbes(String),
     /// A memory image could not be written.
     #[error("cannot write the image {}: {what}", path.display())]
     Image {
@@ -114,6 +120,7 @@ impl SessionError {
             | SessionError::SeveralBeams(_)
             | SessionError::NoSuchNode { .. }
             | SessionError::NoSuchInner { .. }
+            | SessionError::NoProbes(_)
             | SessionError::Capture(
                 CaptureError::NotPermitted
                 | CaptureError::NoBtf

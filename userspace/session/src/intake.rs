@@ -111,6 +111,17 @@ impl Intake {
         }
     }
 
+    /// Whether what was taken waits for code to be read anew.
+    pub(crate) fn waits(&self) -> bool {
+        self.doubt_since_ns.is_some()
+    }
+
+    /// Whether all that the VM has announced of its code was handed over.
+    pub(crate) fn is_sound(&self, capture: &Capture) -> bool {
+        let exact = *capture.code_following() == CodeFollowing::Exact;
+        !exact || capture.code_records() == self.code_records
+    }
+
     fn fetch(
         &mut self,
         capture: &mut Capture,

@@ -11,6 +11,7 @@
 
 mod cost;
 mod error;
+mod events;
 mod find;
 mod intake;
 mod launch;
@@ -34,9 +35,10 @@ pub use escope_capture::{
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
+pub use events::EventSelection;
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
 pub use options::RecordOptions;
-pub use outcome::{Checked, Progress, Stop, Summary};
+pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};

@@ -83,6 +83,31 @@ pub(crate) fn code_unseen(count: u64, from_ns: i64, to_ns: i64) -> Option<Loss> 
     })
 }
 
+/// Events that were dropped, and those given up with them.
+pub(crate) fn events((lost, given_up): (u64, u64), from_ns: i64, to_ns: i64) -> Vec<Loss> {
+    let loss = |place: &str, count: u64, meaning: &str| {
+        (count > 0).then(|| Loss {
+            from_ns,
+            to_ns,
+            place: place.to_owned(),
+            count,
+            meaning: meaning.to_owned(),
+            remedy: "ask for fewer --events, or give the recorder more CPU time".to_owned(),
+        })
+    };
+    let dropped = loss(
+        "event_ring_full",
+        lost,
+        "events of the VM were dropped, because the recorder did not fetch them in time",
+    );
+    let given_up = loss(
+        "event_gap",
+        given_up,
+        "events lay among dropped ones, so that no runs and messages can be told of that time",
+    );
+    dropped.into_iter().chain(given_up).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use escope_wire::Counters;

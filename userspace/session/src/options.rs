@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use escope_capture::ClockChoice;
 
+use crate::EventSelection;
+
 /// What to record.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -23,6 +25,10 @@ pub struct RecordOptions {
     pub native_stack_bytes: u32,
     /// Size of the ring between kernel and recorder; `None` chooses by frequency.
     pub ring_bytes: Option<u32>,
+    /// Which events of the VM to record.
+    pub events: EventSelection,
+    /// Size of their ring.
+    pub event_ring_bytes: u32,
 }
 
 impl RecordOptions {
@@ -37,6 +43,8 @@ impl RecordOptions {
             erlang_stack_bytes: 64 * 1024,
             native_stack_bytes: 64 * 1024,
             ring_bytes: None,
+            events: EventSelection::default(),
+            event_ring_bytes: 64 << 20,
         }
     }
 
@@ -50,6 +58,10 @@ impl RecordOptions {
     }
 
     pub(crate) fn drain_every(&self) -> Duration {
+        // A busy VM fills the ring of events with a hundred MB a second.
+        if !self.events.is_empty() {
+            return Duration::from_millis(10);
+        }
         Duration::from_millis(match self.frequency_hz {
             0..=199 => 50,
             200..=1999 => 20,

@@ -59,6 +59,17 @@ pub struct Checked {
     pub sampled_cpu_ns: u64,
 }
 
+/// What came of the events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventsSummary {
+    /// Hits of probes.
+    pub attempts: u64,
+    /// Of those, recorded.
+    pub recorded: u64,
+    /// Why probes that were asked for could not be placed.
+    pub missing: Vec<String>,
+}
+
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -74,6 +85,8 @@ pub struct Summary {
     pub clock: Clock,
     /// Kernel half's counters.
     pub counters: Counters,
+    /// Events of the VM: hits of probes, and what they are called that had no place.
+    pub events: Option<EventsSummary>,
     /// What the symbolizer saw.
     pub statistics: Statistics,
     /// Distinct frames, stacks, processes.

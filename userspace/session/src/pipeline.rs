@@ -5,7 +5,7 @@ use std::mem;
 use escope_beam::code::ModuleCode;
 use escope_beam::memory::LiveMemory;
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{CodeRegistered, RawSample};
+use escope_model::{CodeRegistered, Life, Message, RawSample, Run};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
@@ -116,6 +116,24 @@ impl Pipeline {
             start: change.start,
             size: change.bytes,
         });
+    }
+
+    /// Adds a run; its process and place may be new.
+    pub(crate) fn run(&mut self, run: &Run) {
+        self.write_new();
+        self.writer.run(run);
+    }
+
+    /// Adds a message; its processes may be new.
+    pub(crate) fn message(&mut self, message: &Message) {
+        self.write_new();
+        self.writer.message(message);
+    }
+
+    /// Adds an event of a process's life; the processes may be new.
+    pub(crate) fn life(&mut self, life: &Life) {
+        self.write_new();
+        self.writer.life(life);
     }
 
     /// The target has mapped code that is not known: a NIF library, a driver, more JIT code.

@@ -15,6 +15,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
+use crate::events::Events;
 use crate::intake::Intake;
 use crate::manifest::manifest;
 use crate::options::RecordOptions;
@@ -39,6 +40,7 @@ pub struct Recorder {
     counters: Counters,
     counted_ns: u64,
     intake: Intake,
+    events: Option<Events>,
     /// The target's CPU time when the timers were started.
     target_cpu_ns: Option<u64>,
     /// What it had used since, and what the samples stood for, when both were last known.
@@ -78,6 +80,15 @@ impl Recorder {
             symbolizer.read_all_names();
             symbolizer.read_dump();
         }
+        let events = match options.events.is_empty() {
+            true => None,
+            false => Some(Events::load(
+                symbolizer.vm(),
+                options.events,
+                options.event_ring_bytes,
+                origin_ns,
+            )?),
+        };
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
         let pipeline = Pipeline::new(symbolizer, writer, origin_ns);
@@ -94,6 +105,7 @@ impl Recorder {
             counters: Counters::default(),
             counted_ns: origin_ns,
             intake,
+            events,
             target_cpu_ns: None,
             checked: None,
         };
@@ -114,6 +126,9 @@ impl Recorder {
         self.pipeline.read_threads();
         self.drain()?;
         self.target_cpu_ns = target_cpu_ns(self.vm().pid);
+        if let Some(events) = &mut self.events {
+            events.arm(&mut self.pipeline)?;
+        }
         self.capture.start_ticks()?;
         self.flush()
     }
@@ -174,8 +189,13 @@ impl Recorder {
     pub fn finish(mut self, ended: EndedHow, note: Option<String>) -> Summary {
         // Before the timers go, which takes a while: the target runs on meanwhile.
         let target_used = target_cpu_ns(self.vm().pid);
+        let last = self.last_events();
         self.capture.stop();
         let drained = self.intake.take_all(&mut self.capture, &mut self.pipeline);
+        if let Some(events) = &mut self.events {
+            events.finish(monotonic_ns(), &mut self.pipeline);
+        }
+        let drained = drained.and(last);
         if ended != EndedHow::TargetExited {
             self.compare_cpu(target_used);
         }
@@ -200,6 +220,7 @@ impl Recorder {
             duration: Duration::from_nanos(duration_ns),
             clock: self.capture.clock(),
             counters: self.counters,
+            events: self.events.as_ref().map(Events::summary),
             statistics: self.pipeline.symbolizer.statistics(),
             distinct: self.pipeline.symbolizer.counts(),
             first_sample: self.first_sample_ns().map(Duration::from_nanos),
@@ -224,6 +245,16 @@ impl Recorder {
         summary
     }
 
+    /// Removes the probes and takes what they have seen.
+    fn last_events(&mut self) -> Result<(), SessionError> {
+        let Some(events) = &mut self.events else {
+            return Ok(());
+        };
+        events.disarm();
+        while events.fetch()? {}
+        Ok(())
+    }
+
     /// Waits for the next drain; true when the target has ended meanwhile.
     fn wait(&self, time: Duration) -> bool {
         let Some(target) = &self.target else {
@@ -240,7 +271,19 @@ impl Recorder {
     }
 
     fn drain(&mut self) -> Result<bool, SessionError> {
-        self.intake.take(&mut self.capture, &mut self.pipeline)
+        // Before the code: what an event lies in was registered before.
+        let mut more = match &mut self.events {
+            Some(events) => events.fetch()?,
+            None => false,
+        };
+        more |= self.intake.take(&mut self.capture, &mut self.pipeline)?;
+        if let Some(events) = &mut self.events
+            && !self.intake.waits()
+        {
+            let sound = || self.intake.is_sound(&self.capture);
+            events.write(&mut self.pipeline, &sound);
+        }
+        Ok(more)
     }
 
     fn flush(&mut self) -> Result<(), SessionError> {
@@ -328,6 +371,14 @@ impl Recorder {
             since_origin(self.counted_ns),
             since_origin(now_ns),
         ));
+        if let Some(events) = &mut self.events {
+            let (lost, given_up) = events.take_losses();
+            losses.extend(losses::events(
+                (lost, given_up),
+                since_origin(self.counted_ns),
+                since_origin(now_ns),
+            ));
+        }
         for loss in &losses {
             self.pipeline.writer().loss(loss);
         }
@@ -351,6 +402,18 @@ impl Recorder {
         totals.processes = processes as u64;
         totals.erlang_stacks = seen.erlang_stacks;
         totals.complete_stacks = seen.erlang_complete;
+        if let Some(events) = &self.events {
+            let counters = events.counters();
+            let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+            for (name, value) in [
+                ("event_attempts", sum(&counters.attempts)),
+                ("events_recorded", sum(&counters.recorded)),
+                ("events_lost", sum(&counters.ring_full)),
+                ("events_unreadable", sum(&counters.unreadable)),
+            ] {
+                totals.counters.insert(name.to_owned(), value);
+            }
+        }
         for (name, value) in [
             ("on_scheduler", seen.on_scheduler),
             ("with_process", seen.with_process),

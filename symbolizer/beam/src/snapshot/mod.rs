@@ -222,6 +222,24 @@ pub fn snapshot_where<M: Memory>(
     Ok((processes, all))
 }
 
+/// What every process is called: its pid as a term, the address of its struct, and of the rest
+/// name, label, calls, parent, status.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn called<M: Memory>(vm: &Vm<M>) -> Result<Vec<(u64, u64, ProcessSnapshot)>, BeamError> {
+    let reader = TermReader::new(vm);
+    let (mut code, native) = (CodeMap::new(), BTreeMap::new());
+    let mut all = Vec::new();
+    for pointers in table(vm)?.chunks(CHUNK) {
+        let options = SnapshotOptions::NAMES;
+        let reads = chunk(&reader, vm, &mut code, pointers, &native, options);
+        let reads = reads.into_iter();
+        all.extend(reads.map(|read| (read.id, read.address, read.process)));
+    }
+    Ok(all)
+}
+
 /// Reads some processes at once.
 fn chunk<M: Memory>(
     reader: &TermReader<'_, M>,

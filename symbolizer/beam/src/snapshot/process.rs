@@ -27,6 +27,8 @@ pub(super) struct Parts<'p> {
 pub(super) struct Read {
     /// Where the struct lies.
     pub(super) address: u64,
+    /// Its pid, as a term.
+    pub(super) id: u64,
     pub(super) process: ProcessSnapshot,
     pub(super) addresses: Vec<u64>,
     /// Shared counters of its monitors, and what they were.
@@ -133,6 +135,7 @@ pub(super) fn read<M: Memory>(
     };
     Some(Read {
         address: parts.address,
+        id: process.id(),
         process: snapshot,
         addresses: walked.addresses,
         counters,

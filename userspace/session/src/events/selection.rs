@@ -26,7 +26,13 @@ impl EventSelection {
         };
         &[
             ("none", NONE),
-            ("sched", EventSelection { sched: true, ..NONE }),
+            (
+                "sched",
+                EventSelection {
+                    sched: true,
+                    ..NONE
+                },
+            ),
             ("msg", EventSelection { msg: true, ..NONE }),
             ("proc", EventSelection { proc: true, ..NONE }),
             ("gc", EventSelection { gc: true, ..NONE }),

@@ -1,0 +1,146 @@
+//! Which probes a selection of events needs, as the kernel half wants to be told.
+
+use escope_beam::probes::{Missing, Place, Probe, Site, What};
+use escope_beam::{ProcessState, Vm};
+use escope_capture::EventSite;
+use escope_timeline::StateBits;
+use escope_wire::{EventConfig, NO_REGISTER, what};
+
+use super::EventSelection;
+
+/// What a probe sees, the words it takes in the order that the kernel half expects, and how
+/// many of them it cannot do without.
+type Use = (u32, Probe, &'static [What], usize);
+
+const SCHED: &[Use] = &[
+    (what::IN, Probe::ScheduleIn, &[What::Process], 1),
+    (what::IN, Probe::DirtyNif, &[What::Process], 1),
+    (what::IN, Probe::DirtyBif, &[What::Process], 1),
+    (what::IN, Probe::DirtySystemTask, &[What::Process], 1),
+    (
+        what::OUT,
+        Probe::ScheduleOut,
+        &[What::Process, What::Reductions],
+        2,
+    ),
+];
+
+const MESSAGES: &[Use] = &[
+    (
+        what::ENQUEUE,
+        Probe::Enqueue,
+        &[What::From, What::Receiver, What::First, What::Last],
+        4,
+    ),
+    (
+        what::DEQUEUE,
+        Probe::Dequeue,
+        &[What::Process, What::Message],
+        1,
+    ),
+];
+
+const LIVES: &[Use] = &[
+    (what::EXIT, Probe::ContinueExit, &[What::Process], 1),
+    (
+        what::REGISTER,
+        Probe::Register,
+        &[What::Process, What::Name, What::Id],
+        3,
+    ),
+    (
+        what::UNREGISTER,
+        Probe::Unregister,
+        &[What::Process, What::Name],
+        2,
+    ),
+];
+
+/// The sites that a selection needs, of those that were found; and those that it lacks.
+pub(crate) fn sites(
+    found: &[Result<Site, Missing>],
+    selection: EventSelection,
+) -> (Vec<EventSite>, Vec<String>) {
+    let (mut sites, mut missing) = (Vec::new(), Vec::new());
+    let mut uses: Vec<Use> = Vec::new();
+    if selection.sched {
+        uses.extend(SCHED);
+    } else if selection.proc {
+        // A process shows itself when it first runs.
+        uses.extend(SCHED.iter().filter(|(kind, ..)| *kind == what::IN));
+    }
+    if selection.msg {
+        uses.extend(MESSAGES);
+    }
+    // Without exits nobody could tell what became of messages.
+    if selection.msg || selection.proc {
+        uses.extend(LIVES);
+    }
+    for (kind, probe, words, needed) in uses {
+        match site(found, kind, probe, words, needed) {
+            Ok(site) => sites.push(site),
+            Err(why) => missing.push(why),
+        }
+    }
+    (sites, missing)
+}
+
+fn site(
+    found: &[Result<Site, Missing>],
+    kind: u32,
+    probe: Probe,
+    words: &[What],
+    needed: usize,
+) -> Result<EventSite, String> {
+    let site = found.iter().find_map(|found| match found {
+        Ok(site) if site.probe == probe => Some(Ok(site)),
+        Err(missing) if missing.probe == probe => Some(Err(missing.why.clone())),
+        _ => None,
+    });
+    let site = site.unwrap_or_else(|| Err(format!("no probe for {probe:?}")))?;
+    let mut registers = 0;
+    for (place, &word) in words.iter().enumerate() {
+        let register = match site.place(word) {
+            Some(Place::Register(number)) => u32::from(number),
+            _ if place >= needed => NO_REGISTER,
+            _ => return Err(format!("{}: {word:?} is in no register", site.function)),
+        };
+        registers |= register << (4 * place);
+    }
+    Ok(EventSite {
+        what: kind,
+        file_offset: site.file_offset,
+        registers,
+    })
+}
+
+pub(crate) fn config(vm: &Vm) -> EventConfig {
+    let process = &vm.layout.process;
+    EventConfig {
+        tgid: vm.pid,
+        // Filled in where the programs are loaded.
+        pid_namespace: 0,
+        process_id_at: process.id,
+        process_i_at: process.i,
+        process_reds_at: process.reds,
+        process_state_at: process.state,
+        process_parent_at: process.parent,
+        process_initial_at: process.initial,
+        process_reason_at: process.reason,
+        process_save_at: process.save,
+        process_heap_words_at: process.heap_words,
+        process_old_heap_at: process.old_heap,
+        process_old_hend_at: process.old_hend,
+        message_term_at: vm.layout.message.term,
+    }
+}
+
+/// The bits of `Process.state` that tell how a process left a scheduler.
+pub(crate) fn state_bits() -> StateBits {
+    StateBits {
+        exiting: ProcessState::ENDING,
+        suspended: ProcessState::SUSPENDED,
+        dirty: ProcessState::DIRTY,
+        active: ProcessState::RUNNABLE,
+    }
+}
