@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod collections;
 #[cfg(test)]
 mod kit;
 mod left;
@@ -25,6 +26,7 @@ mod place;
 mod runs;
 mod since;
 
+pub use collections::{CollectionRow, Collections};
 pub use left::StateBits;
 pub use messages::{Entry, MessageRow, Messages, Sent};
 pub use order::Reorder;
