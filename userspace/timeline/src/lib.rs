@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod causality;
 mod collections;
 #[cfg(test)]
 mod kit;
@@ -26,6 +27,7 @@ mod place;
 mod runs;
 mod since;
 
+pub use causality::{Clock, Clocks, Moment, Relation, Step};
 pub use collections::{CollectionRow, Collections};
 pub use left::StateBits;
 pub use messages::{Entry, MessageRow, Messages, Sent};
