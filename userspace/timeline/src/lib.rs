@@ -17,6 +17,7 @@
 
 mod causality;
 mod collections;
+mod delays;
 #[cfg(test)]
 mod kit;
 mod left;
@@ -29,6 +30,7 @@ mod since;
 
 pub use causality::{Clock, Clocks, Moment, Relation, Step};
 pub use collections::{CollectionRow, Collections};
+pub use delays::{Delay, DelayKind, ProcessRuns};
 pub use left::StateBits;
 pub use messages::{Entry, MessageRow, Messages, Sent};
 pub use order::Reorder;
