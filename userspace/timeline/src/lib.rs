@@ -15,6 +15,9 @@
 
 #![forbid(unsafe_code)]
 
+mod causality;
+mod collections;
+mod delays;
 #[cfg(test)]
 mod kit;
 mod left;
@@ -25,6 +28,9 @@ mod place;
 mod runs;
 mod since;
 
+pub use causality::{Clock, Clocks, Moment, Relation, Step};
+pub use collections::{CollectionRow, Collections};
+pub use delays::{Delay, DelayKind, ProcessRuns};
 pub use left::StateBits;
 pub use messages::{Entry, MessageRow, Messages, Sent};
 pub use order::Reorder;
