@@ -86,7 +86,7 @@ impl<P: Copy + Eq + Hash> Collections<P> {
         let scheduler = scheduler_of(event);
         let is_ours = matches!(
             event.what,
-            VmEventKind::CollectionStart | VmEventKind::CollectionEnd
+            VmEventKind::CollectionStart(_) | VmEventKind::CollectionEnd(_)
         );
         let moves = matches!(event.what, VmEventKind::In { .. } | VmEventKind::Out { .. });
         let exits = matches!(event.what, VmEventKind::Exit { .. });
@@ -101,8 +101,8 @@ impl<P: Copy + Eq + Hash> Collections<P> {
             }
         }
         match (who, event.what) {
-            (Some(who), VmEventKind::CollectionStart) => self.start(scheduler, who, rows),
-            (Some(who), VmEventKind::CollectionEnd) => self.end(scheduler, who, rows),
+            (Some(who), VmEventKind::CollectionStart(_)) => self.start(scheduler, who, rows),
+            (Some(who), VmEventKind::CollectionEnd(_)) => self.end(scheduler, who, rows),
             (Some(who), VmEventKind::Exit { .. }) => self.cut(who, self.now_ns, rows),
             _ => self.unplaced += u64::from(is_ours),
         }

@@ -1,6 +1,6 @@
 //! Single rules by name, then what holds for any stream, and true collections.
 
-use escope_model::{Cut, SchedulerId, VmEvent, VmEventKind};
+use escope_model::{Cut, HeapWords, MessageShape, SchedulerId, VmEvent, VmEventKind};
 use proptest::prelude::*;
 
 use super::{AWAY, CollectionRow, Collections};
@@ -11,15 +11,29 @@ type Told = (char, Option<SchedulerId>, u64, u64, Option<Cut>);
 const BEGAN: u64 = 10;
 
 fn start(ns: u64, scheduler: SchedulerId) -> VmEvent {
-    kit::event(ns, scheduler, VmEventKind::CollectionStart)
+    kit::event(
+        ns,
+        scheduler,
+        VmEventKind::CollectionStart(HeapWords::default()),
+    )
 }
 
 fn end(ns: u64, scheduler: SchedulerId) -> VmEvent {
-    kit::event(ns, scheduler, VmEventKind::CollectionEnd)
+    kit::event(
+        ns,
+        scheduler,
+        VmEventKind::CollectionEnd(HeapWords::default()),
+    )
 }
 
 fn exit(ns: u64, scheduler: SchedulerId) -> VmEvent {
-    kit::event(ns, scheduler, VmEventKind::Exit { reason: 0xb })
+    kit::event(
+        ns,
+        scheduler,
+        VmEventKind::Exit {
+            reason: MessageShape::default(),
+        },
+    )
 }
 
 fn told(rows: &[CollectionRow<char>]) -> Vec<Told> {
