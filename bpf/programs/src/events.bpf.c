@@ -33,31 +33,34 @@ struct {
 
 #define HEAD_BYTES (sizeof(struct event_record) - 8 * EVENT_WORDS)
 
-/* By number, because a context may only be read at a constant offset. */
-static __always_inline u64 user_register(const struct user_regs *regs, u32 number)
+/* The registers by number, because a context may only be read at a constant offset. The last
+ * one is none. */
+struct registers {
+	u64 at[16];
+};
+
+static __always_inline void copy_registers(struct registers *to, const struct user_regs *from)
 {
-	switch (number & 15) {
-	case 0: return regs->r15;
-	case 1: return regs->r14;
-	case 2: return regs->r13;
-	case 3: return regs->r12;
-	case 4: return regs->bp;
-	case 5: return regs->bx;
-	case 6: return regs->r11;
-	case 7: return regs->r10;
-	case 8: return regs->r9;
-	case 9: return regs->r8;
-	case 10: return regs->ax;
-	case 11: return regs->cx;
-	case 12: return regs->dx;
-	case 13: return regs->si;
-	case 14: return regs->di;
-	default: return 0;
-	}
+	to->at[0] = from->r15;
+	to->at[1] = from->r14;
+	to->at[2] = from->r13;
+	to->at[3] = from->r12;
+	to->at[4] = from->bp;
+	to->at[5] = from->bx;
+	to->at[6] = from->r11;
+	to->at[7] = from->r10;
+	to->at[8] = from->r9;
+	to->at[9] = from->r8;
+	to->at[10] = from->ax;
+	to->at[11] = from->cx;
+	to->at[12] = from->dx;
+	to->at[13] = from->si;
+	to->at[14] = from->di;
+	to->at[15] = 0;
 }
 
 /* The value that a probe's site has at a place in its cookie. */
-#define VALUE(ctx, cookie, place) user_register(ctx, (cookie) >> (4 * (place)))
+#define VALUE(regs, cookie, place) ((regs)->at[(cookie) >> (4 * (place)) & 15])
 
 struct event {
 	struct event_record record;
@@ -65,13 +68,11 @@ struct event {
 	u32 failed;
 };
 
-/* Counts the hit; false when it is not the target's. */
+/* Counts the hit. */
 static __always_inline bool begin(struct event *event, u32 what)
 {
 	u32 zero = 0;
 
-	if (!target_thread(event_config.tgid, event_config.pid_namespace))
-		return false;
 	event->count = bpf_map_lookup_elem(&event_counters, &zero);
 	if (!event->count)
 		return false;
@@ -131,10 +132,10 @@ static __always_inline void shape(struct event *event, u64 term, u32 at)
 	event->record.words[at + 2] = boxed[1];
 }
 
-static __always_inline int event_in(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_in(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(ctx, cookie, 0), reds = 1;
+	u64 process = VALUE(regs, cookie, 0), reds = 1;
 	u32 state = 0;
 
 	if (!begin(&event, EVENT_IN))
@@ -159,10 +160,10 @@ static __always_inline int event_in(const struct user_regs *ctx, u64 cookie)
 	return end(&event, 6);
 }
 
-static __always_inline int event_out(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_out(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(ctx, cookie, 0);
+	u64 process = VALUE(regs, cookie, 0);
 	u32 state = 0;
 
 	/* A scheduler that has run nothing looks for work. */
@@ -170,7 +171,7 @@ static __always_inline int event_out(const struct user_regs *ctx, u64 cookie)
 		return 0;
 	on_scheduler(&event);
 	event.record.process = process;
-	event.record.words[2] = (u32)VALUE(ctx, cookie, 1);
+	event.record.words[2] = (u32)VALUE(regs, cookie, 1);
 	TAKE(&event, event.record.pid, process + event_config.process_id_at);
 	TAKE(&event, event.record.words[0], process + event_config.process_i_at);
 	TAKE(&event, state, process + event_config.process_state_at);
@@ -178,11 +179,11 @@ static __always_inline int event_out(const struct user_regs *ctx, u64 cookie)
 	return end(&event, 3);
 }
 
-static __always_inline int event_enqueue(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_enqueue(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 	u64 term = 0;
-	u64 receiver = VALUE(ctx, cookie, 1), last = VALUE(ctx, cookie, 3);
+	u64 receiver = VALUE(regs, cookie, 1), last = VALUE(regs, cookie, 3);
 
 	if (!begin(&event, EVENT_ENQUEUE))
 		return 0;
@@ -190,8 +191,8 @@ static __always_inline int event_enqueue(const struct user_regs *ctx, u64 cookie
 	event.record.words[0] = receiver;
 	event.record.words[1] = 0;
 	TAKE(&event, event.record.words[1], receiver + event_config.process_id_at);
-	event.record.words[2] = VALUE(ctx, cookie, 0);
-	event.record.words[3] = VALUE(ctx, cookie, 2);
+	event.record.words[2] = VALUE(regs, cookie, 0);
+	event.record.words[3] = VALUE(regs, cookie, 2);
 	event.record.words[4] = last;
 	TAKE(&event, term, last + event_config.message_term_at);
 	/* Its last word would be that of a longer record. */
@@ -205,14 +206,14 @@ static __always_inline int event_enqueue(const struct user_regs *ctx, u64 cookie
 	return end(&event, 8);
 }
 
-static __always_inline int event_dequeue(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_dequeue(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 message = VALUE(ctx, cookie, 1), save = 0;
+	u64 message = VALUE(regs, cookie, 1), save = 0;
 
 	if (!begin(&event, EVENT_DEQUEUE))
 		return 0;
-	event.record.process = VALUE(ctx, cookie, 0);
+	event.record.process = VALUE(regs, cookie, 0);
 	/* Some builds have it in a register by then. */
 	if ((cookie >> 4 & 15) == 15) {
 		message = 0;
@@ -223,10 +224,10 @@ static __always_inline int event_dequeue(const struct user_regs *ctx, u64 cookie
 	return end(&event, 1);
 }
 
-static __always_inline int event_exit(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_exit(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(ctx, cookie, 0), reason = 0;
+	u64 process = VALUE(regs, cookie, 0), reason = 0;
 
 	if (!begin(&event, EVENT_EXIT))
 		return 0;
@@ -239,10 +240,10 @@ static __always_inline int event_exit(const struct user_regs *ctx, u64 cookie)
 }
 
 /* The words that both heaps of a process have. */
-static __always_inline int collection(const struct user_regs *ctx, u64 cookie, u32 what)
+static __always_inline int collection(const struct registers *regs, u64 cookie, u32 what)
 {
 	struct event event;
-	u64 process = VALUE(ctx, cookie, 0);
+	u64 process = VALUE(regs, cookie, 0);
 	u64 old_heap = 0, old_end = 0;
 
 	if (!begin(&event, what))
@@ -258,26 +259,26 @@ static __always_inline int collection(const struct user_regs *ctx, u64 cookie, u
 	return end(&event, 2);
 }
 
-static __always_inline int event_register(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_register(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 
 	if (!begin(&event, EVENT_REGISTER))
 		return 0;
-	event.record.process = VALUE(ctx, cookie, 0);
-	event.record.words[0] = VALUE(ctx, cookie, 1);
-	event.record.words[1] = VALUE(ctx, cookie, 2);
+	event.record.process = VALUE(regs, cookie, 0);
+	event.record.words[0] = VALUE(regs, cookie, 1);
+	event.record.words[1] = VALUE(regs, cookie, 2);
 	return end(&event, 2);
 }
 
-static __always_inline int event_unregister(const struct user_regs *ctx, u64 cookie)
+static __always_inline int event_unregister(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 
 	if (!begin(&event, EVENT_UNREGISTER))
 		return 0;
-	event.record.process = VALUE(ctx, cookie, 0);
-	event.record.words[0] = VALUE(ctx, cookie, 1);
+	event.record.process = VALUE(regs, cookie, 0);
+	event.record.words[0] = VALUE(regs, cookie, 1);
 	return end(&event, 1);
 }
 
@@ -287,17 +288,22 @@ SEC("uprobe.multi")
 int event(struct user_regs *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx);
+	struct registers regs;
 
+	/* Another process may run the same file. */
+	if (!target_thread(event_config.tgid, event_config.pid_namespace))
+		return 0;
+	copy_registers(&regs, ctx);
 	switch (cookie >> COOKIE_WHAT_SHIFT) {
-	case EVENT_IN: return event_in(ctx, cookie);
-	case EVENT_OUT: return event_out(ctx, cookie);
-	case EVENT_ENQUEUE: return event_enqueue(ctx, cookie);
-	case EVENT_DEQUEUE: return event_dequeue(ctx, cookie);
-	case EVENT_EXIT: return event_exit(ctx, cookie);
-	case EVENT_GC_START: return collection(ctx, cookie, EVENT_GC_START);
-	case EVENT_GC_END: return collection(ctx, cookie, EVENT_GC_END);
-	case EVENT_REGISTER: return event_register(ctx, cookie);
-	case EVENT_UNREGISTER: return event_unregister(ctx, cookie);
+	case EVENT_IN: return event_in(&regs, cookie);
+	case EVENT_OUT: return event_out(&regs, cookie);
+	case EVENT_ENQUEUE: return event_enqueue(&regs, cookie);
+	case EVENT_DEQUEUE: return event_dequeue(&regs, cookie);
+	case EVENT_EXIT: return event_exit(&regs, cookie);
+	case EVENT_GC_START: return collection(&regs, cookie, EVENT_GC_START);
+	case EVENT_GC_END: return collection(&regs, cookie, EVENT_GC_END);
+	case EVENT_REGISTER: return event_register(&regs, cookie);
+	case EVENT_UNREGISTER: return event_unregister(&regs, cookie);
 	default: return 0;
 	}
 }
