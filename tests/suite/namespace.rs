@@ -1,9 +1,9 @@
 //! PID namespaces: a VM in one of its own, and a recorder in one of its own.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use escope_model::Sample;
 use escope_recording::Recording;
@@ -17,7 +17,7 @@ const BUSY: [&str; 4] = [
     "erl",
     "-noinput",
     "-eval",
-    "F = fun F() -> lists:sum(lists:seq(1, 1000)), F() end, spawn(F), timer:sleep(6000), halt().",
+    "F = fun F() -> lists:sum(lists:seq(1, 1000)), F() end, spawn(F), io:put_chars(\"busy\\n\"), timer:sleep(6000), halt().",
 ];
 
 /// A namespace in which `/proc` is its own.
@@ -48,7 +48,7 @@ fn a_vm_in_a_namespace_of_its_own() {
     live!();
     let folder = temp_dir();
     let path = folder.path("test.escope");
-    let options = ["record", "-d", "2s", "-F", "499", "-o", &path, "--"];
+    let options = ["record", "-d", "4s", "-F", "499", "-o", &path, "--"];
     escope(&[&options[..], &ENTER, &BUSY].concat()).success();
     is_busy(&path);
 }
@@ -60,27 +60,19 @@ fn a_vm_is_found_by_its_inner_pid() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let whole = [&ENTER[..], &BUSY].concat();
-    let mut vm = Command::new(whole[0]).args(&whole[1..]).spawn().unwrap();
-    let end = Instant::now() + PATIENCE;
-    let output = loop {
-        let options = [
-            "record",
-            "--container-pid",
-            "1",
-            "-d",
-            "2s",
-            "-F",
-            "499",
-            "-o",
-            &path,
-        ];
-        let output = escope(&options);
-        // It may not be there or not have started yet.
-        if output.code != Some(3) || Instant::now() > end {
-            break output;
-        }
-        sleep(Duration::from_millis(50));
-    };
+    let mut command = Command::new(whole[0]);
+    let mut vm = command
+        .args(&whole[1..])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stdout = BufReader::new(vm.stdout.take().unwrap());
+    stdout.read_line(&mut said).unwrap();
+    assert_eq!(said, "busy\n");
+    let inner = ["record", "--container-pid", "1"];
+    let options = ["-d", "2s", "-F", "499", "-o", &path];
+    let output = escope(&[&inner[..], &options].concat());
     output.success();
     is_busy(&path);
     let nobody = escope(&["snapshot", "--container-pid", "4000000"]);
@@ -97,7 +89,7 @@ fn a_recorder_in_a_namespace_of_its_own() {
     live!();
     let folder = temp_dir();
     let path = folder.path("test.escope");
-    let options = ["record", "-d", "2s", "-F", "499", "-o", &path, "--"];
+    let options = ["record", "-d", "4s", "-F", "499", "-o", &path, "--"];
     let recorder = start_under(&ENTER, &[&options[..], &BUSY].concat());
     recorder.finish(PATIENCE).success();
     is_busy(&path);
