@@ -53,5 +53,6 @@ mod tier3 {
     mod servers;
     pub(super) mod snapshot;
     mod split;
+    mod traffic;
     mod wedged;
 }

@@ -1,0 +1,90 @@
+%% Messages of every kind, each counted by who sends it and by who gets it.
+%% PAIRS=20 workers, each with a server of its own, half of which keep their mailboxes off heap. A worker goes ROUNDS=800
+%% times through the kinds:
+%%   note     a plain message to its server
+%%   cast     {'$gen_cast', _} to it
+%%   call     a request by gen:call/3 to it, and its reply
+%%   late     a message to it from a timer
+%%   timeout  {timeout, Ref, _} to itself, received selectively among others
+%%   down     of a process that it spawns and monitors
+%%   exit     of one that it spawns and links to
+%%   lost     to a process that has ended
+%% `stop` waits until all have finished. One line each, and the sums in the last one:
+%%   worker=<0.N.S> server=<0.N.S> notes=N casts=N calls=N lates=N timeouts=N downs=N exits=N lost=N
+%%   worker_reductions=N server_reductions=N
+%% The reductions are those since the workers began.
+-module(traffic).
+-behaviour(workload).
+-export([main/0, prepare/0, start/1, stop/1, end_at_once/0]).
+
+-define(KINDS, [notes, casts, calls, lates, timeouts, downs, exits, lost]).
+
+main() -> workload:run(?MODULE).
+
+prepare() ->
+    Rounds = workload:env_int("ROUNDS", 800),
+    Dead = spawn(?MODULE, end_at_once, []),
+    Pairs = [pair(N, Rounds, Dead) || N <- lists:seq(1, workload:env_int("PAIRS", 20))],
+    {[{rounds, Rounds}], Pairs}.
+
+pair(N, Rounds, Dead) ->
+    Data = case N rem 2 of 0 -> on_heap; 1 -> off_heap end,
+    Server = spawn_opt(fun() -> server(#{}) end, [link, {message_queue_data, Data}]),
+    Worker = spawn_link(fun() ->
+        process_flag(trap_exit, true),
+        receive {go, From} -> work(Rounds, Server, Dead), From ! {done, self()} end,
+        receive never -> ok end
+    end),
+    {Worker, Server}.
+
+start(Pairs) ->
+    Before = [{reductions(Worker), reductions(Server)} || {Worker, Server} <- Pairs],
+    _ = [Worker ! {go, self()} || {Worker, _} <- Pairs],
+    {[{pairs, length(Pairs)}], {Pairs, Before}}.
+
+stop({Pairs, Before}) ->
+    _ = [receive {done, Worker} -> ok end || {Worker, _} <- Pairs],
+    Rounds = workload:env_int("ROUNDS", 800),
+    Lines = [line(Pair, Begun, Rounds) || {Pair, Begun} <- lists:zip(Pairs, Before)],
+    {Lines, [{pairs, length(Pairs)}]}.
+
+line({Worker, Server}, {WorkerBegun, ServerBegun}, Rounds) ->
+    %% Before it is asked, which costs it reductions.
+    Used = [{worker_reductions, reductions(Worker) - WorkerBegun}, {server_reductions, reductions(Server) - ServerBegun}],
+    Server ! {counts, self()},
+    Got = receive {counts, Server, Counts} -> Counts end,
+    Rounds = map_get(notes, Got),
+    [{worker, Worker}, {server, Server}] ++
+        [{Kind, maps:get(Kind, Got, Rounds)} || Kind <- ?KINDS] ++ Used.
+
+reductions(Pid) -> element(2, process_info(Pid, reductions)).
+
+work(0, _, _) -> ok;
+work(N, Server, Dead) ->
+    Server ! {note, N},
+    Server ! {'$gen_cast', {cast, N}},
+    {ok, N} = gen:call(Server, '$gen_call', {call, N}, infinity),
+    _ = erlang:send_after(0, Server, {late, N}),
+    Timer = erlang:start_timer(0, self(), N),
+    receive {timeout, Timer, N} -> ok end,
+    {Watched, Monitor} = spawn_monitor(?MODULE, end_at_once, []),
+    receive {'DOWN', Monitor, process, Watched, normal} -> ok end,
+    Linked = spawn_link(?MODULE, end_at_once, []),
+    receive {'EXIT', Linked, normal} -> ok end,
+    Dead ! {lost, N},
+    work(N - 1, Server, Dead).
+
+end_at_once() -> ok.
+
+server(Counts) ->
+    Count = fun(Kind) -> server(maps:update_with(Kind, fun(N) -> N + 1 end, 1, Counts)) end,
+    receive
+        {note, _} -> Count(notes);
+        {'$gen_cast', _} -> Count(casts);
+        {'$gen_call', From, {call, N}} -> gen:reply(From, N), Count(calls);
+        {late, _} -> Count(lates);
+        %% Timers may be late: what they send belongs to the counts.
+        {counts, From} when map_get(lates, Counts) =:= map_get(notes, Counts) ->
+            From ! {counts, self(), Counts},
+            server(Counts)
+    end.
