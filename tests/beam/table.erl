@@ -122,21 +122,26 @@ stop(Pids) ->
     {[facts(Pid) || Pid <- Pids], [{told, length(Pids)}]}.
 
 facts(Pid) ->
-    %% The status first: some of the others are answered by the process itself, which has to wake up for it.
-    Items = [status, registered_name, initial_call, current_function, message_queue_len, heap_size,
+    %% Status and reductions first: some of the others are answered by the process itself, which has to wake up for it.
+    Items = [status, reductions, registered_name, initial_call, current_function, message_queue_len, heap_size,
              total_heap_size, stack_size, group_leader, current_stacktrace],
-    [Status, Registered, Initial, Current, Mailbox, Heap, Total, Stack, Leader, Trace] =
+    [Status, Reductions, Registered, Initial, Current, Mailbox, Heap, Total, Stack, Leader, Trace] =
         [value(process_info(Pid, Item)) || Item <- Items],
     [{pid, Pid}, {registered, hex(case Registered of [] -> ""; Name -> atom_to_list(Name) end)},
-     {spawned_as, hex(mfa(Initial))}, {current, hex(mfa(Current))}, {status, Status}, {mailbox, Mailbox},
+     {spawned_as, hex(mfa(Initial))}, {current, hex(mfa(Current))}, {status, Status}, {reductions, Reductions},
+     {mailbox, Mailbox},
      {heap, Heap}, {total, Total}, {stack, Stack}, {leader, Leader}, {parent, parent(Pid)},
-     {trace, hex(lists:join($\n, [place(Frame) || Frame <- Trace]))}] ++ more(Pid).
+     {trace, hex(lists:join($\n, [place(Frame) || Frame <- Trace]))}] ++ more(Pid, Initial).
 
-more(Pid) ->
+more(Pid, Initial) ->
     Items = [memory, message_queue_data, trap_exit, links, monitors, monitored_by, dictionary, garbage_collection],
     [Memory, Data, Trap, Links, Monitors, MonitoredBy, Dictionary, Gc] =
         [value(process_info(Pid, Item)) || Item <- Items],
-    [{memory, Memory}, {data, Data}, {trap, Trap}, {min_heap, proplists:get_value(min_heap_size, Gc)},
+    Began = case lists:keyfind('$initial_call', 1, Dictionary) of
+                {_, {_, _, _} = Call} -> Call;
+                false -> Initial
+            end,
+    [{initial_call, hex(mfa(Began))}, {memory, Memory}, {data, Data}, {trap, Trap}, {min_heap, proplists:get_value(min_heap_size, Gc)},
      {fullsweep, proplists:get_value(fullsweep_after, Gc)},
      {label, hex(case lists:keyfind('$process_label', 1, Dictionary) of
                      {_, Label} -> io_lib:format("~0tp", [Label]);

@@ -173,6 +173,37 @@ fn sql_that_is_wrong() {
     }
 }
 
+#[test]
+fn tables_that_are_none() {
+    let own = std::process::id().to_string();
+    for file in ["/dev/zero", "/dev/stdin", "/no/such/file", "/proc/self/mem"] {
+        let output = escope(&["snapshot", "-p", &own, "--layout", file]);
+        output.misused("--layout");
+    }
+}
+
+/// `htop` shows threads beside processes.
+#[test]
+fn a_thread_of_a_process() {
+    let own = std::process::id();
+    let thread = std::thread::spawn(move || {
+        let tid = rustix::thread::gettid().as_raw_pid().to_string();
+        let output = escope(&["record", "-p", &tid, "-d", "1s"]);
+        output.refused(3);
+        assert!(
+            output.stderr.contains(&format!("--pid {own}")),
+            "{output:#?}"
+        );
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn files_that_are_not_there() {
+    escope(&["snapshot", "--core", "/no/such/core"]).refused(1);
+    escope(&["snapshot", "--image", "/no/such/image"]).refused(1);
+}
+
 fn whole(folder: &Folder) -> String {
     small_recording(folder, Manifest::default(), "nothing")
 }

@@ -114,7 +114,7 @@ fn what_is_no_image_is_refused() {
         let file = here.join(file);
         escope(&["snapshot", option, file.to_str().unwrap()]).refused(3);
     }
-    escope(&["snapshot", "--core", "/nowhere/core"]).refused(3);
+    escope(&["snapshot", "--core", "/nowhere/core"]).refused(1);
     escope(&["snapshot", "--core", "a", "-p", "1"]).misused("--core");
     escope(&["snapshot", "--exe", "a"]).misused("required");
 }

@@ -23,7 +23,21 @@ fn a_table_at_rest_is_what_the_vm_says() {
     assert!(vm.quit().success());
 
     assert_eq!(told.len(), 1000);
-    let mut wrong = differences(&output.json(), &told);
+    let rows = output.json();
+    let mut wrong = differences(&rows, &told);
+    // Asking costs reductions: they can only be compared with what was seen before.
+    let rows = by_pid(&rows);
+    for facts in &told {
+        let (ours, theirs) = (
+            &rows[facts.text("pid")]["reductions"],
+            facts.number("reductions"),
+        );
+        if *ours != theirs {
+            wrong.push(format!(
+                "reductions: we say {ours}, the VM {theirs}: {facts:?}"
+            ));
+        }
+    }
     let count = wrong.len();
     wrong.truncate(12);
     assert!(count == 0, "{count} differences: {wrong:#?}");
@@ -128,6 +142,70 @@ fn terms_are_what_the_vm_says() {
 fn named<'a>(rows: &'a Value, name: &str) -> &'a Value {
     let mut rows = rows.as_array().unwrap().iter();
     rows.find(|row| row["name"] == name).unwrap()
+}
+
+/// Others may give a process a name and take it away while it rests.
+#[test]
+fn a_name_is_never_that_of_another() {
+    live!();
+    let mut vm = Workload::start("renamed", &["+S", "2:2"], &[]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let snapshots: Vec<Value> = (0..30)
+        .map(|_| escope(&["snapshot", "-p", &pid, "--format", "json"]).success())
+        .map(|output| output.json())
+        .collect();
+    let (told, _) = vm.stop();
+    assert!(vm.quit().success());
+    let (mut named, mut unnamed) = (0, 0);
+    for rows in &snapshots {
+        let rows = by_pid(rows);
+        for facts in &told {
+            let row = rows[facts.text("pid")];
+            match row["name"].as_str() {
+                _ if row["consistent"] != true => {}
+                None => unnamed += 1,
+                Some(name) => {
+                    assert_eq!(name, facts.text("name"), "{row:#}");
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        named > 50 && unnamed > 50,
+        "{named} with a name, {unnamed} without"
+    );
+}
+
+/// What is asked for by its status has it, also when it is read in full a moment later.
+#[test]
+fn a_status_that_is_asked_for_is_the_one_that_is_shown() {
+    live!();
+    let mut vm = Workload::start("flip", &[], &[]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let mut seen = 0;
+    for status in ["waiting", "runnable", "running"]
+        .into_iter()
+        .cycle()
+        .take(30)
+    {
+        let command = [
+            "snapshot", "-p", &pid, "--format", "json", "--status", status,
+        ];
+        let rows = escope(&command).success().json();
+        for row in rows.as_array().unwrap() {
+            assert_eq!(row["status"], status, "{row:#}");
+            seen += 1;
+        }
+    }
+    let nobody = ["snapshot", "-p", &pid, "--process", "nobody"];
+    escope(&nobody).refused(1);
+    escope(&[&nobody[..], &["--status", "waiting"]].concat()).refused(1);
+    vm.stop();
+    assert!(vm.quit().success());
+    assert!(seen > 100, "{seen} rows");
 }
 
 /// Under load what is called consistent is true: a process that rests is in one of two states.
@@ -252,6 +330,11 @@ fn compare(row: &Value, facts: &Facts, wrong: &mut Vec<String>) {
         "spawned_as",
         call(&row["spawned_as"]),
         hex(facts, "spawned_as"),
+    );
+    differ(
+        "initial_call",
+        call(&row["initial_call"]),
+        hex(facts, "initial_call"),
     );
     differ(
         "current",

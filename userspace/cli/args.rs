@@ -1,6 +1,6 @@
 //! What the user may say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -71,8 +71,7 @@ impl LayoutArgs {
 }
 
 fn layout(path: &str) -> Result<Layout, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Layout::parse(&text)
+    Layout::read(Path::new(path))
 }
 
 impl TargetArgs {
@@ -157,7 +156,7 @@ pub(crate) struct SnapshotArgs {
     /// What comes first
     #[arg(long, value_enum, default_value_t = SortArg::Memory)]
     pub(crate) sort: SortArg,
-    /// Show each stack
+    /// Show each stack; JSON always has them
     #[arg(long)]
     pub(crate) stack: bool,
     /// Frames of a stack that are read
@@ -172,7 +171,7 @@ pub(crate) struct SnapshotArgs {
     /// Show the messages themselves, which may be nobody else's business
     #[arg(long, requires = "mailbox")]
     pub(crate) values: bool,
-    /// Rows of the table
+    /// Rows of the table; JSON always has all
     #[arg(short = 'n', long, default_value_t = 20)]
     pub(crate) rows: usize,
     /// For people or for programs

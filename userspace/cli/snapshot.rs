@@ -2,6 +2,7 @@
 
 mod json;
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::io::Write;
 
@@ -64,9 +65,12 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
         say!("{}: {}", path.display(), bytes(size as u64));
         return Ok(());
     }
+    let met = Cell::new(false);
     let called = |process: &ProcessSnapshot| {
         let wanted = args.process.as_ref();
-        wanted.is_none_or(|wanted| is_wanted(process, wanted))
+        let is = wanted.is_none_or(|wanted| is_wanted(process, wanted));
+        met.set(met.get() | is);
+        is
     };
     let is_asked_for = |process: &ProcessSnapshot| {
         let status = args.status.as_ref();
@@ -78,7 +82,7 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
         false => None,
     };
     let (mut processes, all) = take_snapshot(&mut vm, options, wanted)?;
-    if let (Some(wanted), None, true) = (&args.process, &args.status, processes.is_empty()) {
+    if let (Some(wanted), false) = (&args.process, met.get()) {
         return Err(Failure::failed(format!(
             "none of {all} processes is {wanted}: give a registered name, a pid <0.N.S>, a label, \
              an initial call, or a module"

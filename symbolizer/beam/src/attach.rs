@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::layout::Given;
 use crate::memory::{CoreMemory, LiveMemory};
-use crate::target::{CoreFile, Elf, age, has_ended, proc_path, read_executable_mappings};
+use crate::target::{
+    CoreFile, Elf, age, has_ended, proc_path, process_of_thread, read_executable_mappings,
+};
 use crate::vm::{Source, jit_ranges};
 use crate::{BeamError, Vm};
 
@@ -41,6 +43,12 @@ impl Vm<LiveMemory> {
     /// # Errors
     /// As [`Vm::attach`]; what is given and does not fit is one of them.
     pub fn attach_with(pid: u32, given: &Given) -> Result<Vm, BeamError> {
+        if let Some(process) = process_of_thread(pid) {
+            return Err(BeamError::Thread {
+                tid: pid,
+                pid: process,
+            });
+        }
         let mut attempts = 0;
         loop {
             let error = match Vm::attach_once(pid, given) {
@@ -119,6 +127,14 @@ impl Vm<CoreMemory> {
             mappings: &core.mappings(),
             memory,
             given,
+        });
+        // What is not there in a core will not come.
+        let understood = understood.map_err(|cause| match cause {
+            BeamError::Starting { what, .. } => BeamError::BadFile {
+                path: core.path().to_owned(),
+                what: format!("{what} is not in it"),
+            },
+            cause => cause,
         });
         let mut vm = understood.map_err(|cause| match core.missing_bytes {
             0 => cause,

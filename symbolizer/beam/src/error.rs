@@ -14,7 +14,12 @@ pub enum BeamError {
     },
     /// The process may not be read.
     #[error(
-        "not allowed to read process {pid}: run with sudo, or give the capability CAP_SYS_PTRACE"
+        "not allowed to read process {pid}: {}",
+        match rustix::process::geteuid().is_root() {
+            false => "run with sudo, or give the capability CAP_SYS_PTRACE",
+            true => "root needs the capability CAP_SYS_PTRACE here, as in a container without it, and \
+                     the sysctl kernel.yama.ptrace_scope below 3",
+        }
     )]
     NotPermitted {
         /// The target.
@@ -38,6 +43,14 @@ pub enum BeamError {
     )]
     NoJit {
         /// The target.
+        pid: u32,
+    },
+    /// The number of a thread.
+    #[error("{tid} is a thread of the process {pid}: give --pid {pid}")]
+    Thread {
+        /// What was given.
+        tid: u32,
+        /// The process that it is of.
         pid: u32,
     },
     /// A release nobody wrote a table for.
@@ -141,6 +154,14 @@ pub enum BeamError {
     /// Debug information that the user gave does not serve.
     #[error("cannot use the debug information {}: {what}", path.display())]
     DebugInfo {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// A file that the user named is not there, or may not be read.
+    #[error("cannot open {}: {what}", path.display())]
+    NoFile {
         /// Which file.
         path: PathBuf,
         /// Why.

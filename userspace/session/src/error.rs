@@ -115,6 +115,7 @@ impl SessionError {
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         match self {
+            SessionError::Beam(BeamError::NoFile { .. }) => Refusal::Other,
             SessionError::Beam(_)
             | SessionError::NoBeam
             | SessionError::SeveralBeams(_)

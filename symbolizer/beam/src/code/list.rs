@@ -38,10 +38,22 @@ pub fn read_list(
     memory: &impl Memory,
     descriptor: u64,
 ) -> Result<(Vec<ListEntry>, bool), BeamError> {
+    read_list_begin(memory, descriptor, ENTRIES_MAX)
+}
+
+/// The same of the first so many entries: with `false` where there are more.
+///
+/// # Errors
+/// When not even the descriptor can be read.
+pub(crate) fn read_list_begin(
+    memory: &impl Memory,
+    descriptor: u64,
+    limit: usize,
+) -> Result<(Vec<ListEntry>, bool), BeamError> {
     let mut address = memory.u64(descriptor.wrapping_add(16))?;
     let mut entries = Vec::new();
     let mut before = 0;
-    for _ in 0..ENTRIES_MAX {
+    for _ in 0..limit {
         if address == 0 {
             return Ok((entries, true));
         }
@@ -84,6 +96,7 @@ pub struct Emulator {
 /// When not even the descriptor can be read.
 pub fn read_emulator(memory: &impl Memory, descriptor: u64) -> Result<Option<Emulator>, BeamError> {
     let mut address = memory.u64(descriptor.wrapping_add(16))?;
+    let mut before = 0;
     for _ in 0..ENTRIES_MAX {
         if address == 0 {
             break;
@@ -91,7 +104,12 @@ pub fn read_emulator(memory: &impl Memory, descriptor: u64) -> Result<Option<Emu
         let Ok(entry) = memory.words(address, 4) else {
             break;
         };
-        let (next, blob, blob_bytes) = (entry[0], entry[2], entry[3]);
+        let (next, previous, blob, blob_bytes) = (entry[0], entry[1], entry[2], entry[3]);
+        // As in the list as a whole: what leads nowhere leads round in circles.
+        if previous != before && before != 0 {
+            break;
+        }
+        before = address;
         if (24..=BLOB_MAX).contains(&blob_bytes)
             && let Ok([kind, layout, normal_exit]) = memory.words(blob, 3).as_deref()
             && *kind as u32 == 0

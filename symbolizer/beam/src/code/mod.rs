@@ -15,6 +15,7 @@ mod pieces;
 
 pub use blob::{BlobError, Function, ModuleCode, parse_blob};
 pub use jitdump::DumpFollower;
+pub(crate) use list::read_list_begin;
 pub use list::{Emulator, ListEntry, read_emulator, read_list, read_module};
 pub use map::{CodeMap, Located};
 pub use pieces::{Piece, Pieces};

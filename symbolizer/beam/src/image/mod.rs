@@ -5,6 +5,8 @@
 
 mod format;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -52,18 +54,26 @@ pub struct VmImage {
     pub memory: Image,
 }
 
+/// A larger file holds more than an image may, however well it was packed.
+const FILE_BYTES_MAX: u64 = 1 << 27;
+
 impl VmImage {
     /// Reads an image.
     ///
     /// # Errors
     /// When it cannot be read, or is none.
     pub fn open(path: &Path) -> Result<VmImage, BeamError> {
-        let bad = |what: String| BeamError::BadFile {
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes))
+            .map_err(|error| BeamError::NoFile {
+                path: path.to_owned(),
+                what: error.to_string(),
+            })?;
+        VmImage::parse(&bytes).map_err(|error| BeamError::BadFile {
             path: path.to_owned(),
-            what,
-        };
-        let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-        VmImage::parse(&bytes).map_err(|error| bad(error.to_string()))
+            what: error.to_string(),
+        })
     }
 
     /// Reads the bytes of an image.

@@ -1,7 +1,10 @@
 //! What the user gives: a table or debug information, for a release, or a build of one, that no
 //! table here fits.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use super::Layout;
 
@@ -11,6 +14,11 @@ const PROCESS_BYTES_MAX: u32 = 832;
 const STRIDES: std::ops::RangeInclusive<u32> = 256..=1 << 20;
 /// Entries of the BIF table.
 const BIF_BYTES: std::ops::RangeInclusive<u32> = 32..=4096;
+
+/// Larger than any offset: a scheduler's data, with its padding, is the largest struct.
+const VALUE_MAX: i64 = *STRIDES.end() as i64;
+/// Tables have some 10 KB.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// What the user says of how the target is laid out. It is used before anything else.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +30,47 @@ pub struct Given {
 }
 
 impl Layout {
+    /// Reads a table from a file: see [`Layout::parse`].
+    ///
+    /// # Errors
+    /// What is wrong with it, in one sentence.
+    pub fn read(path: &Path) -> Result<Layout, String> {
+        // Opening a pipe must not wait.
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
+            .map_err(|error| error.to_string())?;
+        if !file.metadata().is_ok_and(|it| it.is_file()) {
+            return Err("it is not a regular file".to_owned());
+        }
+        let mut text = String::new();
+        file.take(TEXT_BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| error.to_string())?;
+        if text.len() as u64 > TEXT_BYTES_MAX {
+            return Err(format!("it has more than {TEXT_BYTES_MAX} bytes"));
+        }
+        Layout::parse(&text)
+    }
+
     /// Reads a table in the form of `layouts/otp-NN.toml`.
     ///
     /// # Errors
     /// What is wrong with it, in one sentence.
     pub fn parse(text: &str) -> Result<Layout, String> {
-        let layout: Layout = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let said = |error: toml::de::Error| error.message().to_owned();
+        let table: toml::Table = toml::from_str(text).map_err(said)?;
+        for (section, values) in &table {
+            let values = values.as_table().into_iter().flatten();
+            let mut numbers = values.filter_map(|(name, value)| Some((name, value.as_integer()?)));
+            if let Some((name, value)) = numbers.find(|(_, value)| *value > VALUE_MAX) {
+                return Err(format!(
+                    "{section}.{name} is {value}: no struct is that large"
+                ));
+            }
+        }
+        let layout: Layout = toml::from_str(text).map_err(said)?;
         layout.check()?;
         Ok(layout)
     }
@@ -110,6 +153,7 @@ mod tests {
             ("[bif]\nsize = 48", "[bif]\nsize = 0", "[bif] has size 0"),
             ("stop = 88", "stap = 88", "stap"),
             ("\"x86_64\"", "\"sparc\"", "it is for sparc"),
+            ("term = 16", "term = 4294967295", "term is 4294967295"),
         ] {
             let error = with(from, to).expect_err(to);
             assert!(error.contains(reason), "{error}");

@@ -173,19 +173,22 @@ impl<M: Memory> Counter<'_, '_, M> {
     }
 
     /// Words used in a chain of fragments: `erts_used_frag_sz`.
-    fn fragments(&self, first: u64) -> Result<u64, TermError> {
+    fn fragments(&mut self, first: u64) -> Result<u64, TermError> {
         let layout = &self.vm.layout.message;
         let mut fragment = first;
         let mut words = 0u64;
         for _ in 0..FRAGMENTS_MAX {
             if fragment == 0 {
-                break;
+                return Ok(words);
             }
             let used = fragment.wrapping_add(u64::from(layout.fragment_used));
             words = words.saturating_add(self.reader.word(used)?);
             let next = fragment.wrapping_add(u64::from(layout.fragment_next));
             fragment = self.reader.word(next)?;
         }
+        // There may be more: what is counted is too little.
+        self.mailbox.settled = false;
+        self.mailbox.bytes = None;
         Ok(words)
     }
 }

@@ -214,8 +214,11 @@ pub fn snapshot_where<M: Memory>(
                     _ => break,
                 }
             }
-            processes.push(read.process);
-            places.push(read.addresses);
+            // It may be another one by now than the one that was asked for.
+            if wanted.is_none_or(|wanted| wanted(&read.process)) {
+                processes.push(read.process);
+                places.push(read.addresses);
+            }
         }
     }
     forget_replaced(vm, code, &mut processes, &places)?;
@@ -287,7 +290,11 @@ fn chunk<M: Memory>(
                 (Some(before), Some(after)) => is_unchanged(before, after, &vm.layout),
                 _ => false,
             };
-            read.process.consistent &= unchanged && counters;
+            // Others may give it a name and take it away while it rests.
+            let named = read
+                .name
+                .is_none_or(|(at, name)| vm.memory.u64(at).ok() == Some(name));
+            read.process.consistent &= unchanged && counters && named;
         }
     }
     reads.into_iter().flatten().collect()
@@ -446,6 +453,7 @@ fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
         fields.monitored_by,
         fields.dictionary,
         fields.specific,
+        fields.reg,
     ]
     .into_iter()
     .all(|field| before.word(field) == after.word(field));

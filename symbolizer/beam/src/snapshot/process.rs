@@ -31,6 +31,8 @@ pub(super) struct Read {
     pub(super) id: u64,
     pub(super) process: ProcessSnapshot,
     pub(super) addresses: Vec<u64>,
+    /// Where its name was read, and what was there: an atom.
+    pub(super) name: Option<(u64, u64)>,
     /// Shared counters of its monitors, and what they were.
     pub(super) counters: Vec<(u64, u32)>,
 }
@@ -100,8 +102,9 @@ pub(super) fn read<M: Memory>(
                 .into_iter()
                 .fold(0, u64::saturating_add)
         });
+    let name = name(vm, &process, parts.address);
     let snapshot = ProcessSnapshot {
-        name: name(reader, vm, &process),
+        name: name.and_then(|(_, atom)| Some(vm.atom(atom)?.to_string())),
         initial_call: dictionary.initial_call.or_else(|| spawned_as.clone()),
         spawned_as,
         label: dictionary.label,
@@ -121,8 +124,8 @@ pub(super) fn read<M: Memory>(
         min_heap_words: process.word(fields.min_heap_words),
         fullsweep_after: process.word(fields.fullsweep_after) as u16,
         memory_bytes: memory,
-        parent: vm.pids.print(process.parent()),
-        group_leader: group_leader(reader, vm, &process),
+        parent: pid_of(reader, vm, process.parent()),
+        group_leader: pid_of(reader, vm, process.word(fields.group_leader)),
         relations,
         dictionary_keys: wants.then_some(dictionary.keys),
         dictionary_cut: dictionary.cut,
@@ -138,33 +141,44 @@ pub(super) fn read<M: Memory>(
         id: process.id(),
         process: snapshot,
         addresses: walked.addresses,
+        name,
         counters,
     })
 }
 
-fn name<M: Memory>(
-    reader: &TermReader<'_, M>,
-    vm: &Vm<M>,
-    process: &ProcessBlock<'_>,
-) -> Option<String> {
+/// Where its registered name is, and which atom. A registration that was given up may be
+/// another's by now, and says so.
+fn name<M: Memory>(vm: &Vm<M>, process: &ProcessBlock<'_>, address: u64) -> Option<(u64, u64)> {
     let registration = process.word(vm.layout.process.reg);
     if registration == 0 {
         return None;
     }
-    let at = registration.wrapping_add(u64::from(vm.layout.reg_proc.name));
-    Some(vm.atom(reader.word(at).ok()?)?.to_string())
+    let layout = &vm.layout.reg_proc;
+    let (first, last) = (
+        layout.name.min(layout.process),
+        layout.name.max(layout.process),
+    );
+    let words = (last - first) as usize / 8 + 1;
+    // Both at once, as they belong together.
+    let words = vm
+        .memory
+        .words(registration.wrapping_add(u64::from(first)), words)
+        .ok()?;
+    let word = |at: u32| words.get((at - first) as usize / 8).copied();
+    if word(layout.process)? != address {
+        return None;
+    }
+    let at = registration.wrapping_add(u64::from(layout.name));
+    Some((at, word(layout.name)?))
 }
 
 /// A pid, of another node for those that a remote shell or call has started.
-fn group_leader<M: Memory>(
-    reader: &TermReader<'_, M>,
-    vm: &Vm<M>,
-    process: &ProcessBlock<'_>,
-) -> Option<String> {
-    let term = process.word(vm.layout.process.group_leader);
+fn pid_of<M: Memory>(reader: &TermReader<'_, M>, vm: &Vm<M>, term: u64) -> Option<String> {
     vm.pids.print(term).or_else(|| {
         let term = reader.decode(term, crate::term::Limits::default()).ok()?;
-        Some(term.to_string())
+        let text = term.to_string();
+        // `undefined` for one that nobody has spawned.
+        text.starts_with('<').then_some(text)
     })
 }
 

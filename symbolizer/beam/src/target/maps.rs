@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::proc_path;
+use super::state::is_kernel_thread;
 use crate::BeamError;
 
 /// One executable mapping.
@@ -62,7 +63,13 @@ pub fn read_executable_mappings(pid: u32) -> Result<Vec<ExecutableMapping>, Beam
         _ => BeamError::NoSuchProcess { pid },
     })?;
     if text.is_empty() {
-        return Err(BeamError::Died { pid });
+        return Err(match is_kernel_thread(pid) {
+            true => BeamError::NotBeam {
+                pid,
+                exe: "a thread of the kernel".into(),
+            },
+            false => BeamError::Died { pid },
+        });
     }
     Ok(text.lines().filter_map(parse_line).collect())
 }

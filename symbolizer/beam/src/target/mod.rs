@@ -19,7 +19,7 @@ pub use maps::{ExecutableMapping, read_executable_mappings};
 pub use perf_files::PerfFileKind;
 pub(crate) use perf_files::open_perf_files;
 pub use state::is_stopped;
-pub(crate) use state::{age, has_ended};
+pub(crate) use state::{age, has_ended, process_of_thread};
 pub use threads::read_threads;
 
 /// A path below `/proc/PID`.

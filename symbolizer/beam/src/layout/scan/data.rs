@@ -5,7 +5,7 @@ use super::super::symbols::BIFS_MAX;
 use super::super::{AtomLayout, Layout};
 use super::text::Text;
 use crate::BeamError;
-use crate::code::read_list;
+use crate::code::read_list_begin;
 use crate::memory::Memory;
 use crate::target::Elf;
 use crate::term::{AtomTable, is_atom};
@@ -16,6 +16,8 @@ const DATA_MAX: u64 = 64 << 20;
 const SCHEDULERS_MAX: u64 = 1024;
 /// Fewer BIFs than any release has.
 const BIFS_MIN: u64 = 300;
+/// How much of a list of code is looked at before it is believed to be one.
+const LIST_BEGIN: usize = 16;
 /// How many slots of a process table are looked at: the first processes never end.
 const SLOTS: usize = 512;
 
@@ -67,7 +69,8 @@ impl Data {
             if !looks_so || !is_pointer(first) || memory.u64(first + 8).ok()? != 0 {
                 return None;
             }
-            let (entries, _) = read_list(memory, address).ok()?;
+            // Its begin: hostile data may have as many lists as words, each without an end.
+            let (entries, _) = read_list_begin(memory, address, LIST_BEGIN).ok()?;
             (entries.len() > 1).then_some(address)
         }))
     }

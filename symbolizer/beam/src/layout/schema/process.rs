@@ -131,6 +131,8 @@ offsets! {
     RegProcLayout {
         /// The name's atom.
         name,
+        /// Whose name it is.
+        process,
     }
     /// `ProcDict`.
     DictionaryLayout {

@@ -70,12 +70,14 @@ impl CoreFile {
     /// # Errors
     /// When it cannot be opened, or is no core of an x86-64 process.
     pub fn open(path: &Path) -> Result<CoreFile, BeamError> {
-        let bad = |what: String| BeamError::BadFile {
+        let source = Source::open(path).map_err(|error| BeamError::NoFile {
             path: path.to_owned(),
-            what,
-        };
-        let source = Source::open(path).map_err(|error| bad(error.to_string()))?;
-        CoreFile::read(source, path).map_err(|what| bad(what.to_owned()))
+            what: error.to_string(),
+        })?;
+        CoreFile::read(source, path).map_err(|what| BeamError::BadFile {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        })
     }
 
     /// The same from bytes in memory.

@@ -98,7 +98,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section(
         "reg_proc",
         "RegProc: register.h",
-        &[("name", at("RegProc: name"))],
+        &[("name", at("RegProc: name")), ("process", at("RegProc: p"))],
     ),
     section(
         "dictionary",
