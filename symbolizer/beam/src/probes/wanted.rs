@@ -30,8 +30,16 @@ pub enum Probe {
     Collect,
     /// The same after a BIF.
     CollectAfterBif,
-    /// A garbage collection because of hibernation begins.
+    /// A garbage collection because of hibernation may begin.
     CollectHibernate,
+    /// A garbage collection begins, wherever it was asked for.
+    CollectBegin,
+    /// It has ended. One that is given up has no end.
+    CollectEnd,
+    /// A garbage collection because of hibernation, or for literals, begins.
+    HibernateBegin,
+    /// It has ended.
+    HibernateEnd,
     /// A name is to be registered.
     Register,
     /// A name is to be unregistered.
@@ -39,7 +47,7 @@ pub enum Probe {
 }
 
 /// All of them.
-pub const PROBES: [Probe; 15] = [
+pub const PROBES: [Probe; 19] = [
     Probe::ScheduleOut,
     Probe::ScheduleIn,
     Probe::DirtyNif,
@@ -53,6 +61,10 @@ pub const PROBES: [Probe; 15] = [
     Probe::Collect,
     Probe::CollectAfterBif,
     Probe::CollectHibernate,
+    Probe::CollectBegin,
+    Probe::CollectEnd,
+    Probe::HibernateBegin,
+    Probe::HibernateEnd,
     Probe::Register,
     Probe::Unregister,
 ];
@@ -110,7 +122,7 @@ enum How {
 }
 
 impl Passed {
-    pub(super) fn want(self, layout: &Layout) -> Want {
+    fn want(self, layout: &Layout) -> Want {
         match self.passed {
             How::Argument(n) | How::Half(n) => Want {
                 word: Word::Argument(n),
@@ -139,6 +151,11 @@ const fn argument(what: What, number: u8) -> Passed {
 }
 
 impl Probe {
+    pub(super) fn wants(self, layout: &Layout) -> Vec<Want> {
+        let words = self.words().iter();
+        words.map(|word| word.want(layout)).collect()
+    }
+
     /// The words that it is for: the prototypes in `erl_process.h`, `beam_common.h`, `global.h`,
     /// `bif.h`, `erl_proc_sig_queue.h`, `erl_gc.h`, `register.h` and `jit/beam_jit_common.hpp`, the
     /// same in OTP 25 to 29 as far as named here.
@@ -204,7 +221,11 @@ impl Probe {
             | Probe::CollectNoBump
             | Probe::Collect
             | Probe::CollectAfterBif
-            | Probe::CollectHibernate => &const { [argument(What::Process, 0)] },
+            | Probe::CollectHibernate
+            | Probe::CollectBegin
+            | Probe::CollectEnd
+            | Probe::HibernateBegin
+            | Probe::HibernateEnd => &const { [argument(What::Process, 0)] },
         }
     }
 }
