@@ -120,3 +120,49 @@ pub(super) fn first_calls(code: &impl Bytes, entry: u64, end: u64) -> Vec<FirstC
     }
     calls
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::tests::Code;
+    use super::{FirstCall, Word, begin, first_calls};
+
+    #[test]
+    fn the_first_branch_says_what_it_depends_on() {
+        // As `erts_proc_sig_queue_try_enqueue_to_buffer`: push r15; mov eax, edx; and eax, 2;
+        // mov [rsp+8], r8; mov [rdi+0x10], r9; je.
+        let code = [
+            &[0x41, 0x57, 0x89, 0xd0, 0x83, 0xe0, 0x02][..],
+            &[0x4c, 0x89, 0x44, 0x24, 0x08],
+            &[0x4c, 0x89, 0x4f, 0x10, 0x74, 0x00],
+        ];
+        let found = begin(&Code(code.concat()), 0x1000);
+        assert_eq!(found.tested, Some((Word::Argument(2), 2)));
+        assert_eq!(found.touched, [Word::At(0, 0x10)]);
+        assert_eq!(found.compared, None);
+        // cmp r8d, 3; je. And the same, but what is compared is no argument: test dh, 2; je.
+        let code = Code(vec![0x41, 0x83, 0xf8, 0x03, 0x74, 0x00]);
+        assert_eq!(begin(&code, 0x1000).compared, Some(Word::Argument(4)));
+        let code = Code(vec![0xf6, 0xc6, 0x02, 0x74, 0x00]);
+        assert_eq!(begin(&code, 0x1000), super::Begin::default());
+    }
+
+    #[test]
+    fn calls_show_what_they_pass_whichever_way_leads_to_them() {
+        // As `unregister_1`: mov rcx, [rsi]; test cl, 1; jne +3; xor eax, eax; ret;
+        // xor edx, edx; call 0x2000.
+        let code = [
+            &[0x48, 0x8b, 0x0e, 0xf6, 0xc1, 0x01, 0x75, 0x03][..],
+            &[0x31, 0xc0, 0xc3, 0x31, 0xd2, 0xe8, 0xee, 0x0f, 0, 0],
+        ];
+        let calls = first_calls(&Code(code.concat()), 0x1000, 0x1012);
+        let arguments = [0, 1, 2, 3, 4, 5].map(|n| Some(Word::Argument(n)));
+        let mut passed = arguments;
+        (passed[2], passed[3]) = (None, Some(Word::At(1, 0)));
+        assert_eq!(calls, [FirstCall { to: 0x2000, passed }]);
+        // A jump to elsewhere at the end is a call; one in a loop is none.
+        let calls = first_calls(&Code(vec![0xeb, 0x10]), 0x1000, 0x1002);
+        let passed = arguments;
+        assert_eq!(calls, [FirstCall { to: 0x1012, passed }]);
+        assert!(first_calls(&Code(vec![0xeb, 0xfe]), 0x1000, 0x1002).is_empty());
+    }
+}

@@ -163,10 +163,8 @@ impl<'a, M: Memory> ByCode<'a, M> {
             let has = |&field: &u32| touched.contains(&Word::At(0, i64::from(field)));
             fields.iter().all(has)
         };
-        let found = self
-            .own(after.map(|call| call.to))
-            .into_iter()
-            .filter(reads);
+        let called = self.own(after.map(|call| call.to)).into_iter();
+        let found = called.filter(reads);
         only(found, "functions that process_main calls for a process")
     }
 
@@ -191,9 +189,8 @@ impl<'a, M: Memory> ByCode<'a, M> {
             mfa.module == "erlang" && mfa.function == bif && mfa.arity == arity
         };
         let found = self.vm.bifs.iter().find(|(_, mfa)| is_it(mfa));
-        let found = found
-            .map(|(&start, _)| start)
-            .filter(|&start| self.code.is_start(start));
+        let found = found.map(|(&start, _)| start);
+        let found = found.filter(|&start| self.code.is_start(start));
         found.ok_or_else(|| format!("erlang:{bif}/{arity} is not among the BIFs"))
     }
 

@@ -83,3 +83,47 @@ pub(super) fn by_register(code: impl Iterator<Item = Instruction>) -> Option<boo
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use iced_x86::{Decoder, DecoderOptions};
+
+    use super::{by_register, calls};
+    use crate::memory::Image;
+
+    #[test]
+    fn calls_of_each_kind_lead_somewhere() {
+        let code = [
+            &[0xe8, 0xfb, 0x0f, 0, 0][..],               // call 0x2000
+            &[0xff, 0x15, 0xf5, 0x1f, 0, 0],             // call [0x3000]
+            &[0x48, 0xb8, 0, 0x50, 0, 0, 0, 0, 0, 0],    // mov rax, 0x5000
+            &[0xff, 0xd0, 0xff, 0xd1, 0xeb, 0xe5],       // call rax; call rcx; jmp 0x1000
+            &[0xe9, 0xe0, 0x4f, 0, 0, 0xff, 0x14, 0x25], // jmp 0x6000; the rest is cut
+        ];
+        let mut image = Image::new();
+        image.map_words(0x3000, &[0x4000]);
+        let found = calls(&image, 0x1000, &code.concat());
+        let to: Vec<u64> = found.iter().map(|call| call.to).collect();
+        assert_eq!(to, [0x2000, 0x4000, 0x5000, 0x6000]);
+        assert_eq!(found[1].at, 0x1005);
+        // Where that word cannot be read it leads nowhere.
+        assert_eq!(calls(&Image::new(), 0x1000, &code.concat()).len(), 3);
+    }
+
+    #[test]
+    fn a_nif_is_called_with_its_arity() {
+        let decode = |code: &[u8]| {
+            by_register(Decoder::with_ip(64, code, 0, DecoderOptions::NONE).into_iter())
+        };
+        // mov esi, [r14-8]; mov rdx, r15; mov rdi, rbp; call rcx
+        let nif = [
+            0x41, 0x8b, 0x76, 0xf8, 0x4c, 0x89, 0xfa, 0x48, 0x89, 0xef, 0xff, 0xd1,
+        ];
+        assert_eq!(decode(&nif), Some(true));
+        assert_eq!(decode(&nif[4..]), Some(false));
+        assert_eq!(decode(&nif[..10]), None);
+        // A branch in between: it may be of something else.
+        let other = [0x41, 0x8b, 0x76, 0xf8, 0x74, 0x00, 0xff, 0xd1];
+        assert_eq!(decode(&other), Some(false));
+    }
+}

@@ -147,3 +147,67 @@ fn behind(
         && !jumped_into(code, function.clone(), way, &[]);
     good.then_some(spot)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::tests::Code;
+    use super::super::site::{Emulated, Place, Word};
+    use super::{Edge, Spot, Want, find};
+
+    /// mov eax, [rbx+0x280]; again: mov esi, eax; mov ecx, eax; and esi, ~GC;
+    /// lock cmpxchg [rdx], esi; cmp ecx, eax; jne again; what comes next.
+    fn cleared(next: &[u8]) -> Vec<u8> {
+        let mut code = vec![0x8b, 0x83, 0x80, 0x02, 0, 0, 0x89, 0xc6, 0x89, 0xc1];
+        code.extend([0x81, 0xe6, 0xff, 0xff, 0xfd, 0xff, 0xf0, 0x0f, 0xb1, 0x32]);
+        code.extend([0x39, 0xc1, 0x75, 0xee]);
+        code.extend(next);
+        code
+    }
+
+    fn spot(code: Vec<u8>, edge: Edge) -> Result<Spot, &'static str> {
+        let want = Want {
+            word: Word::Argument(0),
+            half: false,
+            needed: true,
+        };
+        let end = 0x1000 + code.len() as u64;
+        find(&Code(code), 0x1000..end, 640, edge, want)
+    }
+
+    /// test byte [rbx+0x41], 0x40; je +0
+    const TEST: [u8; 6] = [0xf6, 0x43, 0x41, 0x40, 0x74, 0x00];
+    /// mov rdi, rbx; call
+    const GIVE_UP: [u8; 8] = [0x48, 0x89, 0xdf, 0xe8, 0, 0, 0, 0];
+
+    #[test]
+    fn the_branch_behind_the_change_is_the_site() {
+        let code = [cleared(&GIVE_UP), cleared(&TEST)].concat();
+        let found = spot(code.clone(), Edge::End).expect("the second");
+        let expected = Spot {
+            address: 0x1000 + code.len() as u64 - 2,
+            instruction: Emulated::ConditionalJump,
+            places: vec![Some(Place::Register(5))],
+        };
+        assert_eq!(found, expected);
+        assert!(spot(code, Edge::Begin).is_err());
+        // lock and dword [rbx+0x280], ~GC
+        let mut short = vec![0xf0, 0x81, 0xa3, 0x80, 0x02, 0, 0, 0xff, 0xff, 0xfd, 0xff];
+        short.extend(TEST);
+        assert_eq!(spot(short, Edge::End).expect("it").address, 0x100f);
+    }
+
+    #[test]
+    fn what_is_not_certain_is_no_site() {
+        // Two of them; none; the register is another by then; a jump onto what is tested.
+        let twice = [cleared(&TEST), cleared(&TEST)].concat();
+        assert!(spot(twice, Edge::End).is_err());
+        assert!(spot(cleared(&GIVE_UP), Edge::End).is_err());
+        assert!(spot(cleared(&[0x89, 0xc3, 0x74, 0x00]), Edge::End).is_err());
+        let jumped = [&cleared(&TEST)[..], &[0xeb, 0xf8]].concat();
+        assert!(spot(jumped, Edge::End).is_err());
+        // The state of something else, at another place.
+        let mut other = cleared(&TEST);
+        other[2] = 0x84;
+        assert!(spot(other, Edge::End).is_err());
+    }
+}

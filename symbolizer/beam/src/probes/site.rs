@@ -250,4 +250,4 @@ pub(super) fn decode(code: &impl Bytes, address: u64) -> Option<(Instruction, &[
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

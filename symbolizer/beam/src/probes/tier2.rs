@@ -48,6 +48,7 @@ impl Running {
                 asked.as_deref() != Ok("1") || release.is_some(),
                 "this test must run: install Erlang"
             );
+            eprintln!("skipped: no Erlang {}", release.unwrap_or("here"));
             return None;
         };
         let vm = Vm::attach(running.0.id()).expect("a VM");

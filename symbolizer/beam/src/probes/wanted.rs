@@ -84,7 +84,7 @@ pub enum What {
     First,
     /// Pointer to the last one's pointer to the next, which is at the begin of a signal.
     Last,
-    /// How many signals there are.
+    /// How many of the signals are messages.
     Length,
     /// Pointer to the message. Where it is not at hand it is what `save` of the process's inner
     /// queue leads to.
