@@ -84,13 +84,15 @@ impl<M: Memory> ByCode<'_, M> {
     }
 
     /// `erts_garbage_collect`: who else calls `garbage_collect` collects literals too, and for
-    /// that calls what hibernation does.
+    /// that calls what hibernation does, or is called by nobody (`erts_gc_after_bif_call`).
     pub(super) fn collect(&self) -> Found {
         let (collector, hibernate) = (self.collector()?, self.hibernate()?.1);
         let known = [self.no_bump()?, self.after_bif()?];
         let mut callers: BTreeSet<u64> = self.code.callers(collector).into_iter().collect();
         callers.retain(|caller| {
-            !known.contains(caller) && !self.callees(*caller).contains(&hibernate)
+            !known.contains(caller)
+                && !self.callees(*caller).contains(&hibernate)
+                && !self.code.callers(*caller).is_empty()
         });
         only(callers, "functions that collect for C code")
     }
