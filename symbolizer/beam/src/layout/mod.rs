@@ -25,7 +25,7 @@ pub use globals::{Count, Globals, SchedulerArray};
 pub(crate) use known::recognise;
 pub(crate) use ladder::{Found, Target, climb};
 pub use releases::{Build, Release, Said};
-pub(crate) use scan::{Text, fragment};
+pub(crate) use scan::{Text, fragment, schedule};
 pub use schema::{
     AtomLayout, BifLayout, BitsLayout, BytesLayout, DictionaryLayout, FunLayout, HeaderFunLayout,
     Layout, LinkLayout, MessageLayout, MonitorLayout, NodeLayout, PidLayout, PidTableLayout,

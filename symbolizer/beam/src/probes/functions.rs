@@ -1,11 +1,13 @@
 //! Where the functions are that are probed.
 
+use std::cell::OnceCell;
+
+use super::Target;
+use super::by_code::ByCode;
 use super::wanted::Probe;
 use crate::Vm;
-use crate::layout::Text;
 use crate::memory::Memory;
 use crate::stack::Arch;
-use crate::target::Elf;
 
 /// A function of the emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,30 +20,46 @@ pub(super) struct Function {
 /// What functions are looked for in.
 pub(super) struct Functions<'a, M: Memory> {
     vm: &'a Vm<M>,
-    elf: &'a Elf,
-    code: &'a Text,
-    bias: u64,
+    target: &'a Target,
+    by_code: OnceCell<ByCode<'a, M>>,
 }
 
 impl<'a, M: Memory> Functions<'a, M> {
-    pub(super) fn new(vm: &'a Vm<M>, elf: &'a Elf, code: &'a Text, bias: u64) -> Self {
+    pub(super) fn new(vm: &'a Vm<M>, target: &'a Target) -> Self {
         Functions {
             vm,
-            elf,
-            code,
-            bias,
+            target,
+            by_code: OnceCell::new(),
         }
     }
 
-    /// The function that a probe is in.
+    /// The functions that a probe may be in, the best first.
     ///
     /// # Errors
-    /// Why it was not found.
-    pub(super) fn find(&self, probe: Probe) -> Result<Function, String> {
+    /// Why none was found.
+    pub(super) fn find(&self, probe: Probe) -> Result<Vec<Function>, String> {
         if self.vm.arch() != Arch::X86_64 {
             return Err("probes are known for x86-64 alone".to_owned());
         }
-        self.by_symbol(probe)
+        let found = self.by_symbol(probe).or_else(|no_symbol| {
+            let found = self.by_code().find(probe);
+            found.map_err(|why| format!("{no_symbol}, and {why}"))
+        });
+        if probe != Probe::ScheduleIn {
+            return Ok(vec![found?]);
+        }
+        // What copies arguments may have lost sight of the process where it is cheap.
+        match (found, self.by_code().saved_calls()) {
+            (Ok(copies), saved) => Ok([copies].into_iter().chain(saved).collect()),
+            (Err(_), Ok(saved)) => Ok(vec![saved]),
+            (Err(why), Err(_)) => Err(why),
+        }
+    }
+
+    /// Looking at code, which takes longer.
+    pub(super) fn by_code(&self) -> &ByCode<'a, M> {
+        self.by_code
+            .get_or_init(|| ByCode::new(self.vm, &self.target.code))
     }
 
     /// By its symbol. C++ mangles the types of arguments into it, which differ between releases:
@@ -49,13 +67,13 @@ impl<'a, M: Memory> Functions<'a, M> {
     pub(super) fn by_symbol(&self, probe: Probe) -> Result<Function, String> {
         let name = name(probe);
         let mangled = format!("_Z{}{name}", name.len());
-        let found = match self.elf.symbol(name) {
+        let found = match self.target.elf.symbol(name) {
             Some(symbol) => Some((name.to_owned(), symbol)),
-            None => self.elf.symbol_of(&mangled),
+            None => self.target.elf.symbol_of(&mangled),
         };
         let (symbol_name, symbol) = found.ok_or_else(|| format!("no symbol {name}"))?;
-        let start = symbol.address.wrapping_add(self.bias);
-        if !self.code.contains(start) {
+        let start = symbol.address.wrapping_add(self.target.bias);
+        if !self.target.code.contains(start) {
             return Err(format!("{name} is not in the emulator's code"));
         }
         Ok(Function {
@@ -83,6 +101,8 @@ pub(super) fn name(probe: Probe) -> &'static str {
         Probe::Collect => "erts_garbage_collect",
         Probe::CollectAfterBif => "erts_gc_after_bif_call_lhf",
         Probe::CollectHibernate => "erts_garbage_collect_hibernate",
+        Probe::CollectBegin | Probe::CollectEnd => "garbage_collect",
+        Probe::HibernateBegin | Probe::HibernateEnd => "garbage_collect_hibernate",
         Probe::Register => "erts_register_name",
         Probe::Unregister => "erts_unregister_name",
     }

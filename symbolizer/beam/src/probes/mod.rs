@@ -5,7 +5,14 @@
 //! that it emulates (`site.rs`). Nothing is put on the way back of a function: a return probe
 //! replaces the return address that the profiler reads.
 
+mod begin;
+mod by_code;
+mod calls;
+mod collection;
+mod collectors;
+mod execute;
 mod functions;
+mod jit;
 mod site;
 mod state;
 mod wanted;
@@ -17,7 +24,9 @@ use crate::memory::{LiveMemory, Memory, Source};
 use crate::target::{Elf, proc_path, read_executable_mappings};
 use crate::vm::load_bias;
 
+use collection::Edge;
 use functions::{Function, Functions};
+use site::Spot;
 pub use site::{Emulated, Place};
 pub use wanted::{PROBES, Probe, What};
 
@@ -76,42 +85,36 @@ impl site::Bytes for Text {
 }
 
 impl<M: Memory> Vm<M> {
-    /// Finds where each probe can be set. `code` is the emulator's code, with addresses as in the
-    /// VM, and `bias` what they have more than in its file.
-    pub(crate) fn find_probes(
-        &self,
-        elf: &Elf,
-        code: &Text,
-        bias: u64,
-    ) -> Vec<Result<Site, Missing>> {
-        let functions = Functions::new(self, elf, code, bias);
-        let site = |&probe: &Probe| {
-            let function = functions.find(probe)?;
-            self.site(probe, function, elf, code, bias)
+    /// Finds where each probe can be set.
+    fn find_probes(&self, target: &Target) -> Vec<Result<Site, Missing>> {
+        let functions = Functions::new(self, target);
+        let site = |probe: Probe| {
+            let mut why = String::new();
+            for function in functions.find(probe)? {
+                match self.site(probe, &function, target) {
+                    Ok(site) => return Ok(site),
+                    Err(reason) if why.is_empty() => why = reason,
+                    Err(_) => {}
+                }
+            }
+            Err(why)
         };
-        PROBES
-            .iter()
-            .map(|probe| site(probe).map_err(|why| Missing { probe: *probe, why }))
+        let probes = PROBES.iter();
+        probes
+            .map(|&probe| site(probe).map_err(|why| Missing { probe, why }))
             .collect()
     }
 
-    fn site(
-        &self,
-        probe: Probe,
-        function: Function,
-        elf: &Elf,
-        code: &Text,
-        bias: u64,
-    ) -> Result<Site, String> {
-        let words = probe.words();
-        let wants: Vec<_> = words.iter().map(|word| word.want(&self.layout)).collect();
-        let range = function.start..code.end_of(function.start);
-        let spot = site::find(code, range, &wants);
+    fn site(&self, probe: Probe, function: &Function, target: &Target) -> Result<Site, String> {
+        let spot = self.spot(probe, function, &target.code);
         let spot = spot.map_err(|why| format!("{}: {why}", function.name))?;
-        let file_offset = elf.file_offset(spot.address.wrapping_sub(bias));
+        let file_offset = target
+            .elf
+            .file_offset(spot.address.wrapping_sub(target.bias));
         let file_offset =
             file_offset.ok_or_else(|| format!("{} is not in the file", function.name))?;
-        let values = words.iter().zip(&spot.places).filter_map(|(word, place)| {
+        let values = probe.words().iter().zip(&spot.places);
+        let values = values.filter_map(|(word, place)| {
             let (what, place) = (word.what, (*place)?);
             Some(Value { what, place })
         });
@@ -120,32 +123,60 @@ impl<M: Memory> Vm<M> {
             file_offset,
             address: spot.address,
             offset: spot.address.wrapping_sub(function.start),
-            function: function.name,
+            function: function.name.clone(),
             instruction: spot.instruction,
             values: values.collect(),
-            found_by: function.found_by,
+            found_by: function.found_by.clone(),
+        })
+    }
+
+    fn spot(&self, probe: Probe, function: &Function, code: &Text) -> Result<Spot, &'static str> {
+        let range = function.start..code.end_of(function.start);
+        let wants = probe.wants(&self.layout);
+        let edge = match probe {
+            Probe::CollectBegin | Probe::HibernateBegin => Edge::Begin,
+            Probe::CollectEnd | Probe::HibernateEnd => Edge::End,
+            _ => return site::find(code, range, &wants),
+        };
+        let want = wants.first().ok_or("nothing is wanted of it")?;
+        collection::find(code, range, self.layout.process.state, edge, *want)
+    }
+}
+
+/// The emulator of a VM.
+struct Target {
+    elf: Elf,
+    /// Its code, with addresses as in the VM.
+    code: Text,
+    /// What those have more than the ones in the file.
+    bias: u64,
+}
+
+impl Target {
+    /// The code is read from the executable's file: in memory there may be breakpoints of others.
+    fn open(vm: &Vm<LiveMemory>) -> Result<Target, BeamError> {
+        let exe = proc_path(vm.pid, "exe");
+        let elf = Elf::open(&exe)?;
+        let mappings = read_executable_mappings(vm.pid)?;
+        let bias = load_bias(vm.pid, &vm.exe, &elf, &mappings)?;
+        let file = Source::open(&exe).map_err(|error| BeamError::BadFile {
+            path: exe,
+            what: error.to_string(),
+        })?;
+        Ok(Target {
+            code: Text::of_file(&file, &elf, bias),
+            elf,
+            bias,
         })
     }
 }
 
 /// Finds where each probe can be set in a VM that runs.
 ///
-/// The code is read from the executable's file: in memory there may be breakpoints of others.
-///
 /// # Errors
 /// When the executable or its mappings cannot be read.
 pub fn find_probes(vm: &Vm<LiveMemory>) -> Result<Vec<Result<Site, Missing>>, BeamError> {
-    let exe = proc_path(vm.pid, "exe");
-    let elf = Elf::open(&exe)?;
-    let mappings = read_executable_mappings(vm.pid)?;
-    let bias = load_bias(vm.pid, &vm.exe, &elf, &mappings)?;
-    let unreadable = |error: std::io::Error| BeamError::BadFile {
-        path: exe.clone(),
-        what: error.to_string(),
-    };
-    let file = Source::open(&exe).map_err(unreadable)?;
-    let code = Text::of_file(&file, &elf, bias);
-    Ok(vm.find_probes(&elf, &code, bias))
+    Ok(vm.find_probes(&Target::open(vm)?))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const STEPS_MAX: usize = 96;
 /// How many of them lie off the way, in a branch that comes back.
 const DETOUR_MAX: usize = 16;
 /// More than a function has that is worth following.
-const FUNCTION_MAX: usize = 1 << 16;
+const FUNCTION_MAX: u64 = 1 << 16;
 /// The longest instruction.
 const INSTRUCTION_MAX: usize = 15;
 
@@ -109,52 +109,62 @@ pub(crate) fn find(
 ) -> Result<Spot, &'static str> {
     let mut best: Option<(usize, Spot)> = None;
     let mut seen = false;
-    let returns = walk(code, function.start, |state, address, instruction| {
-        seen = true;
-        let places: Vec<_> = wants
-            .iter()
-            .map(|want| state.place(want.word, want.half))
-            .collect();
-        let lacks = |(want, place): (&Want, &Option<Place>)| want.needed && place.is_none();
-        if wants.iter().zip(&places).any(lacks) {
-            return;
-        }
-        let placed = places.iter().flatten().count();
-        if best.as_ref().is_none_or(|(most, _)| placed > *most) {
-            let spot = Spot {
-                address,
-                instruction,
-                places,
+    let returns = walk(
+        code,
+        function.start,
+        State::at_entry(),
+        |state, at, cheap| {
+            let Some(instruction) = cheap else {
+                return true;
             };
-            best = Some((placed, spot));
-        }
-    });
+            seen = true;
+            let place = |want: &Want| state.place(want.word, want.half);
+            let places: Vec<_> = wants.iter().map(place).collect();
+            let lacks = |(want, place): (&Want, &Option<Place>)| want.needed && place.is_none();
+            let placed = places.iter().flatten().count();
+            let better = best.as_ref().is_none_or(|(most, _)| placed > *most);
+            if better && !wants.iter().zip(&places).any(lacks) {
+                let spot = Spot {
+                    address: at.ip(),
+                    instruction,
+                    places,
+                };
+                best = Some((placed, spot));
+            }
+            true
+        },
+    );
     let Some((_, spot)) = best else {
         return Err(match seen {
             true => "its arguments are gone where a probe is cheap",
             false => "nothing that the kernel emulates is executed in every call",
         });
     };
-    match once(code, function, &spot, &returns) {
-        true => Ok(spot),
-        false => Err("what would be probed is executed more than once in a call"),
+    let way = function.start..spot.address.saturating_add(1);
+    match jumped_into(code, function, way, &returns) {
+        false => Ok(spot),
+        true => Err("what would be probed is executed more than once in a call"),
     }
 }
 
-/// Follows what is executed in every call and shows each cheap instruction with what is in
-/// registers before it. Returns the jumps that come back from aside.
-fn walk(code: &impl Bytes, entry: u64, mut show: impl FnMut(&State, u64, Emulated)) -> Vec<u64> {
+/// Follows what is always executed from an address on, and shows each instruction with what is in
+/// registers before it, and whether it is cheap, as long as it is told to go on. Returns the jumps
+/// that come back from aside.
+pub(crate) fn walk(
+    code: &impl Bytes,
+    from: u64,
+    mut state: State,
+    mut show: impl FnMut(&State, &Instruction, Option<Emulated>) -> bool,
+) -> Vec<u64> {
     let mut returns = Vec::new();
-    let mut state = State::at_entry();
     let mut factory = InstructionInfoFactory::new();
-    let mut address = entry;
+    let mut address = from;
     for _ in 0..STEPS_MAX {
         let Some((instruction, bytes)) = decode(code, address) else {
             break;
         };
-        let cheap = Emulated::of(bytes);
-        if let Some(cheap) = cheap {
-            show(&state, address, cheap);
+        if !show(&state, &instruction, Emulated::of(bytes)) {
+            break;
         }
         match instruction.flow_control() {
             FlowControl::Next => state.execute(&instruction, &mut factory),
@@ -200,23 +210,34 @@ fn detour(
     None
 }
 
-/// Whether no branch of the function leads to the spot or before it, other than from aside: then
-/// the spot is executed once in each call.
-fn once(code: &impl Bytes, function: Range<u64>, spot: &Spot, returns: &[u64]) -> bool {
-    let length = function.end.saturating_sub(function.start);
-    let bytes = code.bytes_at(function.start);
-    let length = bytes.len().min(length.min(FUNCTION_MAX as u64) as usize);
-    let bytes = bytes.get(..length).unwrap_or_default();
-    let way = function.start..spot.address.saturating_add(1);
-    let mut decoder = Decoder::with_ip(64, bytes, function.start, DecoderOptions::NONE);
-    decoder.iter().all(|instruction| {
+/// Whether a branch of the function leads into a range of it, other than the given ones: what
+/// lies there may be executed otherwise than straight on.
+pub(super) fn jumped_into(
+    code: &impl Bytes,
+    function: Range<u64>,
+    way: Range<u64>,
+    but: &[u64],
+) -> bool {
+    instructions(code, function).any(|instruction| {
         let branches = matches!(
             instruction.flow_control(),
             FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
         );
-        let onto = way.contains(&instruction.near_branch_target());
-        !(branches && onto) || returns.contains(&instruction.ip())
+        let into = way.contains(&instruction.near_branch_target());
+        branches && into && !but.contains(&instruction.ip())
     })
+}
+
+/// The instructions of a function, one after the other.
+pub(super) fn instructions(
+    code: &impl Bytes,
+    function: Range<u64>,
+) -> impl Iterator<Item = Instruction> {
+    let bytes = code.bytes_at(function.start);
+    let length = function.end.saturating_sub(function.start);
+    let length = length.min(FUNCTION_MAX).min(bytes.len() as u64) as usize;
+    let bytes = bytes.get(..length).unwrap_or_default();
+    Decoder::with_ip(64, bytes, function.start, DecoderOptions::NONE).into_iter()
 }
 
 /// The instruction at an address, and its bytes.
@@ -229,4 +250,4 @@ pub(super) fn decode(code: &impl Bytes, address: u64) -> Option<(Instruction, &[
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,11 +1,15 @@
-//! In running VMs: each function is found, and its site is what the code there says.
+//! In running VMs: each function is found, with and without symbols, and each site is what the
+//! code there says.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::{Missing, Probe, Site, find_probes};
+use super::functions::Functions;
+use super::site::{Bytes, Emulated, decode};
+use super::{Missing, PROBES, Probe, Site, Target, What, find_probes};
 use crate::Vm;
+use crate::memory::Memory;
 
 /// An Erlang VM that rests. Dropping it ends it.
 struct Running(Child);
@@ -35,6 +39,21 @@ impl Running {
         BufReader::new(stdout).read_line(&mut line).ok()?;
         (line == "ready\n").then_some(vm)
     }
+
+    /// What is understood of it.
+    fn vm(release: Option<&str>) -> Option<(Running, Vm)> {
+        let Some(running) = Running::start(release) else {
+            let asked = std::env::var("ESCOPE_REQUIRE_LIVE");
+            assert!(
+                asked.as_deref() != Ok("1") || release.is_some(),
+                "this test must run: install Erlang"
+            );
+            eprintln!("skipped: no Erlang {}", release.unwrap_or("here"));
+            return None;
+        };
+        let vm = Vm::attach(running.0.id()).expect("a VM");
+        Some((running, vm))
+    }
 }
 
 impl Drop for Running {
@@ -51,33 +70,85 @@ fn root(release: &str) -> Option<PathBuf> {
     root.join("complete").exists().then_some(root)
 }
 
-fn probes_of(release: Option<&str>) -> Option<Vec<Result<Site, Missing>>> {
-    let Some(running) = Running::start(release) else {
-        let asked = std::env::var("ESCOPE_REQUIRE_LIVE");
-        assert!(
-            asked.as_deref() != Ok("1") || release.is_some(),
-            "this test must run: install Erlang"
-        );
-        return None;
-    };
-    let vm = Vm::attach(running.0.id()).expect("a VM");
-    let found = find_probes(&vm).expect("readable");
-    for found in &found {
-        println!("{found:x?}");
+/// What is in a VM's memory.
+struct Live<'a>(u64, &'a [u8]);
+
+impl Bytes for Live<'_> {
+    fn bytes_at(&self, address: u64) -> &[u8] {
+        assert_eq!(address, self.0);
+        self.1
     }
-    Some(found)
 }
 
-fn missing(found: &[Result<Site, Missing>]) -> Vec<Probe> {
-    let missing = found.iter().filter_map(|found| found.as_ref().err());
-    missing.map(|missing| missing.probe).collect()
+fn check(vm: &Vm, found: &[Result<Site, Missing>]) {
+    for site in found.iter().flatten() {
+        let mut bytes = [0; 15];
+        vm.memory.read(site.address, &mut bytes).expect("its code");
+        let live = Live(site.address, &bytes);
+        let (_, instruction) = decode(&live, site.address).expect("an instruction");
+        assert_eq!(
+            Emulated::of(instruction),
+            Some(site.instruction),
+            "{site:x?}"
+        );
+        let words: Vec<What> = site.values.iter().map(|value| value.what).collect();
+        let wanted: Vec<What> = site.probe.words().iter().map(|word| word.what).collect();
+        assert_eq!(words, wanted, "{site:x?}");
+    }
+}
+
+fn missing(found: &[Result<Site, Missing>]) -> Vec<&Missing> {
+    found
+        .iter()
+        .filter_map(|found| found.as_ref().err())
+        .collect()
 }
 
 #[test]
-fn a_vm_with_symbols_has_them_all() {
+fn every_release_has_every_probe_with_all_words_at_hand() {
+    for release in [None, Some("27"), Some("29")] {
+        let Some((_running, vm)) = Running::vm(release) else {
+            continue;
+        };
+        let found = find_probes(&vm).expect("readable");
+        assert_eq!(missing(&found), Vec::<&Missing>::new(), "{release:?}");
+        check(&vm, &found);
+    }
+}
+
+#[test]
+fn code_leads_to_the_functions_that_symbols_name() {
     for release in [None, Some("27")] {
-        if let Some(found) = probes_of(release) {
-            assert_eq!(missing(&found), []);
+        let Some((_running, vm)) = Running::vm(release) else {
+            continue;
+        };
+        let target = Target::open(&vm).expect("readable");
+        let functions = Functions::new(&vm, &target);
+        let mut agree = 0;
+        for probe in PROBES {
+            let found = (functions.by_symbol(probe), functions.by_code().find(probe));
+            match found {
+                (Ok(said), Ok(found)) => {
+                    assert_eq!(found.start, said.start, "{release:?} {probe:?}");
+                    agree += 1;
+                }
+                // OTP 25 reads buffers in a function of its own.
+                (Ok(_), Err(_)) if probe == Probe::Enqueue => {}
+                (Ok(_), Err(why)) => panic!("{release:?} {probe:?}: {why}"),
+                // Static functions have no symbol in a stripped executable.
+                (Err(_), found) => assert!(found.is_ok(), "{release:?} {found:?}"),
+            }
         }
+        assert!(agree >= 14, "{release:?}: {agree}");
+        // In an executable without symbols nothing is different.
+        let stripped = Target {
+            elf: target.elf.without_symbols(),
+            ..target
+        };
+        let found = vm.find_probes(&stripped);
+        let missing = missing(&found);
+        let enqueue = |missing: &&Missing| missing.probe == Probe::Enqueue;
+        assert!(missing.iter().all(enqueue), "{release:?} {missing:?}");
+        check(&vm, &found);
     }
 }

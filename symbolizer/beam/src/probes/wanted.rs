@@ -32,8 +32,16 @@ pub enum Probe {
     Collect,
     /// The same after a BIF.
     CollectAfterBif,
-    /// A garbage collection because of hibernation begins.
+    /// A garbage collection because of hibernation may begin.
     CollectHibernate,
+    /// A garbage collection begins, wherever it was asked for.
+    CollectBegin,
+    /// It has ended. One that is given up has no end.
+    CollectEnd,
+    /// A garbage collection because of hibernation, or for literals, begins.
+    HibernateBegin,
+    /// It has ended.
+    HibernateEnd,
     /// A name is to be registered.
     Register,
     /// A name is to be unregistered.
@@ -56,6 +64,10 @@ pub const PROBES: [Probe; 16] = [
     Probe::Collect,
     Probe::CollectAfterBif,
     Probe::CollectHibernate,
+    Probe::CollectBegin,
+    Probe::CollectEnd,
+    Probe::HibernateBegin,
+    Probe::HibernateEnd,
     Probe::Register,
     Probe::Unregister,
 ];
@@ -75,7 +87,7 @@ pub enum What {
     First,
     /// Pointer to the last one's pointer to the next, which is at the begin of a signal.
     Last,
-    /// How many signals there are.
+    /// How many of the signals are messages.
     Length,
     /// Pointer to the message. Where it is not at hand it is what `save` of the process's inner
     /// queue leads to.
@@ -113,7 +125,7 @@ enum How {
 }
 
 impl Passed {
-    pub(super) fn want(self, layout: &Layout) -> Want {
+    fn want(self, layout: &Layout) -> Want {
         match self.passed {
             How::Argument(n) | How::Half(n) => Want {
                 word: Word::Argument(n),
@@ -142,6 +154,11 @@ const fn argument(what: What, number: u8) -> Passed {
 }
 
 impl Probe {
+    pub(super) fn wants(self, layout: &Layout) -> Vec<Want> {
+        let words = self.words().iter();
+        words.map(|word| word.want(layout)).collect()
+    }
+
     /// The words that it is for: the prototypes in `erl_process.h`, `beam_common.h`, `global.h`,
     /// `bif.h`, `erl_proc_sig_queue.h`, `erl_gc.h`, `register.h` and `jit/beam_jit_common.hpp`, the
     /// same in OTP 25 to 29 as far as named here.
@@ -208,7 +225,11 @@ impl Probe {
             | Probe::CollectNoBump
             | Probe::Collect
             | Probe::CollectAfterBif
-            | Probe::CollectHibernate => &const { [argument(What::Process, 0)] },
+            | Probe::CollectHibernate
+            | Probe::CollectBegin
+            | Probe::CollectEnd
+            | Probe::HibernateBegin
+            | Probe::HibernateEnd => &const { [argument(What::Process, 0)] },
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::target::Elf;
 
 pub(super) use text::release;
-pub(crate) use text::{Text, fragment};
+pub(crate) use text::{Text, fragment, schedule};
 
 /// What was looked for in vain.
 pub(super) type Missing = Vec<&'static str>;

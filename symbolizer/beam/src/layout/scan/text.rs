@@ -140,6 +140,25 @@ impl Text {
         found
     }
 
+    /// Whether a function begins at an address.
+    pub(crate) fn is_start(&self, address: u64) -> bool {
+        self.functions.binary_search(&address).is_ok() && self.contains(address)
+    }
+
+    /// The functions with a straight call or jump to an address.
+    pub(crate) fn callers(&self, to: u64) -> Vec<u64> {
+        let calls = self.references(to).filter_map(|at| {
+            let call = at.checked_sub(5)?;
+            let is_it = self.jump(call) == Some(to);
+            is_it.then(|| self.start.wrapping_add(call as u64))
+        });
+        let mut found: Vec<u64> = calls
+            .filter_map(|call| Some(self.function(call)?.start))
+            .collect();
+        found.dedup();
+        found
+    }
+
     /// The function around an address.
     fn function(&self, address: u64) -> Option<Range<u64>> {
         let after = self.functions.partition_point(|&start| start <= address);
@@ -151,7 +170,7 @@ impl Text {
 
 /// `erts_schedule`: the C function whose result the JIT's `process_main` takes for the current
 /// process (`a.mov(c_p, RET)` in `process_main.cpp`).
-fn schedule(memory: &impl Memory, descriptor: u64) -> Option<u64> {
+pub(crate) fn schedule(memory: &impl Memory, descriptor: u64) -> Option<u64> {
     let (start, code) = fragment(memory, descriptor, "process_main")?;
     const TAKE: [u8; 3] = [0x49, 0x89, 0xc5];
     let at = code.windows(3).position(|window| window == TAKE)?;

@@ -1,7 +1,11 @@
-use super::{Bytes, Emulated, Place, Spot, Want, Word, find};
+use super::super::begin::{begin, first_calls};
+use super::super::calls::{by_register, calls};
+use super::super::collection::{self, Edge};
+use super::{Bytes, Emulated, Place, Spot, Want, Word, find, instructions};
+use crate::memory::Image;
 
 /// Code at 0x1000.
-struct Code(Vec<u8>);
+pub(crate) struct Code(pub(crate) Vec<u8>);
 
 impl Bytes for Code {
     fn bytes_at(&self, address: u64) -> &[u8] {
@@ -148,5 +152,12 @@ fn any_bytes_end() {
             })
             .collect();
         let _ = spot(&[&bytes], &[FIRST, want(Word::AtAt(0, 8, 0))]);
+        let code = Code(bytes);
+        let _ = (begin(&code, 0x1000), first_calls(&code, 0x1000, 0x1030));
+        let _ = by_register(instructions(&code, 0x1000..0x1030));
+        let _ = calls(&Image::new(), 0x1000, &code.0);
+        for edge in [Edge::Begin, Edge::End] {
+            let _ = collection::find(&code, 0x1000..0x1030, 640, edge, FIRST);
+        }
     }
 }
