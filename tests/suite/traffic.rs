@@ -78,7 +78,9 @@ fn messages(recording: &Recording, dictionary: &Dictionary, lines: &[Facts]) {
     }
     let sum = |fact: &str| lines.iter().map(|line| line.number(fact)).sum::<i64>();
     let by_kind = |kind: MessageKind, tag: &str| {
-        let these = received.iter().filter(|((.., k, t), _)| *k == kind && t == tag);
+        let these = received
+            .iter()
+            .filter(|((.., k, t), _)| *k == kind && t == tag);
         these.map(|(_, count)| *count).sum::<i64>()
     };
     assert_eq!(by_kind(MessageKind::Message, "late"), sum("lates"));
@@ -134,7 +136,10 @@ fn runs(recording: &Recording, dictionary: &Dictionary, lines: &[Facts]) {
         *reductions.entry(name(dictionary, run.proc)).or_default() += used;
     }
     for line in lines {
-        for (pid, fact) in [("worker", "worker_reductions"), ("server", "server_reductions")] {
+        for (pid, fact) in [
+            ("worker", "worker_reductions"),
+            ("server", "server_reductions"),
+        ] {
             let (seen, told) = (reductions[line.text(pid)], line.number(fact));
             let off = (seen - told).abs() as f64 / told as f64;
             assert!(off < 0.01, "{pid}: {seen}, the VM says {told}");

@@ -115,7 +115,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
     pub(crate) ring_kib: Option<u32>,
     /// Which events of the VM to record besides samples, with commas between them: sched, msg,
-    /// proc, or the presets light, messages, full
+    /// proc, gc, or the presets light, messages, full
     #[arg(long, default_value = "none", value_name = "KINDS")]
     pub(crate) events: EventSelection,
     /// No progress and no summary

@@ -132,10 +132,13 @@ static __always_inline void shape(struct event *event, u64 term, u32 at)
 	event->record.words[at + 2] = boxed[1];
 }
 
+/* No process has used as many before it runs: CONTEXT_REDS in erl_vm.h. */
+#define YOUNG_REDS 4000
+
 static __always_inline int event_in(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(regs, cookie, 0), reds = 1;
+	u64 process = VALUE(regs, cookie, 0), reds = YOUNG_REDS, current = 0;
 	u32 state = 0;
 
 	if (!begin(&event, EVENT_IN))
@@ -147,9 +150,13 @@ static __always_inline int event_in(const struct registers *regs, u64 cookie)
 	TAKE(&event, reds, process + event_config.process_reds_at);
 	TAKE(&event, state, process + event_config.process_state_at);
 	event.record.words[1] = state;
-	if (reds)
+	/* One that has never run is in its initial call, which lies in its own struct
+	 * (erl_create_process). It may have taken signals by then, which costs reductions. */
+	if (reds >= YOUNG_REDS)
 		return end(&event, 2);
-	/* It has not run before. */
+	TAKE(&event, current, process + event_config.process_current_at);
+	if (current != process + event_config.process_initial_at)
+		return end(&event, 2);
 	struct { u64 module, function, arity; } initial = {};
 
 	TAKE(&event, event.record.words[2], process + event_config.process_parent_at);

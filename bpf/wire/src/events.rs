@@ -104,6 +104,10 @@ wire_struct! {
         process_parent_at: u32 = "u32 process_parent_at",
         /// `Process.u.initial`.
         process_initial_at: u32 = "u32 process_initial_at",
+        /// `Process.current`.
+        process_current_at: u32 = "u32 process_current_at",
+        /// Zero.
+        reserved: u32 = "u32 reserved",
         /// `Process.fvalue`.
         process_reason_at: u32 = "u32 process_reason_at",
         /// `Process.sig_qs.save`.

@@ -76,7 +76,10 @@ impl SignalAtoms {
         }
         let size = (shape.header >> 6) as usize;
         let known = self.0.iter().find(|(first, ..)| *first == shape.first);
+        // `{[alias | Reference], Reply}`: gen.erl.
+        let is_reply = size == 2 && shape.first & 3 == 1;
         let kind = match known {
+            _ if is_reply => MessageKind::Reply,
             Some((_, wants, kind)) if *wants == size => *kind,
             _ if is_port(shape.first) => MessageKind::Port,
             _ => MessageKind::Message,

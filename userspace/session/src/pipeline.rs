@@ -5,7 +5,7 @@ use std::mem;
 use escope_beam::code::ModuleCode;
 use escope_beam::memory::LiveMemory;
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{CodeRegistered, Life, Message, RawSample, Run};
+use escope_model::{CodeRegistered, Collection, Life, Message, RawSample, Run};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
@@ -128,6 +128,12 @@ impl Pipeline {
     pub(crate) fn message(&mut self, message: &Message) {
         self.write_new();
         self.writer.message(message);
+    }
+
+    /// Adds a garbage collection; its process may be new.
+    pub(crate) fn collection(&mut self, collection: &Collection) {
+        self.write_new();
+        self.writer.collection(collection);
     }
 
     /// Adds an event of a process's life; the processes may be new.

@@ -200,6 +200,18 @@ impl<P: Copy + Eq + Hash, T> Messages<P, T> {
         self.close_all(Fate::Waiting, rows);
     }
 
+    /// Whether a message, by its number, is open and has this address.
+    #[must_use]
+    pub fn is_open(&self, address: u64, msg: u64) -> bool {
+        self.at.get(&address) == Some(&msg)
+    }
+
+    /// Whether anything open has this address.
+    #[must_use]
+    pub fn knows(&self, address: u64) -> bool {
+        self.at.contains_key(&address)
+    }
+
     /// How many messages are in a mailbox of those that were seen sent, so that there
     /// may be more.
     #[must_use]

@@ -53,6 +53,7 @@ fn found_by(probe: Probe) -> &'static str {
         Probe::Dequeue => "receive calls it, it reads the next message",
         Probe::Spawn => "spawn/3 and spawn_link/3 call it",
         Probe::Exit => "where processes end calls it",
+        Probe::ContinueExit => "it ends what begins an exit, and JIT code calls it",
         Probe::CollectNoBump => "the fragment garbage_collect calls it, it collects",
         Probe::Collect => "it alone else collects and nothing more",
         Probe::CollectAfterBif => "the fragment call_light_bif_shared calls it, it collects",
@@ -91,6 +92,7 @@ impl<'a, M: Memory> ByCode<'a, M> {
             Probe::Dequeue => self.dequeue(),
             Probe::Spawn => self.spawn(),
             Probe::Exit => self.exit(),
+            Probe::ContinueExit => self.continue_exit(),
             Probe::CollectNoBump => self.no_bump(),
             Probe::Collect => self.collect(),
             Probe::CollectAfterBif => self.after_bif(),
@@ -211,6 +213,15 @@ impl<'a, M: Memory> ByCode<'a, M> {
         let ends = |&start: &u64| begin(self.code, start).touched.contains(&arity);
         let found = self.own(calls.iter().map(|call| call.to)).into_iter();
         only(found.filter(ends), "functions where processes end")
+    }
+
+    /// What `erts_do_exit_process` calls in the end, and the module `erts_beamasm` for a process
+    /// that goes on ending.
+    fn continue_exit(&self) -> Found {
+        let begun = self.callees(self.exit()?);
+        let from_jit = self.own(self.jit.of_modules());
+        let found = begun.intersection(&from_jit).copied();
+        only(found, "functions that go on with an exit")
     }
 
     /// What code with a `receive` calls to take the message that it has looked at. Its fifth

@@ -49,7 +49,7 @@ pub enum Probe {
 }
 
 /// All of them.
-pub const PROBES: [Probe; 16] = [
+pub const PROBES: [Probe; 20] = [
     Probe::ScheduleOut,
     Probe::ScheduleIn,
     Probe::DirtyNif,

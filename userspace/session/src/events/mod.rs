@@ -12,10 +12,13 @@ use escope_beam::probes::find_probes;
 use escope_beam::{Signal, SignalAtoms, Vm, proc_path};
 use escope_capture::{Batch, EventCapture, EventOptions, decode_event};
 use escope_model::{
-    Life, LifeEvent, Message, MessageKind, MessageShape, ProcId, Run, VmEvent, VmEventKind,
+    Collection, HeapWords, Life, LifeEvent, Message, MessageKind, MessageShape, ProcId, Run,
+    VmEvent, VmEventKind,
 };
 use escope_symbolizer::Symbolizer;
-use escope_timeline::{Entry, MessageRow, Messages, Reorder, RunRow, Runs, Sent};
+use escope_timeline::{
+    CollectionRow, Collections, Entry, MessageRow, Messages, Reorder, RunRow, Runs, Sent,
+};
 use escope_wire::EventCounters;
 use rustc_hash::FxHashMap;
 
@@ -48,6 +51,13 @@ pub(crate) struct Events {
     /// Processes by the addresses of their structs.
     at: FxHashMap<u64, ProcId>,
     ended: FxHashMap<ProcId, u64>,
+    /// Addresses and numbers of DOWN signals that are on their way, oldest first.
+    downs: FxHashMap<ProcId, VecDeque<(u64, u64)>>,
+    collections: Collections<ProcId>,
+    /// Heaps before the collection that is open.
+    heaps: FxHashMap<ProcId, u64>,
+    /// Heaps after the one that ends with this event.
+    after_words: Option<u64>,
     origin_ns: u64,
     /// Probes that the VM has no place for, and why.
     missing: Vec<String>,
@@ -67,6 +77,12 @@ pub(crate) struct Events {
 struct Rows {
     runs: Vec<RunRow<ProcId>>,
     messages: Vec<MessageRow<ProcId, Known>>,
+    collections: Vec<CollectionRow<ProcId>>,
+}
+
+/// All that the heaps have room for.
+fn words(heaps: &HeapWords) -> u64 {
+    heaps.young.saturating_add(heaps.old)
 }
 
 impl Events {
@@ -100,6 +116,10 @@ impl Events {
             messages: Messages::default(),
             at: FxHashMap::default(),
             ended: FxHashMap::default(),
+            downs: FxHashMap::default(),
+            collections: Collections::new(origin_ns),
+            heaps: FxHashMap::default(),
+            after_words: None,
             origin_ns,
             missing,
             counters: EventCounters::default(),
@@ -169,6 +189,8 @@ impl Events {
                 self.gap_told_ns = to_ns;
                 self.runs.gap(from_ns, to_ns, &mut self.rows.runs);
                 self.messages.gap(&mut self.rows.messages);
+                let rows = &mut self.rows.collections;
+                self.collections.gap(from_ns, to_ns, rows);
             }
             if at_ns <= to_ns {
                 return true;
@@ -207,6 +229,7 @@ impl Events {
         self.write(pipeline, &|| true);
         self.runs.finish(end_ns, &mut self.rows.runs);
         self.messages.finish(&mut self.rows.messages);
+        self.collections.finish(end_ns, &mut self.rows.collections);
         self.write_rows(end_ns, pipeline, &|| true);
     }
 
@@ -218,6 +241,8 @@ impl Events {
             | VmEventKind::Out { .. }
             | VmEventKind::Enqueue { .. }
             | VmEventKind::Dequeue { .. }
+            | VmEventKind::CollectionStart(_)
+            | VmEventKind::CollectionEnd(_)
                 if is_in_gap =>
             {
                 self.given_up += 1;
@@ -226,6 +251,7 @@ impl Events {
             VmEventKind::In { .. } | VmEventKind::Out { .. } => {
                 let who = self.who(event, &mut pipeline.symbolizer);
                 self.runs.on(event, who, &mut self.rows.runs);
+                self.collections.on(event, who, &mut self.rows.collections);
             }
             VmEventKind::Enqueue {
                 receiver,
@@ -244,8 +270,7 @@ impl Events {
             }
             VmEventKind::Dequeue { message } => {
                 if let Some(&who) = self.at.get(&event.process) {
-                    let rows = &mut self.rows.messages;
-                    self.messages.on_dequeue(at_ns, message, who, rows);
+                    self.dequeue(at_ns, message, who);
                 }
             }
             VmEventKind::Exit { reason } => self.exit(event, &reason, pipeline),
@@ -257,7 +282,20 @@ impl Events {
                 let other = self.at.get(&event.process).copied();
                 self.name(event, LifeEvent::Unregister, name, other, pipeline);
             }
-            VmEventKind::CollectionStart(_) | VmEventKind::CollectionEnd(_) => {}
+            VmEventKind::CollectionStart(heaps) => {
+                if let Some(who) = self.who(event, &mut pipeline.symbolizer) {
+                    self.heaps.entry(who).or_insert(words(&heaps));
+                    let rows = &mut self.rows.collections;
+                    self.collections.on(event, Some(who), rows);
+                }
+            }
+            VmEventKind::CollectionEnd(heaps) => {
+                if let Some(who) = self.who(event, &mut pipeline.symbolizer) {
+                    self.after_words = Some(words(&heaps));
+                    let rows = &mut self.rows.collections;
+                    self.collections.on(event, Some(who), rows);
+                }
+            }
         }
         self.write_rows(at_ns, pipeline, sound);
     }
@@ -313,7 +351,28 @@ impl Events {
             entry,
             what,
         };
-        self.messages.on_enqueue(sent, &mut self.rows.messages);
+        let msg = self.messages.on_enqueue(sent, &mut self.rows.messages);
+        if let (Signal::MayBecomeMessage(MessageKind::Down), Some(msg)) = (signal, msg) {
+            self.downs.entry(to).or_default().push_back((address, msg));
+        }
+    }
+
+    /// A message is taken out. The signal DOWN becomes a message of its own where its reason is
+    /// no more than a word (`convert_to_down_message` in `erl_proc_sig_queue.c`): what was never
+    /// seen sent is then the oldest of those.
+    fn dequeue(&mut self, at_ns: u64, mut address: u64, who: ProcId) {
+        if !self.messages.knows(address)
+            && let Some(downs) = self.downs.get_mut(&who)
+        {
+            while let Some((down, msg)) = downs.pop_front() {
+                if self.messages.is_open(down, msg) {
+                    address = down;
+                    break;
+                }
+            }
+        }
+        let rows = &mut self.rows.messages;
+        self.messages.on_dequeue(at_ns, address, who, rows);
     }
 
     fn exit(&mut self, event: &VmEvent, reason: &MessageShape, pipeline: &mut Pipeline) {
@@ -327,6 +386,9 @@ impl Events {
         self.ended.insert(who, event.monotonic_ns);
         let rows = &mut self.rows.messages;
         self.messages.on_exit(who, event.monotonic_ns, rows);
+        self.collections
+            .on(event, Some(who), &mut self.rows.collections);
+        self.downs.remove(&who);
         let reason = names::reason(pipeline.symbolizer.vm(), reason);
         self.life(
             event,
@@ -401,6 +463,17 @@ impl Events {
             };
             pipeline.message(&message);
         }
+        for row in rows.collections.drain(..) {
+            pipeline.collection(&Collection {
+                proc: row.who,
+                start_ns: self.since_origin(row.start_ns),
+                end_ns: self.since_origin(row.end_ns),
+                before_words: self.heaps.remove(&row.who),
+                after_words: self.after_words.take(),
+                cut: row.cut,
+            });
+        }
+        self.after_words = None;
         self.rows = rows;
     }
 

@@ -56,6 +56,13 @@ const LIVES: &[Use] = &[
     ),
 ];
 
+const COLLECTIONS: &[Use] = &[
+    (what::GC_START, Probe::CollectBegin, &[What::Process], 1),
+    (what::GC_START, Probe::HibernateBegin, &[What::Process], 1),
+    (what::GC_END, Probe::CollectEnd, &[What::Process], 1),
+    (what::GC_END, Probe::HibernateEnd, &[What::Process], 1),
+];
+
 /// The sites that a selection needs, of those that were found; and those that it lacks.
 pub(crate) fn sites(
     found: &[Result<Site, Missing>],
@@ -68,6 +75,9 @@ pub(crate) fn sites(
     } else if selection.proc {
         // A process shows itself when it first runs.
         uses.extend(SCHED.iter().filter(|(kind, ..)| *kind == what::IN));
+    }
+    if selection.gc {
+        uses.extend(COLLECTIONS);
     }
     if selection.msg {
         uses.extend(MESSAGES);
@@ -120,12 +130,14 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         tgid: vm.pid,
         // Filled in where the programs are loaded.
         pid_namespace: 0,
+        reserved: 0,
         process_id_at: process.id,
         process_i_at: process.i,
         process_reds_at: process.reds,
         process_state_at: process.state,
         process_parent_at: process.parent,
         process_initial_at: process.initial,
+        process_current_at: process.current,
         process_reason_at: process.reason,
         process_save_at: process.save,
         process_heap_words_at: process.heap_words,
