@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Record(RecordArgs),
     Snapshot(SnapshotArgs),
     Report(ReportArgs),
+    Timeline(TimelineArgs),
     Flamegraph(FlamegraphArgs),
     Export(ExportArgs),
     Query(QueryArgs),
@@ -293,6 +294,53 @@ pub(crate) enum ByArg {
     Scheduler,
     Activity,
     None,
+}
+
+/// Show who ran, waited, sent and collected
+///
+/// Of a recording that was made with --events. For each process: how often and how long it ran,
+/// how long it was ready and did not run, what it sent and got, and how long that lay in its
+/// mailbox.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TimelineArgs {
+    /// The recording
+    pub(crate) recording: PathBuf,
+    /// Only this one, event by event: registered name, label, pid `<0.N.S>` or initial call
+    #[arg(long)]
+    pub(crate) process: Option<String>,
+    /// What comes first
+    #[arg(long, value_enum, default_value_t = TimelineSort::Running)]
+    pub(crate) sort: TimelineSort,
+    /// Rows of the table; JSON always has all
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) rows: usize,
+    /// From this point on: 12.5s, or a time in RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Up to this point
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// For people or for programs
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimelineSort {
+    /// Time on a scheduler
+    Running,
+    /// Time that it was ready and did not run
+    Queued,
+    /// Messages that it took out of its mailbox
+    Received,
+    /// Messages that it sent
+    Sent,
+    /// The longest that a message lay in its mailbox
+    Lain,
+    /// The most messages in its mailbox
+    Mailbox,
+    /// Time in garbage collections
+    Gc,
 }
 
 /// Convert a recording for other tools

@@ -85,18 +85,28 @@ impl Loaded {
     }
 }
 
-fn filter(args: &FilterArgs, include_idle: bool, start_ns: i64) -> anyhow::Result<Filter> {
-    let point = |text: &Option<String>| {
-        text.as_deref()
-            .map(|text| time::parse_point(text, start_ns).map_err(Failure::usage))
+/// A part of a recording, as the user says it.
+pub(crate) fn range(
+    since: Option<&str>,
+    until: Option<&str>,
+    start_ns: i64,
+) -> anyhow::Result<TimeRange> {
+    let point = |text: Option<&str>| {
+        text.map(|text| time::parse_point(text, start_ns).map_err(Failure::usage))
             .transpose()
     };
-    let (since_ns, until_ns) = (point(&args.since)?, point(&args.until)?);
+    let (since_ns, until_ns) = (point(since)?, point(until)?);
     if let (Some(since), Some(until)) = (since_ns, until_ns)
         && since >= until
     {
         return Err(Failure::usage("--since is not before --until: swap them").into());
     }
+    Ok(TimeRange { since_ns, until_ns })
+}
+
+fn filter(args: &FilterArgs, include_idle: bool, start_ns: i64) -> anyhow::Result<Filter> {
+    let TimeRange { since_ns, until_ns } =
+        range(args.since.as_deref(), args.until.as_deref(), start_ns)?;
     Ok(Filter {
         since_ns,
         until_ns,

@@ -27,6 +27,7 @@ mod snapshot;
 mod summary;
 mod tables;
 mod time;
+mod timeline;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Record(args) => record::run(args),
         Command::Snapshot(args) => snapshot::run(args),
         Command::Report(args) => report::run(args),
+        Command::Timeline(args) => timeline::run(args),
         Command::Flamegraph(args) => flamegraph::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "query")]

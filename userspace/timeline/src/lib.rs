@@ -27,6 +27,7 @@ mod order;
 mod place;
 mod runs;
 mod since;
+mod summary;
 
 pub use causality::{Clock, Clocks, Moment, Relation, Step};
 pub use collections::{CollectionRow, Collections};
@@ -35,3 +36,4 @@ pub use left::StateBits;
 pub use messages::{Entry, MessageRow, Messages, Sent};
 pub use order::Reorder;
 pub use runs::{RunRow, Runs};
+pub use summary::{ProcessSummary, SchedulerSummary, Summary};

@@ -12,6 +12,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         "escope-bpf",
         &[
             "escope-session",
+            "escope-timeline",
             "escope-recording",
             "escope-profile",
             "escope-query",
