@@ -11,27 +11,19 @@ impl<M: Memory> Symbolizer<M> {
     /// The process with a pid, as a term; `None` for what is no pid. `address` is that of its
     /// struct, 0 where it is not known.
     pub fn process(&mut self, pid: u64, address: u64) -> Option<ProcId> {
-        let (proc, _) = self.processes.find(&self.vm, pid, address)?;
-        Some(proc)
+        self.processes.find(&self.vm, pid, address)
     }
 
-    /// A process that runs for the first time: who it is and whether that is news. `parent` is
-    /// a term, `call` module, function, arity as terms and a number.
-    pub fn born(
-        &mut self,
-        pid: u64,
-        address: u64,
-        parent: u64,
-        call: [u64; 3],
-    ) -> Option<(ProcId, bool)> {
-        let (proc, new) = self.processes.find(&self.vm, pid, address)?;
+    /// A process that runs for the first time. `parent` is a term, `call` module, function, arity as terms and a number.
+    pub fn born(&mut self, pid: u64, address: u64, parent: u64, call: [u64; 3]) -> Option<ProcId> {
+        let proc = self.processes.find(&self.vm, pid, address)?;
         let told = Told {
             initial_call: self.vm.mfa(call),
             parent: self.vm.pids.print(parent),
             ..Told::default()
         };
         self.processes.describe(proc, told);
-        Some((proc, new))
+        Some(proc)
     }
 
     /// Fills in what is not known yet of a process.

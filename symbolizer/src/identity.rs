@@ -51,7 +51,7 @@ impl Processes {
             name: raw.registered_name,
             initial_call: raw.initial_call,
         };
-        let (proc, _) = self.find(vm, block.id(), address)?;
+        let proc = self.find(vm, block.id(), address)?;
         let known = self.known.get_mut(&block.id())?;
         if known.seen == Some(seen) {
             return Some(proc);
@@ -76,19 +76,13 @@ impl Processes {
         Some(proc)
     }
 
-    /// The process with a pid, as a term, and whether it was not known before; `None` for what
-    /// is no pid. An `address` of 0 is one that is not known.
-    pub(crate) fn find<M: Memory>(
-        &mut self,
-        vm: &Vm<M>,
-        pid: u64,
-        address: u64,
-    ) -> Option<(ProcId, bool)> {
+    /// The process with a pid, as a term; `None` for what is no pid. An `address` of 0 is one that is not known.
+    pub(crate) fn find<M: Memory>(&mut self, vm: &Vm<M>, pid: u64, address: u64) -> Option<ProcId> {
         if let Some(known) = self.known.get_mut(&pid)
             && (known.address == address || known.address == 0 || address == 0)
         {
             known.address = known.address.max(address);
-            return Some((known.proc, false));
+            return Some(known.proc);
         }
         let text = vm.pids.print(pid)?;
         let proc = ProcId(self.infos.len() as u32);
@@ -107,7 +101,7 @@ impl Processes {
             parent: None,
         });
         self.changed.push(proc);
-        Some((proc, true))
+        Some(proc)
     }
 
     /// Fills in what is not known yet of a process.

@@ -63,7 +63,8 @@ work(0, _, _) -> ok;
 work(N, Server, Dead) ->
     Server ! {note, N},
     Server ! {'$gen_cast', {cast, N}},
-    {ok, N} = gen:call(Server, '$gen_call', {call, N}, infinity),
+    %% With a timeout the reply goes to an alias, without one straight back.
+    {ok, N} = gen:call(Server, '$gen_call', {call, N}, case N rem 2 of 0 -> infinity; 1 -> 60000 end),
     _ = erlang:send_after(0, Server, {late, N}),
     Timer = erlang:start_timer(0, self(), N),
     receive {timeout, Timer, N} -> ok end,

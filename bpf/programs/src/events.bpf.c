@@ -88,16 +88,18 @@ static __always_inline bool begin(struct event *event, u32 what)
 	return true;
 }
 
-static __always_inline void on_scheduler(struct event *event)
+/* Returns its data; 0 for a thread that is none. */
+static __always_inline u64 on_scheduler(struct event *event)
 {
 	struct task_struct___x86 *task = (void *)bpf_get_current_task_btf();
 	struct scheduler_key key = { .thread_pointer = BPF_CORE_READ(task, thread.fsbase) };
 	struct scheduler_slot *slot = bpf_map_lookup_elem(&event_schedulers, &key);
 
 	if (!slot)
-		return;
+		return 0;
 	event->record.scheduler_kind = slot->kind;
 	event->record.scheduler_number = slot->number;
+	return slot->data;
 }
 
 /* Writes the head and so many words; their number is a constant. */
@@ -120,7 +122,8 @@ static __always_inline int end(struct event *event, u32 words)
 
 #define TAKE(event, to, address) ((event)->failed |= READ(to, address) != 0)
 
-/* What a term is: of a boxed tuple, its header and its first element. */
+/* What a term is: of a boxed tuple, its header and its first element; where that is boxed too,
+ * its header, which no term looks like. */
 static __always_inline void shape(struct event *event, u64 term, u32 at)
 {
 	u64 boxed[2] = {};
@@ -128,6 +131,8 @@ static __always_inline void shape(struct event *event, u64 term, u32 at)
 	event->record.words[at] = term;
 	if ((term & 3) == 2)
 		TAKE(event, boxed, term - 2);
+	if ((boxed[1] & 3) == 2 && !(boxed[0] & 63) && boxed[0])
+		TAKE(event, boxed[1], boxed[1] - 2);
 	event->record.words[at + 1] = boxed[0];
 	event->record.words[at + 2] = boxed[1];
 }
@@ -170,20 +175,24 @@ static __always_inline int event_in(const struct registers *regs, u64 cookie)
 static __always_inline int event_out(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(regs, cookie, 0);
-	u32 state = 0;
+	u64 process = VALUE(regs, cookie, 0), scheduler;
+	u32 state = 0, not_its_own = 0;
 
 	/* A scheduler that has run nothing looks for work. */
 	if (!process || !begin(&event, EVENT_OUT))
 		return 0;
-	on_scheduler(&event);
+	scheduler = on_scheduler(&event);
 	event.record.process = process;
-	event.record.words[2] = (u32)VALUE(regs, cookie, 1);
+	/* As erts_schedule will put it on the process's account. */
+	if (scheduler)
+		TAKE(&event, not_its_own, scheduler + event_config.virtual_reds_at);
+	event.record.words[2] = (u32)VALUE(regs, cookie, 1) - not_its_own;
 	TAKE(&event, event.record.pid, process + event_config.process_id_at);
 	TAKE(&event, event.record.words[0], process + event_config.process_i_at);
 	TAKE(&event, state, process + event_config.process_state_at);
 	event.record.words[1] = state;
-	return end(&event, 3);
+	TAKE(&event, event.record.words[3], process + event_config.process_reds_at);
+	return end(&event, 4);
 }
 
 static __always_inline int event_enqueue(const struct registers *regs, u64 cookie)
@@ -202,14 +211,7 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 	event.record.words[3] = VALUE(regs, cookie, 2);
 	event.record.words[4] = last;
 	TAKE(&event, term, last + event_config.message_term_at);
-	/* Its last word would be that of a longer record. */
-	u64 boxed[2] = {};
-
-	event.record.words[5] = term;
-	if ((term & 3) == 2)
-		TAKE(&event, boxed, term - 2);
-	event.record.words[6] = boxed[0];
-	event.record.words[7] = boxed[1];
+	shape(&event, term, 5);
 	return end(&event, 8);
 }
 

@@ -14,10 +14,11 @@ pub mod what {
     /// A process begins to run. Words: `Process.i`, state, and of one that has not run before:
     /// parent, module, function, arity.
     pub const IN: u32 = 0;
-    /// It stops. Words: `Process.i`, state, reductions.
+    /// It stops. Words: `Process.i`, state, reductions of this run, those of all before.
     pub const OUT: u32 = 1;
     /// Messages or signals are put into a queue. Words: receiver, its pid, sender, first, last,
-    /// term of the last, its header, its first element.
+    /// term of the last, its header, its first element or
+    /// the header of that.
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;
@@ -106,8 +107,8 @@ wire_struct! {
         process_initial_at: u32 = "u32 process_initial_at",
         /// `Process.current`.
         process_current_at: u32 = "u32 process_current_at",
-        /// Zero.
-        reserved: u32 = "u32 reserved",
+        /// `ErtsSchedulerData.virtual_reds`.
+        virtual_reds_at: u32 = "u32 virtual_reds_at",
         /// `Process.fvalue`.
         process_reason_at: u32 = "u32 process_reason_at",
         /// `Process.sig_qs.save`.

@@ -76,8 +76,8 @@ impl SignalAtoms {
         }
         let size = (shape.header >> 6) as usize;
         let known = self.0.iter().find(|(first, ..)| *first == shape.first);
-        // `{[alias | Reference], Reply}`: gen.erl.
-        let is_reply = size == 2 && shape.first & 3 == 1;
+        // `{[alias | Reference], Reply}`, `{Reference, Reply}`: gen.erl.
+        let is_reply = size == 2 && (shape.first & 3 == 1 || is_reference(shape.first));
         let kind = match known {
             _ if is_reply => MessageKind::Reply,
             Some((_, wants, kind)) if *wants == size => *kind,
@@ -112,6 +112,11 @@ fn atom(term: u64) -> u64 {
         0x0b => term,
         _ => 0,
     }
+}
+
+/// Whether it is the header of a reference of this node: `_TAG_HEADER_REF` in `erl_term.h`.
+fn is_reference(header: u64) -> bool {
+    header & TAG_MASK == 0x10
 }
 
 fn is_port(term: u64) -> bool {

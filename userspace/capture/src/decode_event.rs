@@ -57,7 +57,8 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
 fn needed(kind: u32) -> Option<usize> {
     Some(match kind {
         what::IN | what::GC_START | what::GC_END | what::REGISTER => 2,
-        what::OUT | what::EXIT => 3,
+        what::OUT => 4,
+        what::EXIT => 3,
         what::ENQUEUE => 8,
         what::DEQUEUE | what::UNREGISTER => 1,
         _ => return None,
@@ -89,6 +90,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
             at: words[0],
             state: words[1] as u32,
             reductions: words[2] as u32,
+            before: words[3],
         },
         what::ENQUEUE => VmEventKind::Enqueue {
             receiver: words[0],
@@ -155,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 3, 8, 1, 3, 2, 2, 2, 1];
+        let needed = [2, 4, 8, 1, 3, 2, 2, 2, 1];
         for (kind, words) in (0..what::COUNT as u32).zip(needed) {
             let bytes = record(kind, words);
             assert!(decode_event(&bytes).is_ok(), "{kind}");

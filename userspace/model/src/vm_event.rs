@@ -41,6 +41,8 @@ pub enum VmEventKind {
         state: u32,
         /// Reductions of this run.
         reductions: u32,
+        /// Those of all its runs before, and of signals that a scheduler has handled for it.
+        before: u64,
     },
     /// A message or signal is put into the receiver's queue
     /// (`erts_proc_sig_queue_try_enqueue_to_buffer`).
@@ -110,6 +112,7 @@ pub struct MessageShape {
     pub term: u64,
     /// If the term is a boxed tuple, its header; else 0.
     pub header: u64,
-    /// If so, its first element.
+    /// If so, its first element; where that is boxed, the header that it points to, whose low
+    /// two bits are 0 as those of no term are.
     pub first: u64,
 }

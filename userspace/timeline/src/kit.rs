@@ -58,6 +58,7 @@ pub(crate) fn leave(ns: u64, scheduler: SchedulerId, state: u32) -> VmEvent {
         at: 0x50,
         state,
         reductions: 7,
+        before: 0,
     };
     event(ns, scheduler, what)
 }

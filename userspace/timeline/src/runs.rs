@@ -180,6 +180,7 @@ impl<P: Copy + Eq + Hash> Runs<P> {
             at,
             state,
             reductions,
+            ..
         } = event.what
         {
             row.at = Some(at);

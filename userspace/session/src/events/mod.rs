@@ -20,7 +20,7 @@ use escope_timeline::{
     CollectionRow, Collections, Entry, MessageRow, Messages, Reorder, RunRow, Runs, Sent,
 };
 use escope_wire::EventCounters;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use selection::EventSelection;
 
@@ -50,7 +50,10 @@ pub(crate) struct Events {
     messages: Messages<ProcId, Known>,
     /// Processes by the addresses of their structs.
     at: FxHashMap<u64, ProcId>,
-    ended: FxHashMap<ProcId, u64>,
+    /// What each had used after its last run.
+    reductions: FxHashMap<ProcId, u64>,
+    born: FxHashSet<ProcId>,
+    ended: FxHashSet<ProcId>,
     /// Addresses and numbers of DOWN signals that are on their way, oldest first.
     downs: FxHashMap<ProcId, VecDeque<(u64, u64)>>,
     collections: Collections<ProcId>,
@@ -115,7 +118,9 @@ impl Events {
             runs: Runs::new(sites::state_bits(), origin_ns),
             messages: Messages::default(),
             at: FxHashMap::default(),
-            ended: FxHashMap::default(),
+            reductions: FxHashMap::default(),
+            born: FxHashSet::default(),
+            ended: FxHashSet::default(),
             downs: FxHashMap::default(),
             collections: Collections::new(origin_ns),
             heaps: FxHashMap::default(),
@@ -189,6 +194,8 @@ impl Events {
                 self.gap_told_ns = to_ns;
                 self.runs.gap(from_ns, to_ns, &mut self.rows.runs);
                 self.messages.gap(&mut self.rows.messages);
+                // Those of runs that are missing are nobody's.
+                self.reductions.clear();
                 let rows = &mut self.rows.collections;
                 self.collections.gap(from_ns, to_ns, rows);
             }
@@ -250,6 +257,7 @@ impl Events {
             VmEventKind::Born { parent, call } => self.born(event, parent, call, pipeline),
             VmEventKind::In { .. } | VmEventKind::Out { .. } => {
                 let who = self.who(event, &mut pipeline.symbolizer);
+                let event = &self.with_signals(event, who);
                 self.runs.on(event, who, &mut self.rows.runs);
                 self.collections.on(event, who, &mut self.rows.collections);
             }
@@ -307,13 +315,35 @@ impl Events {
         Some(who)
     }
 
+    /// Reductions of a run with those of signals that a scheduler has handled before it for the
+    /// process: `erts_schedule` puts them on its account without running it.
+    fn with_signals(&mut self, event: &VmEvent, who: Option<ProcId>) -> VmEvent {
+        let mut event = *event;
+        if let (
+            VmEventKind::Out {
+                reductions, before, ..
+            },
+            Some(who),
+        ) = (&mut event.what, who)
+        {
+            let after = before.saturating_add(u64::from(*reductions));
+            if let Some(last) = self.reductions.insert(who, after)
+                && let Some(since) = after.checked_sub(last)
+            {
+                *reductions = u32::try_from(since).unwrap_or(*reductions);
+            }
+        }
+        event
+    }
+
     fn born(&mut self, event: &VmEvent, parent: u64, call: [u64; 3], pipeline: &mut Pipeline) {
         let symbolizer = &mut pipeline.symbolizer;
-        let Some((proc, new)) = symbolizer.born(event.pid, event.process, parent, call) else {
+        let Some(proc) = symbolizer.born(event.pid, event.process, parent, call) else {
             return;
         };
         self.at.insert(event.process, proc);
-        if new {
+        // Signals may have reached it before; and it may leave before it has done anything.
+        if self.born.insert(proc) {
             let other = symbolizer.process(parent, 0);
             self.life(event, proc, LifeEvent::Spawn, (other, None, None), pipeline);
         }
@@ -380,10 +410,10 @@ impl Events {
             return;
         };
         // It comes back as often as there is more to do.
-        if self.ended.contains_key(&who) {
+        if !self.ended.insert(who) {
             return;
         }
-        self.ended.insert(who, event.monotonic_ns);
+        self.born.remove(&who);
         let rows = &mut self.rows.messages;
         self.messages.on_exit(who, event.monotonic_ns, rows);
         self.collections

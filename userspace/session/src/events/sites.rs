@@ -130,7 +130,7 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         tgid: vm.pid,
         // Filled in where the programs are loaded.
         pid_namespace: 0,
-        reserved: 0,
+        virtual_reds_at: vm.layout.scheduler.virtual_reductions,
         process_id_at: process.id,
         process_i_at: process.i,
         process_reds_at: process.reds,

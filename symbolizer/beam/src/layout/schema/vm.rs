@@ -28,6 +28,8 @@ offsets! {
         port,
         /// What the running native function is given; 0 where none runs.
         nif,
+        /// Reductions of this run that are not the process's, 32 bits.
+        virtual_reductions,
     }
     /// `ErtsSchedulerSleepInfo`.
     SleepInfoLayout {

@@ -17,6 +17,7 @@ pub(super) const SECTIONS: &[Section] = &[
             ("dirty_number", at("ErtsSchedulerData: dirty_no")),
             ("port", at("ErtsSchedulerData: current_port")),
             ("nif", at("ErtsSchedulerData: current_nif")),
+            ("virtual_reductions", at("ErtsSchedulerData: virtual_reds")),
         ],
     ),
     section(
