@@ -12,7 +12,8 @@
 %% `stop` waits until all have finished. One line each, and the sums in the last one:
 %%   worker=<0.N.S> server=<0.N.S> notes=N casts=N calls=N lates=N timeouts=N downs=N exits=N lost=N
 %%   worker_reductions=N server_reductions=N
-%% The reductions are those since the workers began.
+%% The reductions are those since the workers began. The last line has the collections of all processes between two
+%% times: gc_from_ns=N gc_to_ns=N collections=N.
 -module(traffic).
 -behaviour(workload).
 -export([main/0, prepare/0, start/1, stop/1, end_at_once/0]).
@@ -38,15 +39,21 @@ pair(N, Rounds, Dead) ->
     {Worker, Server}.
 
 start(Pairs) ->
+    Collected = collected(),
     Before = [{reductions(Worker), reductions(Server)} || {Worker, Server} <- Pairs],
     _ = [Worker ! {go, self()} || {Worker, _} <- Pairs],
-    {[{pairs, length(Pairs)}], {Pairs, Before}}.
+    {[{pairs, length(Pairs)}], {Pairs, Before, Collected}}.
 
-stop({Pairs, Before}) ->
+stop({Pairs, Before, {From, Count}}) ->
     _ = [receive {done, Worker} -> ok end || {Worker, _} <- Pairs],
+    {To, Counted} = collected(),
     Rounds = workload:env_int("ROUNDS", 800),
     Lines = [line(Pair, Begun, Rounds) || {Pair, Begun} <- lists:zip(Pairs, Before)],
-    {Lines, [{pairs, length(Pairs)}]}.
+    {Lines, [{pairs, length(Pairs)}, {gc_from_ns, From}, {gc_to_ns, To}, {collections, Counted - Count}]}.
+
+collected() ->
+    {Count, _, _} = statistics(garbage_collection),
+    {workload:clock_ns(), Count}.
 
 line({Worker, Server}, {WorkerBegun, ServerBegun}, Rounds) ->
     %% Before it is asked, which costs it reductions.

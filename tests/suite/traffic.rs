@@ -24,7 +24,7 @@ fn every_message_is_there_once() {
     let mut recorder = start(&["record", "-p", &pid, "--events", "full", "-o", &path]);
     recorder.wait_for("recording", PATIENCE);
     vm.go();
-    let (lines, _) = vm.stop();
+    let (lines, done) = vm.stop();
     recorder.signal("INT");
     let output = recorder.finish(PATIENCE).success();
     assert!(vm.quit().success());
@@ -36,6 +36,29 @@ fn every_message_is_there_once() {
     messages(&recording, &dictionary, &lines);
     lives(&recording, &dictionary, &lines);
     runs(&recording, &dictionary, &lines);
+    collections(&recording, &done);
+}
+
+/// As many as `statistics(garbage_collection)` counts.
+fn collections(recording: &Recording, done: &Facts) {
+    let start_ns = recording.manifest().clocks.start_monotonic_ns as i64;
+    let (from_ns, to_ns) = (done.number("gc_from_ns"), done.number("gc_to_ns"));
+    let all = recording
+        .gc(TimeRange::default())
+        .unwrap()
+        .map(Result::unwrap);
+    let within: Vec<_> = all
+        .filter(|it| (from_ns..to_ns).contains(&(start_ns + it.end_ns)))
+        .collect();
+    let whole = within.iter().filter(|it| it.cut.is_none()).count();
+    assert_eq!(whole, within.len(), "some were cut");
+    let told = done.number("collections");
+    assert!(told > 100, "{done:?}");
+    // The two that ask and count collect too, before and after they look at the clock.
+    assert!(
+        (whole as i64 - told).abs() <= 2,
+        "{whole}, the VM says {told}"
+    );
 }
 
 fn name(dictionary: &Dictionary, proc: escope_model::ProcId) -> String {
