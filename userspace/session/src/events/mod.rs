@@ -30,9 +30,11 @@ use crate::outcome::EventsSummary;
 use crate::pipeline::Pipeline;
 use crate::setup::slot;
 
-/// How late an event may come out of the ring: as long as an interrupt or a preemption between
-/// taking the time and reserving room.
-const LATE_NS: u64 = 5_000_000;
+/// How late an event may come out of the ring: as long as its thread may lose its CPU between
+/// taking the time and reserving room, on a busy machine.
+const LATE_NS: u64 = 100_000_000;
+/// How many events are held back for that at most, some 120 bytes each.
+const HELD_MAX: usize = 1 << 19;
 /// How many records are taken out of the ring at once.
 const FETCH_MAX: usize = 1 << 16;
 
@@ -112,7 +114,7 @@ impl Events {
         Ok(Events {
             capture,
             batch: Batch::default(),
-            order: Reorder::new(LATE_NS),
+            order: Reorder::new(LATE_NS).with_capacity(HELD_MAX),
             ready: Vec::new(),
             atoms: SignalAtoms::find(vm),
             runs: Runs::new(sites::state_bits(), origin_ns),
