@@ -68,6 +68,7 @@ pub(super) fn read<M: Memory>(
         reader,
         vm,
         links: 0,
+        fragments: 0,
         limit,
         shown,
         mailbox: Mailbox {
@@ -119,6 +120,8 @@ struct Counter<'c, 'a, M: Memory> {
     vm: &'c Vm<M>,
     links: u64,
     limit: u64,
+    /// Fragments that were followed, of all messages.
+    fragments: u64,
     shown: usize,
     mailbox: Mailbox,
 }
@@ -180,6 +183,12 @@ impl<M: Memory> Counter<'_, '_, M> {
         for _ in 0..FRAGMENTS_MAX {
             if fragment == 0 {
                 return Ok(words);
+            }
+            // A message has one as a rule. Chains that lead round in circles in a queue that does
+            // too would take the product of both limits.
+            self.fragments += 1;
+            if self.fragments > self.limit.saturating_mul(2) {
+                break;
             }
             let used = fragment.wrapping_add(u64::from(layout.fragment_used));
             words = words.saturating_add(self.reader.word(used)?);
