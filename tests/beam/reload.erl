@@ -2,7 +2,8 @@
 %% Generation G is module gen_a, gen_b, gen_c or gen_d in turn with the hot function vGGGG_spin. All of them
 %% have the same code size, so the VM's allocator hands the same addresses out again. The process
 %% reload_spinner stays the same throughout. SLICE_MS=30 is how long each generation runs, GENERATIONS=0 how many of
-%% them run at least before `stop` is obeyed. With STORM=1 another process loads a small module as often as it can; `count` tells how often it has: loads=N.
+%% them run at least before `stop` is obeyed. With STORM=1 another process loads a small module as often as it can;
+%% `count` tells how often it has: loads=N.
 %%
 %% After `stop` one line per generation:
 %%   version=17 module=gen_b function=v0017_spin from_ns=N to_ns=N

@@ -1,7 +1,7 @@
 %% The process table, told by the VM itself. PROCESSES=1000 processes of many kinds rest, one of them with LONG=150000
-%% messages; after `stop` one line
-%% for each process of the VM that rests, as process_info/2 has it:
-%%   pid=<0.N.S> registered=HEX spawned_as=HEX current=HEX status=S mailbox=N heap=N total=N stack=N
+%% messages; after `stop` one line for each process of the VM that rests, as process_info/2 has it:
+%%   pid=<0.N.S> registered=HEX spawned_as=HEX initial_call=HEX current=HEX status=S reductions=N mailbox=N heap=N
+%%   total=N stack=N
 %%   leader=<0.N.S> parent=PID|undefined trace=HEX memory=BYTES data=on_heap|off_heap trap=BOOL
 %%   min_heap=WORDS fullsweep=N label=HEX links=HEX monitors=HEX monitored_by=HEX keys=HEX
 %% Names are hexadecimal UTF-8; trace is one function a line, the first eight of the stack; links and what
@@ -141,7 +141,8 @@ more(Pid, Initial) ->
                 {_, {_, _, _} = Call} -> Call;
                 false -> Initial
             end,
-    [{initial_call, hex(mfa(Began))}, {memory, Memory}, {data, Data}, {trap, Trap}, {min_heap, proplists:get_value(min_heap_size, Gc)},
+    [{initial_call, hex(mfa(Began))}, {memory, Memory}, {data, Data}, {trap, Trap},
+     {min_heap, proplists:get_value(min_heap_size, Gc)},
      {fullsweep, proplists:get_value(fullsweep_after, Gc)},
      {label, hex(case lists:keyfind('$process_label', 1, Dictionary) of
                      {_, Label} -> io_lib:format("~0tp", [Label]);

@@ -102,7 +102,11 @@ pub(super) fn read<M: Memory>(
                 .into_iter()
                 .fold(0, u64::saturating_add)
         });
-    let name = name(vm, &process, parts.address);
+    // One that is another's by now was its own a moment ago.
+    let name = name(vm, &process, parts.address).unwrap_or_else(|Replaced| {
+        whole = false;
+        None
+    });
     let snapshot = ProcessSnapshot {
         name: name.and_then(|(_, atom)| Some(vm.atom(atom)?.to_string())),
         initial_call: dictionary.initial_call.or_else(|| spawned_as.clone()),
@@ -146,30 +150,36 @@ pub(super) fn read<M: Memory>(
     })
 }
 
+/// A registration that is no longer this process's.
+struct Replaced;
+
 /// Where its registered name is, and which atom. A registration that was given up may be
 /// another's by now, and says so.
-fn name<M: Memory>(vm: &Vm<M>, process: &ProcessBlock<'_>, address: u64) -> Option<(u64, u64)> {
+fn name<M: Memory>(
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+    address: u64,
+) -> Result<Option<(u64, u64)>, Replaced> {
     let registration = process.word(vm.layout.process.reg);
     if registration == 0 {
-        return None;
+        return Ok(None);
     }
     let layout = &vm.layout.reg_proc;
-    let (first, last) = (
-        layout.name.min(layout.process),
-        layout.name.max(layout.process),
-    );
-    let words = (last - first) as usize / 8 + 1;
+    let first = layout.name.min(layout.process);
+    let count = layout.name.abs_diff(layout.process) as usize / 8 + 1;
     // Both at once, as they belong together.
     let words = vm
         .memory
-        .words(registration.wrapping_add(u64::from(first)), words)
-        .ok()?;
+        .words(registration.wrapping_add(u64::from(first)), count)
+        .map_err(|_| Replaced)?;
     let word = |at: u32| words.get((at - first) as usize / 8).copied();
-    if word(layout.process)? != address {
-        return None;
+    match (word(layout.process), word(layout.name)) {
+        (Some(process), Some(name)) if process == address => {
+            let at = registration.wrapping_add(u64::from(layout.name));
+            Ok(Some((at, name)))
+        }
+        _ => Err(Replaced),
     }
-    let at = registration.wrapping_add(u64::from(layout.name));
-    Some((at, word(layout.name)?))
 }
 
 /// A pid, of another node for those that a remote shell or call has started.
