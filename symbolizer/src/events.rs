@@ -26,6 +26,18 @@ impl<M: Memory> Symbolizer<M> {
         Some(proc)
     }
 
+    /// The process whose struct is at an address now.
+    pub fn process_at(&mut self, address: u64) -> Option<ProcId> {
+        let id = address.wrapping_add(u64::from(self.vm.layout.process.id));
+        let pid = self.vm.memory.u64(id).ok()?;
+        self.processes.find(&self.vm, pid, address)
+    }
+
+    /// A process, by its pid as a term, has ended, and nothing will be asked of it again.
+    pub fn forget(&mut self, pid: u64) {
+        self.processes.forget(pid);
+    }
+
     /// Fills in what is not known yet of a process.
     pub fn describe(&mut self, proc: ProcId, told: Told) {
         self.processes.describe(proc, told);

@@ -27,13 +27,15 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct Processes {
     known: FxHashMap<u64, Known>,
-    infos: Vec<ProcessInfo>,
+    count: u32,
+    infos: FxHashMap<ProcId, ProcessInfo>,
     changed: Vec<ProcId>,
+    forgotten: Vec<ProcId>,
 }
 
 impl Processes {
     pub(crate) fn len(&self) -> usize {
-        self.infos.len()
+        self.count as usize
     }
 
     /// The process of a sample; `None` when it ran none or could not be read.
@@ -57,7 +59,7 @@ impl Processes {
             return Some(proc);
         }
         known.seen = Some(seen);
-        let info = self.infos.get_mut(proc.index())?;
+        let info = self.infos.get_mut(&proc)?;
         if info.parent.is_none() {
             info.parent = vm.pids.print(block.parent());
         }
@@ -85,28 +87,30 @@ impl Processes {
             return Some(known.proc);
         }
         let text = vm.pids.print(pid)?;
-        let proc = ProcId(self.infos.len() as u32);
+        let proc = ProcId(self.count);
+        self.count = self.count.saturating_add(1);
         let known = Known {
             address,
             proc,
             seen: None,
         };
         self.known.insert(pid, known);
-        self.infos.push(ProcessInfo {
+        let info = ProcessInfo {
             proc,
             pid: text,
             name: None,
             label: None,
             initial_call: None,
             parent: None,
-        });
+        };
+        self.infos.insert(proc, info);
         self.changed.push(proc);
         Some(proc)
     }
 
     /// Fills in what is not known yet of a process.
     pub(crate) fn describe(&mut self, proc: ProcId, told: Told) {
-        let Some(info) = self.infos.get_mut(proc.index()) else {
+        let Some(info) = self.infos.get_mut(&proc) else {
             return;
         };
         let before = (info.name.is_some(), info.initial_call.is_some());
@@ -125,8 +129,19 @@ impl Processes {
         into.extend(
             self.changed
                 .drain(..)
-                .filter_map(|proc| self.infos.get(proc.index()).cloned()),
+                .filter_map(|proc| self.infos.get(&proc).cloned()),
         );
+        for proc in self.forgotten.drain(..) {
+            self.infos.remove(&proc);
+        }
+    }
+
+    /// A process has ended and nothing will be told of it any more: there may be millions.
+    pub(crate) fn forget(&mut self, pid: u64) {
+        if let Some(known) = self.known.remove(&pid) {
+            // It may not have been told of yet.
+            self.forgotten.push(known.proc);
+        }
     }
 }
 

@@ -1,24 +1,26 @@
-%% Messages of every kind, each counted by who sends it and by who gets it.
+%% Messages of every kind, each counted by who sends it and by who gets it, and everything else that ties processes.
 %% PAIRS=20 workers, each with a server of its own, half of which keep their mailboxes off heap. A worker goes ROUNDS=800
 %% times through the kinds:
 %%   note     a plain message to its server
 %%   cast     {'$gen_cast', _} to it
-%%   call     a request by gen:call/3 to it, and its reply
+%%   call     a request by gen:call/3 to it, and its reply, every other time to an alias
 %%   late     a message to it from a timer
 %%   timeout  {timeout, Ref, _} to itself, received selectively among others
-%%   down     of a process that it spawns and monitors
-%%   exit     of one that it spawns and links to
+%%   down     of a process that it spawns and monitors, and which ends with `boom`
+%%   exit     of one that it spawns and links to, and which ends with {shutdown, N}
 %%   lost     to a process that has ended
+%%   race     to a process that has just been spawned and is about to end without receiving
+%% and besides links to its server and back, monitors it and stops that, registers a name and gives it up.
 %% `stop` waits until all have finished. One line each, and the sums in the last one:
-%%   worker=<0.N.S> server=<0.N.S> notes=N casts=N calls=N lates=N timeouts=N downs=N exits=N lost=N
+%%   worker=<0.N.S> server=<0.N.S> notes=N casts=N calls=N lates=N timeouts=N downs=N exits=N lost=N races=N
 %%   worker_reductions=N server_reductions=N
-%% The reductions are those since the workers began. The last line has the collections of all processes between two
-%% times: gc_from_ns=N gc_to_ns=N collections=N.
+%% The reductions are those since the workers began. The last line has two readings of the count of all collections,
+%% each with times before and after it: gc_before_ns=N gc_from_ns=N ... gc_to_ns=N gc_after_ns=N collections=N.
 -module(traffic).
 -behaviour(workload).
--export([main/0, prepare/0, start/1, stop/1, end_at_once/0]).
+-export([main/0, prepare/0, start/1, stop/1, end_at_once/0, end_with/1]).
 
--define(KINDS, [notes, casts, calls, lates, timeouts, downs, exits, lost]).
+-define(KINDS, [notes, casts, calls, lates, timeouts, downs, exits, lost, races]).
 
 main() -> workload:run(?MODULE).
 
@@ -31,9 +33,10 @@ prepare() ->
 pair(N, Rounds, Dead) ->
     Data = case N rem 2 of 0 -> on_heap; 1 -> off_heap end,
     Server = spawn_opt(fun() -> server(#{}) end, [link, {message_queue_data, Data}]),
+    Name = list_to_atom("worker_" ++ integer_to_list(N)),
     Worker = spawn_link(fun() ->
         process_flag(trap_exit, true),
-        receive {go, From} -> work(Rounds, Server, Dead), From ! {done, self()} end,
+        receive {go, From} -> work(Rounds, Server, Dead, Name), From ! {done, self()} end,
         receive never -> ok end
     end),
     {Worker, Server}.
@@ -44,16 +47,18 @@ start(Pairs) ->
     _ = [Worker ! {go, self()} || {Worker, _} <- Pairs],
     {[{pairs, length(Pairs)}], {Pairs, Before, Collected}}.
 
-stop({Pairs, Before, {From, Count}}) ->
+stop({Pairs, Before, {Earlier, Count, From}}) ->
     _ = [receive {done, Worker} -> ok end || {Worker, _} <- Pairs],
-    {To, Counted} = collected(),
+    {To, Counted, After} = collected(),
     Rounds = workload:env_int("ROUNDS", 800),
     Lines = [line(Pair, Begun, Rounds) || {Pair, Begun} <- lists:zip(Pairs, Before)],
-    {Lines, [{pairs, length(Pairs)}, {gc_from_ns, From}, {gc_to_ns, To}, {collections, Counted - Count}]}.
+    {Lines, [{pairs, length(Pairs)}, {gc_before_ns, Earlier}, {gc_from_ns, From}, {gc_to_ns, To}, {gc_after_ns, After},
+             {collections, Counted - Count}]}.
 
 collected() ->
+    Before = workload:clock_ns(),
     {Count, _, _} = statistics(garbage_collection),
-    {workload:clock_ns(), Count}.
+    {Before, Count, workload:clock_ns()}.
 
 line({Worker, Server}, {WorkerBegun, ServerBegun}, Rounds) ->
     %% Before it is asked, which costs it reductions.
@@ -66,8 +71,8 @@ line({Worker, Server}, {WorkerBegun, ServerBegun}, Rounds) ->
 
 reductions(Pid) -> element(2, process_info(Pid, reductions)).
 
-work(0, _, _) -> ok;
-work(N, Server, Dead) ->
+work(0, _, _, _) -> ok;
+work(N, Server, Dead, Name) ->
     Server ! {note, N},
     Server ! {'$gen_cast', {cast, N}},
     %% With a timeout the reply goes to an alias, without one straight back.
@@ -75,12 +80,20 @@ work(N, Server, Dead) ->
     _ = erlang:send_after(0, Server, {late, N}),
     Timer = erlang:start_timer(0, self(), N),
     receive {timeout, Timer, N} -> ok end,
-    {Watched, Monitor} = spawn_monitor(?MODULE, end_at_once, []),
-    receive {'DOWN', Monitor, process, Watched, normal} -> ok end,
-    Linked = spawn_link(?MODULE, end_at_once, []),
-    receive {'EXIT', Linked, normal} -> ok end,
+    {Watched, Monitor} = spawn_monitor(?MODULE, end_with, [boom]),
+    receive {'DOWN', Monitor, process, Watched, boom} -> ok end,
+    Linked = spawn_link(?MODULE, end_with, [{shutdown, N}]),
+    receive {'EXIT', Linked, {shutdown, N}} -> ok end,
     Dead ! {lost, N},
-    work(N - 1, Server, Dead).
+    spawn(?MODULE, end_at_once, []) ! {race, N},
+    true = link(Server),
+    true = unlink(Server),
+    true = demonitor(monitor(process, Server)),
+    true = register(Name, self()),
+    true = unregister(Name),
+    work(N - 1, Server, Dead, Name).
+
+end_with(Reason) -> exit(Reason).
 
 end_at_once() -> ok.
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_session::{EventSelection, Given, Layout, TargetChoice};
+use escope_session::{EventSelection, Given, Layout, TargetChoice, WantedProcess};
 
 use crate::time;
 
@@ -71,6 +71,21 @@ impl LayoutArgs {
     }
 }
 
+/// A share of the VM's CPU time, or no limit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Overhead(pub(crate) Option<f64>);
+
+fn overhead(text: &str) -> Result<Overhead, String> {
+    if text == "off" {
+        return Ok(Overhead(None));
+    }
+    let percent = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
+    match percent {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Overhead(Some(percent / 100.0))),
+        _ => Err("a number of percent above 0 and up to 100, or off".to_owned()),
+    }
+}
+
 fn layout(path: &str) -> Result<Layout, String> {
     Layout::read(Path::new(path))
 }
@@ -119,6 +134,22 @@ pub(crate) struct RecordArgs {
     /// proc, gc, or the presets light, messages, full
     #[arg(long, default_value = "none", value_name = "KINDS")]
     pub(crate) events: EventSelection,
+    /// What watching events may cost the VM, in percent of its CPU time: where they are too many
+    /// they are watched in windows of half a second and more. `off` watches all
+    #[arg(long, default_value = "1", value_name = "PCT|off", value_parser = overhead)]
+    pub(crate) max_overhead: Overhead,
+    /// Only events of these, with commas between them: pids, registered names, or initial calls
+    /// `mod:fun/arity`, also of processes that come later; of messages those to or from them
+    #[arg(long, value_name = "NAME|PID|MFA", value_delimiter = ',')]
+    pub(crate) processes: Vec<WantedProcess>,
+    /// Size of the ring of events, in KiB; chosen by --max-memory when not given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
+    pub(crate) event_ring_kib: Option<u32>,
+    /// How much memory the recorder may use for events, in MiB; what does not fit is lost, and
+    /// counted
+    #[arg(long, default_value_t = 256, value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(32..=65_536))]
+    pub(crate) max_memory: u32,
     /// No progress and no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use escope_recording::{Clocks, Writer};
 use escope_session::{
-    ClockChoice, EndedHow, Launched, Progress, RecordOptions, Recorder, SessionError, Stop, Vm,
-    check_proc, choose, is_stopped,
+    ClockChoice, EndedHow, EventLimits, Launched, Progress, RecordOptions, Recorder, SessionError,
+    Stop, Vm, Wanted, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -104,8 +104,21 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
     };
     options.erlang_stack_bytes = args.stack_kib * 1024;
     options.events = args.events;
+    options.event_limits = event_limits(args);
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options
+}
+
+fn event_limits(args: &RecordArgs) -> EventLimits {
+    let mut limits = EventLimits::within(u64::from(args.max_memory) << 20);
+    limits.share = args.max_overhead.0;
+    if let Some(kib) = args.event_ring_kib {
+        limits.ring_bytes = kib * 1024;
+    }
+    if !args.processes.is_empty() {
+        limits.processes = Some(Wanted(args.processes.clone()));
+    }
+    limits
 }
 
 /// `rabbit@host-20260131T120000.escope` here.

@@ -1,6 +1,6 @@
 //! What `record` says at the end.
 
-use escope_session::{Checked, EndedHow, Statistics, Summary};
+use escope_session::{Checked, EndedHow, EventsSummary, Statistics, Summary};
 
 use crate::say::say;
 use crate::time;
@@ -38,14 +38,7 @@ pub(crate) fn print(summary: &Summary) {
         }),
     );
     if let Some(events) = &summary.events {
-        say!(
-            "  events    {} of {} that happened",
-            events.recorded,
-            events.attempts
-        );
-        for why in &events.missing {
-            say!("  note      events that could not be seen: {why}");
-        }
+        watched(events);
     }
     if counters.attempts > 0 {
         complete(&summary.statistics);
@@ -90,6 +83,46 @@ pub(crate) fn print(summary: &Summary) {
     }
     if let Some(note) = &summary.note {
         say!("  note      {note}");
+    }
+}
+
+/// Which events were seen, and what that cost the VM.
+fn watched(events: &EventsSummary) {
+    let windows = &events.windows;
+    let filtered = match events.filtered {
+        0 => String::new(),
+        filtered => format!(", {filtered} of processes that were not asked for"),
+    };
+    say!(
+        "  events    {} of {} hits recorded{filtered}",
+        events.recorded,
+        events.attempts
+    );
+    let share = |part: u64, whole: u64| match whole {
+        0 => "none".to_owned(),
+        _ => percent(part, whole),
+    };
+    let limit = match windows.share {
+        Some(limit) => format!("{:.1} % were allowed", 100.0 * limit),
+        None => "there was no limit".to_owned(),
+    };
+    say!(
+        "  windows   {} of {} in all, with {} of what the VM did in reductions; inside them all \
+         was watched, outside nothing",
+        windows.count,
+        time::show(windows.open_ns),
+        windows.all_reductions.map_or_else(
+            || "an unknown share".to_owned(),
+            |all| share(windows.reductions, all)
+        ),
+    );
+    say!(
+        "  cost      the VM paid about {} for its hits, {} of its CPU time; {limit}",
+        time::show(windows.cost_ns),
+        share(windows.cost_ns, windows.all_target_cpu_ns),
+    );
+    for why in &events.missing {
+        say!("  note      events that could not be seen: {why}");
     }
 }
 

@@ -12,6 +12,8 @@
 
 const volatile struct event_config event_config = {};
 
+#include "wanted.h"
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20);
@@ -68,7 +70,7 @@ struct event {
 	u32 failed;
 };
 
-/* Counts the hit. */
+/* Counts the hit, and what a record begins with. */
 static __always_inline bool begin(struct event *event, u32 what)
 {
 	u32 zero = 0;
@@ -86,6 +88,16 @@ static __always_inline bool begin(struct event *event, u32 what)
 	event->record.pid = 0;
 	event->failed = 0;
 	return true;
+}
+
+/* Nobody asked for it. */
+static __always_inline int leave_out(struct event *event)
+{
+	u32 what = event->record.what;
+
+	if (what < EVENT_COUNT)
+		event->count->filtered[what]++;
+	return 0;
 }
 
 /* Returns its data; 0 for a thread that is none. */
@@ -140,10 +152,53 @@ static __always_inline void shape(struct event *event, u64 term, u32 at)
 /* No process has used as many before it runs: CONTEXT_REDS in erl_vm.h. */
 #define YOUNG_REDS 4000
 
+/* Process.i and Process.reds lie close together: one read. */
+struct progress {
+	u64 at[4];
+};
+
+#define PROGRESS_AT(from, what_at) \
+	((from)->at[((what_at) - event_config.process_i_at) / 8 & 3])
+
+/* Whether the process at the other end of a link is this one: of the first nodes of the tree. */
+static __always_inline bool linked(struct event *event, u64 process, u64 to)
+{
+	u64 root = 0, node = 0, item = 0;
+
+	TAKE(event, root, process + event_config.process_links_at);
+	if (!root)
+		return false;
+	TAKE(event, item, root + event_config.relation_item_at);
+	if (item == to)
+		return true;
+	TAKE(event, node, root + event_config.relation_left_at);
+	if (node)
+		TAKE(event, item, node + event_config.relation_item_at);
+	if (item == to)
+		return true;
+	node = 0;
+	TAKE(event, node, root + event_config.relation_right_at);
+	if (node)
+		TAKE(event, item, node + event_config.relation_item_at);
+	return item == to;
+}
+
+/* The same of the one that has monitored it first. */
+static __always_inline bool monitored(struct event *event, u64 process, u64 by)
+{
+	u64 node = 0, item = 0;
+
+	TAKE(event, node, process + event_config.process_monitored_by_at);
+	if (node)
+		TAKE(event, item, node + event_config.relation_item_at);
+	return item == by;
+}
+
 static __always_inline int event_in(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(regs, cookie, 0), reds = YOUNG_REDS, current = 0;
+	struct progress progress = {};
+	u64 process = VALUE(regs, cookie, 0), reds, current = 0, parent;
 	u32 state = 0;
 
 	if (!begin(&event, EVENT_IN))
@@ -151,30 +206,39 @@ static __always_inline int event_in(const struct registers *regs, u64 cookie)
 	on_scheduler(&event);
 	event.record.process = process;
 	TAKE(&event, event.record.pid, process + event_config.process_id_at);
-	TAKE(&event, event.record.words[0], process + event_config.process_i_at);
-	TAKE(&event, reds, process + event_config.process_reds_at);
-	TAKE(&event, state, process + event_config.process_state_at);
-	event.record.words[1] = state;
+	TAKE(&event, progress, process + event_config.process_i_at);
+	reds = PROGRESS_AT(&progress, event_config.process_reds_at);
+	if (reds < YOUNG_REDS)
+		TAKE(&event, current, process + event_config.process_current_at);
+	struct { u64 module, function, arity; } initial = {};
 	/* One that has never run is in its initial call, which lies in its own struct
 	 * (erl_create_process). It may have taken signals by then, which costs reductions. */
-	if (reds >= YOUNG_REDS)
-		return end(&event, 2);
-	TAKE(&event, current, process + event_config.process_current_at);
-	if (current != process + event_config.process_initial_at)
-		return end(&event, 2);
-	struct { u64 module, function, arity; } initial = {};
+	bool born = current && current == process + event_config.process_initial_at;
 
+	if (born)
+		TAKE(&event, initial, process + event_config.process_initial_at);
+	if (!wanted_in(process, event.record.pid, born, initial.module, initial.function,
+		       initial.arity))
+		return leave_out(&event);
+	TAKE(&event, state, process + event_config.process_state_at);
+	event.record.words[0] = progress.at[0];
+	event.record.words[1] = state;
+	if (!born)
+		return end(&event, 2);
 	TAKE(&event, event.record.words[2], process + event_config.process_parent_at);
-	TAKE(&event, initial, process + event_config.process_initial_at);
+	parent = event.record.words[2];
 	event.record.words[3] = initial.module;
 	event.record.words[4] = initial.function;
 	event.record.words[5] = initial.arity;
-	return end(&event, 6);
+	event.record.words[6] = (linked(&event, process, parent) ? TIES_LINKED : 0) |
+				(monitored(&event, process, parent) ? TIES_MONITORED : 0);
+	return end(&event, 7);
 }
 
 static __always_inline int event_out(const struct registers *regs, u64 cookie)
 {
 	struct event event;
+	struct progress progress = {};
 	u64 process = VALUE(regs, cookie, 0), scheduler;
 	u32 state = 0, not_its_own = 0;
 
@@ -183,36 +247,56 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
 		return 0;
 	scheduler = on_scheduler(&event);
 	event.record.process = process;
+	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	if (!wanted_process(process, event.record.pid))
+		return leave_out(&event);
 	/* As erts_schedule will put it on the process's account. */
 	if (scheduler)
 		TAKE(&event, not_its_own, scheduler + event_config.virtual_reds_at);
-	event.record.words[2] = (u32)VALUE(regs, cookie, 1) - not_its_own;
-	TAKE(&event, event.record.pid, process + event_config.process_id_at);
-	TAKE(&event, event.record.words[0], process + event_config.process_i_at);
+	TAKE(&event, progress, process + event_config.process_i_at);
 	TAKE(&event, state, process + event_config.process_state_at);
+	event.record.words[0] = progress.at[0];
 	event.record.words[1] = state;
-	TAKE(&event, event.record.words[3], process + event_config.process_reds_at);
+	event.record.words[2] = (u32)VALUE(regs, cookie, 1) - not_its_own;
+	event.record.words[3] = PROGRESS_AT(&progress, event_config.process_reds_at);
 	return end(&event, 4);
 }
+
+/* How many signals are put into a queue at once at most: a monitor may be before what comes
+ * after it (`proc_queue_signal`), and NIFs gather what they send when traced. */
+#define CHAIN_MAX 8
 
 static __always_inline int event_enqueue(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 term = 0;
-	u64 receiver = VALUE(regs, cookie, 1), last = VALUE(regs, cookie, 3);
+	u64 term = 0, pid = 0;
+	u64 from = VALUE(regs, cookie, 0), receiver = VALUE(regs, cookie, 1);
+	u64 signal = VALUE(regs, cookie, 2), last = VALUE(regs, cookie, 3);
 
-	if (!begin(&event, EVENT_ENQUEUE))
-		return 0;
-	event.record.process = 0;
-	event.record.words[0] = receiver;
-	event.record.words[1] = 0;
-	TAKE(&event, event.record.words[1], receiver + event_config.process_id_at);
-	event.record.words[2] = VALUE(regs, cookie, 0);
-	event.record.words[3] = VALUE(regs, cookie, 2);
-	event.record.words[4] = last;
-	TAKE(&event, term, last + event_config.message_term_at);
-	shape(&event, term, 5);
-	return end(&event, 8);
+	for (u32 at = 0; at < CHAIN_MAX; at++) {
+		if (!begin(&event, EVENT_ENQUEUE))
+			return 0;
+		if (!at)
+			TAKE(&event, pid, receiver + event_config.process_id_at);
+		if (!wanted_process(receiver, pid) && !wanted_pid(from)) {
+			leave_out(&event);
+		} else {
+			event.record.process = 0;
+			event.record.words[0] = receiver;
+			event.record.words[1] = pid;
+			event.record.words[2] = from;
+			event.record.words[3] = signal;
+			TAKE(&event, term, signal + event_config.message_term_at);
+			shape(&event, term, 4);
+			end(&event, 7);
+		}
+		/* The last one's pointer to the next is at its begin. */
+		if (signal == last)
+			break;
+		if (READ(signal, signal + event_config.message_next_at) || !signal)
+			break;
+	}
+	return 0;
 }
 
 static __always_inline int event_dequeue(const struct registers *regs, u64 cookie)
@@ -223,6 +307,8 @@ static __always_inline int event_dequeue(const struct registers *regs, u64 cooki
 	if (!begin(&event, EVENT_DEQUEUE))
 		return 0;
 	event.record.process = VALUE(regs, cookie, 0);
+	if (!wanted_address(event.record.process))
+		return leave_out(&event);
 	/* Some builds have it in a register by then. */
 	if ((cookie >> 4 & 15) == 15) {
 		message = 0;
@@ -243,17 +329,21 @@ static __always_inline int event_exit(const struct registers *regs, u64 cookie)
 	on_scheduler(&event);
 	event.record.process = process;
 	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	if (!wanted_process(process, event.record.pid))
+		return leave_out(&event);
 	TAKE(&event, reason, process + event_config.process_reason_at);
 	shape(&event, reason, 0);
 	return end(&event, 3);
 }
 
-/* The words that both heaps of a process have. */
+/* The words that both heaps of a process have, and how many of its collections were minor ones
+ * since the last that was not. */
 static __always_inline int collection(const struct registers *regs, u64 cookie, u32 what)
 {
 	struct event event;
 	u64 process = VALUE(regs, cookie, 0);
 	u64 old_heap = 0, old_end = 0;
+	unsigned short minor = 0;
 
 	if (!begin(&event, what))
 		return 0;
@@ -261,11 +351,15 @@ static __always_inline int collection(const struct registers *regs, u64 cookie, 
 	event.record.process = process;
 	event.record.words[0] = 0;
 	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	if (!wanted_process(process, event.record.pid))
+		return leave_out(&event);
 	TAKE(&event, event.record.words[0], process + event_config.process_heap_words_at);
 	TAKE(&event, old_heap, process + event_config.process_old_heap_at);
 	TAKE(&event, old_end, process + event_config.process_old_hend_at);
 	event.record.words[1] = old_end > old_heap ? (old_end - old_heap) >> 3 : 0;
-	return end(&event, 2);
+	TAKE(&event, minor, process + event_config.process_minor_collections_at);
+	event.record.words[2] = minor;
+	return end(&event, 3);
 }
 
 static __always_inline int event_register(const struct registers *regs, u64 cookie)
@@ -277,6 +371,8 @@ static __always_inline int event_register(const struct registers *regs, u64 cook
 	event.record.process = VALUE(regs, cookie, 0);
 	event.record.words[0] = VALUE(regs, cookie, 1);
 	event.record.words[1] = VALUE(regs, cookie, 2);
+	if (!wanted_name(event.record.words[0], event.record.words[1]))
+		return leave_out(&event);
 	return end(&event, 2);
 }
 
@@ -288,6 +384,8 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 		return 0;
 	event.record.process = VALUE(regs, cookie, 0);
 	event.record.words[0] = VALUE(regs, cookie, 1);
+	if (!wanted_address(event.record.process))
+		return leave_out(&event);
 	return end(&event, 1);
 }
 
@@ -311,6 +409,8 @@ int event(struct user_regs *ctx)
 	case EVENT_EXIT: return event_exit(&regs, cookie);
 	case EVENT_GC_START: return collection(&regs, cookie, EVENT_GC_START);
 	case EVENT_GC_END: return collection(&regs, cookie, EVENT_GC_END);
+	case EVENT_HIBERNATE_START: return collection(&regs, cookie, EVENT_HIBERNATE_START);
+	case EVENT_HIBERNATE_END: return collection(&regs, cookie, EVENT_HIBERNATE_END);
 	case EVENT_REGISTER: return event_register(&regs, cookie);
 	case EVENT_UNREGISTER: return event_unregister(&regs, cookie);
 	default: return 0;

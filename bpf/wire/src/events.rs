@@ -7,24 +7,24 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::records::wire_struct;
 
 /// How many words an event can have besides its head.
-pub const EVENT_WORDS: usize = 8;
+pub const EVENT_WORDS: usize = 7;
 
 /// [`EventRecord::what`], and the index into [`EventCounters::attempts`] and its like.
 pub mod what {
     /// A process begins to run. Words: `Process.i`, state, and of one that has not run before:
-    /// parent, module, function, arity.
+    /// parent, module, function, arity, [`super::ties`].
     pub const IN: u32 = 0;
     /// It stops. Words: `Process.i`, state, reductions of this run, those of all before.
     pub const OUT: u32 = 1;
-    /// Messages or signals are put into a queue. Words: receiver, its pid, sender, first, last,
-    /// term of the last, its header, its first element or
-    /// the header of that.
+    /// A message or another signal is put into a queue. Words: receiver, its pid, sender,
+    /// address, term, its header, its first element or the header of that.
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;
     /// A process ends. Words: reason, its header, its first element.
     pub const EXIT: u32 = 4;
-    /// A collection begins. Words: heap words, old heap words.
+    /// A collection begins. Words: heap words, old heap words, minor collections since the last
+    /// major one.
     pub const GC_START: u32 = 5;
     /// A collection ends. Words: the same.
     pub const GC_END: u32 = 6;
@@ -32,9 +32,27 @@ pub mod what {
     pub const REGISTER: u32 = 7;
     /// A name is taken away. Word: name.
     pub const UNREGISTER: u32 = 8;
+    /// A collection because of hibernation begins. Words: as of others.
+    pub const HIBERNATE_START: u32 = 9;
+    /// It ends. Words: the same.
+    pub const HIBERNATE_END: u32 = 10;
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 11;
 }
+
+/// How a process that has just been spawned is tied to the one that did it, by what is on its
+/// own side of links and monitors.
+pub mod ties {
+    /// They are linked.
+    pub const LINKED: u32 = 1;
+    /// The one that spawned it monitors it.
+    pub const MONITORED: u32 = 2;
+}
+
+/// How many initial calls can be wanted.
+pub const WANTED_CALLS_MAX: usize = 8;
+/// How many names can be wanted.
+pub const WANTED_NAMES_MAX: usize = 8;
 
 /// A probe's cookie has [`what`] it sees above this bit, and below it where the probe finds its
 /// values.
@@ -68,21 +86,24 @@ wire_struct! {
         /// Its pid, as a term; 0 when it was not read.
         pid: u64 = "u64 pid",
         /// What else was seen.
-        words: [u64; 8] = "u64 words[8]",
+        words: [u64; 7] = "u64 words[7]",
     }
 }
 
 wire_struct! {
-    /// What the event half counts, per CPU and by [`what`]: `attempts == recorded + ring_full`.
+    /// What the event half counts, per CPU and by [`what`]:
+    /// `attempts == recorded + ring_full + filtered`.
     EventCounters as "event_counters" {
-        /// Hits of probes.
-        attempts: [u64; 9] = "u64 attempts[9]",
+        /// Hits of probes; of one that sees several signals at once, each.
+        attempts: [u64; 11] = "u64 attempts[11]",
         /// Of those, put into the ring.
-        recorded: [u64; 9] = "u64 recorded[9]",
+        recorded: [u64; 11] = "u64 recorded[11]",
         /// Of those, dropped because the ring was full.
-        ring_full: [u64; 9] = "u64 ring_full[9]",
+        ring_full: [u64; 11] = "u64 ring_full[11]",
+        /// Of those, of processes that nobody asked for.
+        filtered: [u64; 11] = "u64 filtered[11]",
         /// Of those recorded, with memory of the target that could not be read.
-        unreadable: [u64; 9] = "u64 unreadable[9]",
+        unreadable: [u64; 11] = "u64 unreadable[11]",
     }
 }
 
@@ -119,10 +140,34 @@ wire_struct! {
         process_old_heap_at: u32 = "u32 process_old_heap_at",
         /// `Process.old_hend`.
         process_old_hend_at: u32 = "u32 process_old_hend_at",
+        /// `Process.gen_gcs`, 16 bits.
+        process_minor_collections_at: u32 = "u32 process_minor_collections_at",
+        /// `Process.common.u.alive.links`.
+        process_links_at: u32 = "u32 process_links_at",
+        /// `Process.common.u.alive.lt_monitors`.
+        process_monitored_by_at: u32 = "u32 process_monitored_by_at",
+        /// `ErtsMonLnkNode.node.tree.right`.
+        relation_right_at: u32 = "u32 relation_right_at",
+        /// `ErtsMonLnkNode.node.tree.left`.
+        relation_left_at: u32 = "u32 relation_left_at",
+        /// `ErtsMonLnkNode.other.item`.
+        relation_item_at: u32 = "u32 relation_item_at",
+        /// `ErtsMessage.next`.
+        message_next_at: u32 = "u32 message_next_at",
         /// `ErtsMessage.m[0]`.
         message_term_at: u32 = "u32 message_term_at",
+        /// 1 where only events of wanted processes are recorded.
+        filtered: u32 = "u32 filtered",
+        /// How many initial calls are wanted.
+        calls: u32 = "u32 calls",
+        /// How many names are wanted.
+        names: u32 = "u32 names",
+        /// Initial calls, module, function and arity each, whose processes are wanted.
+        call: [u64; 24] = "u64 call[24]",
+        /// Names, as terms: who registers one of them is wanted.
+        name: [u64; 8] = "u64 name[8]",
     }
 }
 
 const _: () = assert!(EVENT_WORDS * 8 + 48 == size_of::<EventRecord>());
-const _: () = assert!(what::COUNT * 8 * 4 == size_of::<EventCounters>());
+const _: () = assert!(what::COUNT * 8 * 5 == size_of::<EventCounters>());

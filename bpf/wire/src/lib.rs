@@ -24,7 +24,7 @@ mod records;
 
 pub use events::{
     COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig, EventCounters, EventRecord, NO_REGISTER,
-    REGISTERS, what,
+    REGISTERS, WANTED_CALLS_MAX, WANTED_NAMES_MAX, ties, what,
 };
 pub use header::c_header;
 pub use records::{

@@ -1,7 +1,7 @@
 //! Bytes of the ring of events to events. Pure, and total: any bytes give events or an error.
 
-use escope_model::{HeapWords, MessageShape, SchedulerKind, VmEvent, VmEventKind};
-use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, what};
+use escope_model::{Heaps, MessageShape, SchedulerKind, VmEvent, VmEventKind};
+use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, ties, what};
 use zerocopy::IntoBytes;
 
 use crate::DecodeError;
@@ -43,11 +43,13 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
         pid: record.pid,
         what,
     };
-    let born = (record.what == what::IN && words >= 6).then(|| {
-        let [_, _, parent, module, function, arity, ..] = record.words;
+    let born = (record.what == what::IN && words >= 7).then(|| {
+        let [_, _, parent, module, function, arity, ties] = record.words;
         event(VmEventKind::Born {
             parent,
             call: [module, function, arity],
+            linked: ties & u64::from(ties::LINKED) != 0,
+            monitored: ties & u64::from(ties::MONITORED) != 0,
         })
     });
     Ok((born, event(kind(&record))))
@@ -56,10 +58,14 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
 /// How many words an event has at least.
 fn needed(kind: u32) -> Option<usize> {
     Some(match kind {
-        what::IN | what::GC_START | what::GC_END | what::REGISTER => 2,
+        what::IN | what::REGISTER => 2,
         what::OUT => 4,
-        what::EXIT => 3,
-        what::ENQUEUE => 8,
+        what::EXIT
+        | what::GC_START
+        | what::GC_END
+        | what::HIBERNATE_START
+        | what::HIBERNATE_END => 3,
+        what::ENQUEUE => 7,
         what::DEQUEUE | what::UNREGISTER => 1,
         _ => return None,
     })
@@ -77,9 +83,11 @@ fn scheduler(record: &EventRecord) -> Option<(SchedulerKind, u16)> {
 
 fn kind(record: &EventRecord) -> VmEventKind {
     let words = record.words;
-    let heaps = HeapWords {
+    let heaps = Heaps {
         young: words[0],
         old: words[1],
+        minor_collections: words[2] as u16,
+        hibernates: matches!(record.what, what::HIBERNATE_START | what::HIBERNATE_END),
     };
     match record.what {
         what::IN => VmEventKind::In {
@@ -96,16 +104,15 @@ fn kind(record: &EventRecord) -> VmEventKind {
             receiver: words[0],
             receiver_pid: words[1],
             from: words[2],
-            first: words[3],
-            message: words[4],
-            shape: shape([words[5], words[6], words[7]]),
+            message: words[3],
+            shape: shape([words[4], words[5], words[6]]),
         },
         what::DEQUEUE => VmEventKind::Dequeue { message: words[0] },
         what::EXIT => VmEventKind::Exit {
             reason: shape([words[0], words[1], words[2]]),
         },
-        what::GC_START => VmEventKind::CollectionStart(heaps),
-        what::GC_END => VmEventKind::CollectionEnd(heaps),
+        what::GC_START | what::HIBERNATE_START => VmEventKind::CollectionStart(heaps),
+        what::GC_END | what::HIBERNATE_END => VmEventKind::CollectionEnd(heaps),
         what::REGISTER => VmEventKind::Register {
             name: words[0],
             whose: words[1],
@@ -136,7 +143,7 @@ mod tests {
             what: kind,
             scheduler_kind: 1,
             scheduler_number: 3,
-            words: [1, 2, 3, 4, 5, 6, 7, 8],
+            words: [1, 2, 3, 4, 5, 6, 2],
             ..EventRecord::default()
         };
         record.as_bytes()[..HEAD_BYTES + 8 * words].to_vec()
@@ -148,16 +155,25 @@ mod tests {
         assert_eq!(born, None);
         assert_eq!(event.what, VmEventKind::In { at: 1, state: 2 });
         assert_eq!(event.scheduler, Some((SchedulerKind::DirtyCpu, 3)));
-        let (born, again) = decode_event(&record(what::IN, 6)).expect("whole");
+        let (born, again) = decode_event(&record(what::IN, 7)).expect("whole");
         assert_eq!(again, event);
         let born = born.expect("new").what;
         let call = [4, 5, 6];
-        assert_eq!(born, VmEventKind::Born { parent: 3, call });
+        let (linked, monitored) = (false, true);
+        assert_eq!(
+            born,
+            VmEventKind::Born {
+                parent: 3,
+                call,
+                linked,
+                monitored
+            }
+        );
     }
 
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 4, 8, 1, 3, 2, 2, 2, 1];
+        let needed = [2, 4, 7, 1, 3, 3, 3, 2, 1, 3, 3];
         for (kind, words) in (0..what::COUNT as u32).zip(needed) {
             let bytes = record(kind, words);
             assert!(decode_event(&bytes).is_ok(), "{kind}");
@@ -165,6 +181,6 @@ mod tests {
                 assert!(decode_event(&bytes[..length]).is_err(), "{kind}");
             }
         }
-        assert!(decode_event(&record(what::COUNT as u32, 8)).is_err());
+        assert!(decode_event(&record(what::COUNT as u32, 7)).is_err());
     }
 }

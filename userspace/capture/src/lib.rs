@@ -13,6 +13,8 @@ mod decode;
 mod decode_event;
 mod error;
 mod loader;
+#[cfg(target_arch = "x86_64")]
+mod price;
 mod ticks;
 
 pub use batch::Batch;
@@ -24,4 +26,6 @@ pub use loader::{
     Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions, EventSite,
     KernelSupport, check_proc, probe_kernel,
 };
+#[cfg(target_arch = "x86_64")]
+pub use price::{HitPrices, hit_prices};
 pub use ticks::{Clock, ClockChoice};

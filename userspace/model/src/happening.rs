@@ -102,6 +102,18 @@ words! {
 }
 
 words! {
+    /// What a collection was.
+    CollectionKind {
+        /// Of the young generation.
+        Minor = "minor",
+        /// Of the whole heap: a fullsweep.
+        Major = "major",
+        /// Of the whole heap, because the process hibernates. Those are in no count of the VM's.
+        Hibernation = "hibernation",
+    }
+}
+
+words! {
     /// What happened to a process, besides running.
     LifeEvent {
         /// It was spawned; `other` did it.
@@ -195,13 +207,36 @@ pub struct Collection {
     pub before_words: Option<u64>,
     /// Words that they took after.
     pub after_words: Option<u64>,
+    /// What it was; unknown where its end was not seen.
+    pub kind: Option<CollectionKind>,
     /// Which ends were not seen.
     pub cut: Option<Cut>,
 }
 
+/// A time in which events were watched: a row of `windows`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Nanoseconds since the recording's start.
+    pub from_ns: i64,
+    /// The same.
+    pub to_ns: i64,
+    /// Hits of probes.
+    pub attempts: u64,
+    /// Of those, recorded.
+    pub recorded: u64,
+    /// Of those, lost.
+    pub lost: u64,
+    /// What all normal schedulers have run meanwhile.
+    pub reductions: Option<u64>,
+    /// CPU time that the VM used meanwhile.
+    pub target_cpu_ns: u64,
+    /// How much of it the probes have cost, by the price of a hit.
+    pub cost_ns: u64,
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Cut, Fate, LeftAs, LifeEvent, MessageKind};
+    use super::{CollectionKind, Cut, Fate, LeftAs, LifeEvent, MessageKind};
 
     #[test]
     fn every_word_parses_back() {
@@ -229,6 +264,11 @@ mod tests {
             MessageKind::ALL
                 .iter()
                 .all(|it| MessageKind::parse(it.as_str()) == Some(*it))
+        );
+        assert!(
+            CollectionKind::ALL
+                .iter()
+                .all(|it| CollectionKind::parse(it.as_str()) == Some(*it))
         );
         assert_eq!(Fate::parse("lost"), None);
     }

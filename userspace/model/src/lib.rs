@@ -28,11 +28,14 @@ pub use event::{
     CodeRegistered, RawEvent, RawSample, RawScheduler, SampleFlags, StackCopy, UserRegs, Words,
 };
 pub use frame::{Frame, FrameKind};
-pub use happening::{Collection, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, Run};
+pub use happening::{
+    Collection, CollectionKind, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, Run,
+    Window,
+};
 pub use ids::{FrameId, ProcId, StackId};
 pub use loss::Loss;
 pub use names::{ErlangName, quote_atom};
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};
-pub use vm_event::{HeapWords, MessageShape, VmEvent, VmEventKind};
+pub use vm_event::{Heaps, MessageShape, VmEvent, VmEventKind};

@@ -53,11 +53,9 @@ pub enum VmEventKind {
         receiver_pid: u64,
         /// Who sent it, as a term; not always a pid.
         from: u64,
-        /// Address of the first `ErtsMessage` that is put in.
-        first: u64,
-        /// Address of the last one, which is the message where one is sent.
+        /// Address of the `ErtsMessage`, or of what is put there for another signal.
         message: u64,
-        /// What the last one's term looks like.
+        /// What its term looks like.
         shape: MessageShape,
     },
     /// The process takes a message out of its queue (`beam_jit_remove_message`).
@@ -71,6 +69,10 @@ pub enum VmEventKind {
         parent: u64,
         /// Module, function, arity of its initial call, as terms and a number.
         call: [u64; 3],
+        /// Whether it was spawned linked to that process.
+        linked: bool,
+        /// Whether that process monitors it since.
+        monitored: bool,
     },
     /// The process is ending (`erts_continue_exit_process`, which may be called again and
     /// again).
@@ -79,9 +81,9 @@ pub enum VmEventKind {
         reason: MessageShape,
     },
     /// A collection of the process's heap begins.
-    CollectionStart(HeapWords),
+    CollectionStart(Heaps),
     /// It has ended.
-    CollectionEnd(HeapWords),
+    CollectionEnd(Heaps),
     /// The process registers a name, for itself or another one.
     Register {
         /// The name, as a term.
@@ -96,13 +98,17 @@ pub enum VmEventKind {
     },
 }
 
-/// How many words the heaps of a process have room for.
+/// A process's heaps when a collection begins or ends: how many words they have room for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HeapWords {
+pub struct Heaps {
     /// The young one, `Process.heap_sz`.
     pub young: u64,
     /// The old one.
     pub old: u64,
+    /// Minor collections since the last major one (`Process.gen_gcs`).
+    pub minor_collections: u16,
+    /// Whether it is a collection because of hibernation.
+    pub hibernates: bool,
 }
 
 /// What can be told of a message by its first words.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use escope_model::{Collection, Life, Loss, Message, ProcId, ProcessInfo, Run, Sample, ThreadInfo};
+use escope_model::{
+    Collection, Life, Loss, Message, ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
+};
 
 use crate::error::{Problem, RecordingError};
 use crate::manifest::{self, Ended, Form, Manifest};
@@ -47,6 +49,7 @@ pub fn check(path: &Path) -> Result<CheckReport, RecordingError> {
     };
     check.dictionaries();
     check.timed::<CodeEvent>();
+    check.timed::<Window>();
     check.timed::<Loss>();
     check.totals();
     check.leftovers();

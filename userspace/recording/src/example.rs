@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
-    Message, MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind,
-    StackId, ThreadInfo, ThreadKind, Truncation,
+    Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
+    LifeEvent, Loss, Message, MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId,
+    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -183,11 +183,31 @@ pub(crate) fn collection(n: u32) -> Collection {
         end_ns: start_ns + 50_000,
         before_words: (n > 0).then_some(u64::from(n) << 40),
         after_words: (n > 0).then_some(233),
+        kind: (n > 0).then_some(match n % 3 {
+            0 => CollectionKind::Major,
+            1 => CollectionKind::Minor,
+            _ => CollectionKind::Hibernation,
+        }),
         cut: (n == 0).then_some(Cut::Start),
     }
 }
 
-/// How many there are of each of the four.
+/// Window number `n`.
+pub(crate) fn window(n: u32) -> Window {
+    let from_ns = i64::from(n) * 3_000_000;
+    Window {
+        from_ns,
+        to_ns: from_ns + 500_000,
+        attempts: 100,
+        recorded: 90 - u64::from(n),
+        lost: 10 + u64::from(n),
+        reductions: (n > 0).then_some(u64::from(n) << 33),
+        target_cpu_ns: 400_000,
+        cost_ns: 90_000,
+    }
+}
+
+/// How many there are of each of the five.
 pub(crate) const HAPPENINGS: u32 = 9;
 
 /// In the order of their ends, as a recorder learns of them.
@@ -203,6 +223,7 @@ fn write_happenings(writer: &mut Writer) {
     for n in 0..HAPPENINGS {
         writer.life(&life(n));
         writer.collection(&collection(n));
+        writer.window(&window(n));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use escope_model::{Collection, Dictionary, Life, Loss, Message, Run, Sample};
+use escope_model::{Collection, Dictionary, Life, Loss, Message, Run, Sample, Window};
 
 use crate::compact::compact;
 use crate::dictionary::dictionary;
@@ -143,6 +143,14 @@ impl Recording {
     /// If the table's files cannot be opened.
     pub fn gc(&self, range: TimeRange) -> Result<Rows<Collection>, RecordingError> {
         self.rows(range)
+    }
+
+    /// The times in which events were watched, in their order.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn windows(&self) -> Result<Rows<Window>, RecordingError> {
+        self.rows(TimeRange::ALL)
     }
 
     /// The files of every table, for programs that read them on their own.

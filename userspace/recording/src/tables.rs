@@ -17,6 +17,7 @@ mod samples;
 mod series;
 mod stacks;
 mod threads;
+mod windows;
 
 use std::sync::Arc;
 
@@ -53,13 +54,15 @@ pub enum Table {
     Lifecycle,
     /// Garbage collections.
     Gc,
+    /// When events were watched.
+    Windows,
     /// CPU samples.
     Samples,
 }
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -71,6 +74,7 @@ impl Table {
         Table::Messages,
         Table::Lifecycle,
         Table::Gc,
+        Table::Windows,
         Table::Samples,
     ];
 
@@ -89,6 +93,7 @@ impl Table {
             Table::Messages => "messages",
             Table::Lifecycle => "lifecycle",
             Table::Gc => "gc",
+            Table::Windows => "windows",
             Table::Samples => "samples",
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use escope_model::{
     Collection, Frame, FrameId, Life, Loss, Message, ProcessInfo, Run, Sample, StackId, ThreadInfo,
+    Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -53,6 +54,7 @@ pub struct Writer {
     pub(crate) messages: StreamWriter<Message>,
     pub(crate) lifecycle: StreamWriter<Life>,
     pub(crate) gc: StreamWriter<Collection>,
+    pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
 
@@ -60,7 +62,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads code series losses
-            runs messages lifecycle gc samples)
+            runs messages lifecycle gc windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -119,6 +121,7 @@ impl Writer {
             messages: StreamWriter::new(),
             lifecycle: StreamWriter::new(),
             gc: StreamWriter::new(),
+            windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
         let begun = reserve::take(&*writer.disk, path)
@@ -249,6 +252,11 @@ impl Writer {
         self.gc.push(*collection);
     }
 
+    /// Adds a time in which events were watched.
+    pub fn window(&mut self, window: &Window) {
+        self.windows.push(*window);
+    }
+
     /// Rows that would be lost if the program died now. They are in memory until the
     /// next flush.
     #[must_use]
@@ -264,6 +272,7 @@ impl Writer {
             + self.messages.buffered()
             + self.lifecycle.buffered()
             + self.gc.buffered()
+            + self.windows.buffered()
             + self.samples.buffered()
     }
 
@@ -281,6 +290,7 @@ impl Writer {
             + self.messages.bytes()
             + self.lifecycle.bytes()
             + self.gc.bytes()
+            + self.windows.bytes()
             + self.samples.bytes()
     }
 

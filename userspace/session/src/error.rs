@@ -34,6 +34,19 @@ pub enum SessionError {
     /// Several do.
     #[error("several BEAMs run on this host, choose one with --pid or --name: {0}")]
     SeveralBeams(String),
+    /// A process that was asked for is not there.
+    #[error("there is no process {0} in the VM: see `escope-bpf snapshot`")]
+    NoProcess(String),
+    /// More was asked for than the kernel half looks for.
+    #[error(
+        "at most {names} names and {calls} calls can be asked for: leave some out of --processes"
+    )]
+    TooManyWanted {
+        /// So many names.
+        names: usize,
+        /// So many calls.
+        calls: usize,
+    },
     /// None has this name.
     #[error("no BEAM on this host has the node name {name}; running: {found}")]
     NoSuchNode {

@@ -35,10 +35,10 @@ pub use escope_capture::{
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
-pub use events::EventSelection;
+pub use events::{EventSelection, Wanted, WantedProcess};
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
-pub use options::RecordOptions;
-pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary};
+pub use options::{EventLimits, RecordOptions};
+pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use escope_capture::ClockChoice;
 
-use crate::EventSelection;
+use crate::{EventSelection, Wanted};
 
 /// What to record.
 #[derive(Debug, Clone)]
@@ -27,8 +27,52 @@ pub struct RecordOptions {
     pub ring_bytes: Option<u32>,
     /// Which events of the VM to record.
     pub events: EventSelection,
+    /// Whose, at what price.
+    pub event_limits: EventLimits,
+}
+
+/// What events may cost, and whom they are of.
+#[derive(Debug, Clone)]
+pub struct EventLimits {
     /// Size of their ring.
-    pub event_ring_bytes: u32,
+    pub ring_bytes: u32,
+    /// How many events may wait to be put in order.
+    pub held: usize,
+    /// How many messages may be on their way; of older ones nothing more is told.
+    pub open_messages: usize,
+    /// Which share of the VM's CPU time probes may cost; `None` for all that they do.
+    pub share: Option<f64>,
+    /// Whose events; of all processes when `None`.
+    pub processes: Option<Wanted>,
+}
+
+impl EventLimits {
+    /// One hundredth of the VM's CPU time, events of all processes, in so many bytes of memory.
+    #[must_use]
+    pub fn within(bytes: u64) -> EventLimits {
+        // A quarter each: the ring, those that are put in order, messages that are on their way;
+        // the rest is for processes.
+        let part = (bytes / 4).max(1 << 20);
+        let largest_ring = 1u64 << part.ilog2();
+        EventLimits {
+            ring_bytes: largest_ring.min(64 << 20) as u32,
+            held: (part / HELD_BYTES) as usize,
+            open_messages: (part / MESSAGE_BYTES) as usize,
+            share: Some(0.01),
+            processes: None,
+        }
+    }
+}
+
+/// What an event takes that waits for earlier ones.
+const HELD_BYTES: u64 = 160;
+/// What a message takes that is on its way: itself and its entries in three tables.
+const MESSAGE_BYTES: u64 = 256;
+
+impl Default for EventLimits {
+    fn default() -> EventLimits {
+        EventLimits::within(256 << 20)
+    }
 }
 
 impl RecordOptions {
@@ -44,7 +88,7 @@ impl RecordOptions {
             native_stack_bytes: 64 * 1024,
             ring_bytes: None,
             events: EventSelection::default(),
-            event_ring_bytes: 64 << 20,
+            event_limits: EventLimits::default(),
         }
     }
 

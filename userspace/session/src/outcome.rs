@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use escope_capture::Clock;
-use escope_model::Loss;
+use escope_model::{Loss, Window};
 use escope_recording::EndedHow;
 use escope_symbolizer::Statistics;
 use escope_wire::Counters;
@@ -60,14 +60,76 @@ pub struct Checked {
 }
 
 /// What came of the events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventsSummary {
     /// Hits of probes.
     pub attempts: u64,
     /// Of those, recorded.
     pub recorded: u64,
-    /// Why probes that were asked for could not be placed.
+    /// Of those, lost.
+    pub lost: u64,
+    /// Of those recorded, with memory that could not be read.
+    pub unreadable: u64,
+    /// Of those, of processes that nobody asked for.
+    pub filtered: u64,
+    /// What was asked for and is not there, and why.
     pub missing: Vec<String>,
+    /// When they were watched.
+    pub windows: WindowsSummary,
+}
+
+/// When events were watched, and at what price.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WindowsSummary {
+    /// Which share of the VM's CPU time they might cost; `None` for all that they do.
+    pub share: Option<f64>,
+    /// What a hit costs, by [`escope_wire::what`], in nanoseconds.
+    pub prices_ns: [f64; escope_wire::what::COUNT],
+    /// How many windows there were.
+    pub count: u64,
+    /// How long they were open.
+    pub open_ns: u64,
+    /// What the VM has run in them, in reductions, where that could be read.
+    pub reductions: u64,
+    /// What it has run in all.
+    pub all_reductions: Option<u64>,
+    /// CPU time that the VM used in them.
+    pub target_cpu_ns: u64,
+    /// CPU time that it used in all.
+    pub all_target_cpu_ns: u64,
+    /// What all hits have cost it, by their prices.
+    pub cost_ns: u64,
+}
+
+impl EventsSummary {
+    /// As the manifest has them.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let windows = &self.windows;
+        let all = windows.all_reductions;
+        let counters = [
+            ("event_attempts", self.attempts),
+            ("events_recorded", self.recorded),
+            ("events_lost", self.lost),
+            ("events_filtered", self.filtered),
+            ("events_unreadable", self.unreadable),
+            ("event_windows", windows.count),
+            ("event_windows_ns", windows.open_ns),
+            ("event_windows_reductions", windows.reductions),
+            ("event_cost_ns", windows.cost_ns),
+        ];
+        let counters = counters.into_iter();
+        counters.chain(all.map(|reductions| ("vm_reductions", reductions)))
+    }
+}
+
+impl WindowsSummary {
+    pub(crate) fn add(&mut self, window: &Window) {
+        self.count += 1;
+        self.open_ns += window.to_ns.saturating_sub(window.from_ns).max(0) as u64;
+        self.reductions += window.reductions.unwrap_or(0);
+        self.target_cpu_ns += window.target_cpu_ns;
+        self.cost_ns += window.cost_ns;
+    }
 }
 
 /// What came of it.

@@ -19,7 +19,7 @@ use crate::events::Events;
 use crate::intake::Intake;
 use crate::manifest::manifest;
 use crate::options::RecordOptions;
-use crate::outcome::{Checked, Progress, Stop, Summary};
+use crate::outcome::{Checked, EventsSummary, Progress, Stop, Summary};
 use crate::pipeline::Pipeline;
 use crate::setup::{Sampling, capture_options, slot};
 use crate::{Cost, SessionError, losses};
@@ -85,7 +85,7 @@ impl Recorder {
             false => Some(Events::load(
                 symbolizer.vm(),
                 options.events,
-                options.event_ring_bytes,
+                &options.event_limits,
                 origin_ns,
             )?),
         };
@@ -127,7 +127,7 @@ impl Recorder {
         self.drain()?;
         self.target_cpu_ns = target_cpu_ns(self.vm().pid);
         if let Some(events) = &mut self.events {
-            events.arm(&mut self.pipeline)?;
+            events.keep_to_budget(&mut self.pipeline)?;
         }
         self.capture.start_ticks()?;
         self.flush()
@@ -220,7 +220,7 @@ impl Recorder {
             duration: Duration::from_nanos(duration_ns),
             clock: self.capture.clock(),
             counters: self.counters,
-            events: self.events.as_ref().map(Events::summary),
+            events: self.events_summary(),
             statistics: self.pipeline.symbolizer.statistics(),
             distinct: self.pipeline.symbolizer.counts(),
             first_sample: self.first_sample_ns().map(Duration::from_nanos),
@@ -250,7 +250,7 @@ impl Recorder {
         let Some(events) = &mut self.events else {
             return Ok(());
         };
-        events.disarm();
+        events.close(self.pipeline.symbolizer.vm())?;
         while events.fetch()? {}
         Ok(())
     }
@@ -273,7 +273,11 @@ impl Recorder {
     fn drain(&mut self) -> Result<bool, SessionError> {
         // Before the code: what an event lies in was registered before.
         let mut more = match &mut self.events {
-            Some(events) => events.fetch()?,
+            Some(events) => {
+                let more = events.fetch()?;
+                events.keep_to_budget(&mut self.pipeline)?;
+                more
+            }
             None => false,
         };
         more |= self.intake.take(&mut self.capture, &mut self.pipeline)?;
@@ -372,6 +376,9 @@ impl Recorder {
             since_origin(now_ns),
         ));
         if let Some(events) = &mut self.events {
+            for window in events.take_windows() {
+                self.pipeline.writer().window(&window);
+            }
             let (lost, given_up) = events.take_losses();
             losses.extend(losses::events(
                 (lost, given_up),
@@ -387,7 +394,13 @@ impl Recorder {
         self.counted_ns = now_ns;
     }
 
+    fn events_summary(&mut self) -> Option<EventsSummary> {
+        let vm = self.pipeline.symbolizer.vm();
+        self.events.as_mut().map(|events| events.summary(vm))
+    }
+
     fn fill_totals(&mut self) {
+        let events = self.events_summary();
         let (frames, stacks, processes) = self.pipeline.symbolizer.counts();
         let (counters, seen) = (self.counters, self.pipeline.symbolizer.statistics());
         let first_sample_ns = self.first_sample_ns().unwrap_or(0);
@@ -402,17 +415,8 @@ impl Recorder {
         totals.processes = processes as u64;
         totals.erlang_stacks = seen.erlang_stacks;
         totals.complete_stacks = seen.erlang_complete;
-        if let Some(events) = &self.events {
-            let counters = events.counters();
-            let sum = |counts: &[u64]| counts.iter().sum::<u64>();
-            for (name, value) in [
-                ("event_attempts", sum(&counters.attempts)),
-                ("events_recorded", sum(&counters.recorded)),
-                ("events_lost", sum(&counters.ring_full)),
-                ("events_unreadable", sum(&counters.unreadable)),
-            ] {
-                totals.counters.insert(name.to_owned(), value);
-            }
+        for (name, value) in events.iter().flat_map(EventsSummary::counters) {
+            totals.counters.insert(name.to_owned(), value);
         }
         for (name, value) in [
             ("on_scheduler", seen.on_scheduler),

@@ -231,16 +231,22 @@ pub fn snapshot_where<M: Memory>(
 /// # Errors
 /// When the process table cannot be read.
 pub fn called<M: Memory>(vm: &Vm<M>) -> Result<Vec<(u64, u64, ProcessSnapshot)>, BeamError> {
+    Ok(called_at(vm, &table(vm)?))
+}
+
+/// The same of processes whose structs are at these addresses. What is there now may be others,
+/// as their pids tell, or none.
+pub fn called_at<M: Memory>(vm: &Vm<M>, addresses: &[u64]) -> Vec<(u64, u64, ProcessSnapshot)> {
     let reader = TermReader::new(vm);
     let (mut code, native) = (CodeMap::new(), BTreeMap::new());
     let mut all = Vec::new();
-    for pointers in table(vm)?.chunks(CHUNK) {
+    for pointers in addresses.chunks(CHUNK) {
         let options = SnapshotOptions::NAMES;
         let reads = chunk(&reader, vm, &mut code, pointers, &native, options);
         let reads = reads.into_iter();
         all.extend(reads.map(|read| (read.id, read.address, read.process)));
     }
-    Ok(all)
+    all
 }
 
 /// Reads some processes at once.

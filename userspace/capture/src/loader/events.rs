@@ -45,6 +45,9 @@ pub struct EventOptions {
     pub binary: PathBuf,
     /// Where its probes go.
     pub sites: Vec<EventSite>,
+    /// Where the configuration says that only some processes are wanted: those that are there,
+    /// by pid, as a term, and address; 0 for an address that is not known.
+    pub wanted: Vec<(u64, u64)>,
 }
 
 /// Probes at a VM's functions. Dropping it removes everything from the kernel.
@@ -90,6 +93,15 @@ impl EventCapture {
                 .event_schedulers
                 .update(key.as_bytes(), slot.as_bytes(), MapFlags::ANY)
                 .map_err(|error| failed("telling the kernel about a scheduler", &error))?;
+        }
+        for &(pid, address) in &options.wanted {
+            for key in [pid, address].into_iter().filter(|&key| key != 0) {
+                let (key, pid) = (key.to_ne_bytes(), pid.to_ne_bytes());
+                let wanted = &skeleton.maps.event_wanted;
+                wanted
+                    .update(&key, &pid, MapFlags::ANY)
+                    .map_err(|error| failed("telling the kernel about a process", &error))?;
+            }
         }
         Ok(EventCapture {
             link: None,

@@ -41,7 +41,13 @@ fn a_finished_recording_has_no_problems() {
     assert_eq!(report.problems, []);
     assert_eq!(report.rows[&Table::Samples], 100);
     assert_eq!(report.rows[&Table::Processes], 4);
-    for table in [Table::Runs, Table::Messages, Table::Lifecycle, Table::Gc] {
+    for table in [
+        Table::Runs,
+        Table::Messages,
+        Table::Lifecycle,
+        Table::Gc,
+        Table::Windows,
+    ] {
         assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));
     }
     assert_eq!(report.covered_ns, Some(1_000_000_000));
@@ -208,6 +214,7 @@ fn read_all(path: &Path) {
         let _ = recording.messages(TimeRange::ALL).map(Iterator::count);
         let _ = recording.lifecycle(TimeRange::ALL).map(Iterator::count);
         let _ = recording.gc(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.windows().map(Iterator::count);
         let _ = recording.samples().map(Iterator::count);
     }
 }

@@ -47,6 +47,10 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(lives), numbered(example::life));
     let collections = recording.gc(TimeRange::ALL).unwrap();
     assert_eq!(read(collections), numbered(example::collection));
+    assert_eq!(
+        read(recording.windows().unwrap()),
+        numbered(example::window)
+    );
 }
 
 fn read<R>(rows: Rows<R>) -> Vec<R> {
@@ -169,7 +173,13 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 4] = [Table::Runs, Table::Messages, Table::Lifecycle, Table::Gc];
+const SINCE_1_1: [Table; 5] = [
+    Table::Runs,
+    Table::Messages,
+    Table::Lifecycle,
+    Table::Gc,
+    Table::Windows,
+];
 
 /// Makes of a recording what format 1.0 would have made of it.
 fn make_1_0(path: &Path) {
@@ -199,6 +209,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.messages(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.lifecycle(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.gc(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));
     }

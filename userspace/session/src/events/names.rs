@@ -2,7 +2,7 @@
 
 use escope_beam::Vm;
 use escope_beam::memory::{LiveMemory, Memory};
-use escope_beam::snapshot::called;
+use escope_beam::snapshot::{ProcessSnapshot, called, called_at};
 use escope_model::{MessageShape, ProcId};
 use escope_symbolizer::{Symbolizer, Told};
 use rustc_hash::FxHashMap;
@@ -13,11 +13,29 @@ pub(super) fn learn(symbolizer: &mut Symbolizer<LiveMemory>, at: &mut FxHashMap<
     let Ok(all) = called(symbolizer.vm()) else {
         return;
     };
+    describe(symbolizer, all, |address, proc| {
+        at.insert(address, proc);
+    });
+}
+
+/// Reads what processes are called that were met while they ran, by the addresses of their
+/// structs. Those that have ended meanwhile have no names.
+pub(super) fn meet(symbolizer: &mut Symbolizer<LiveMemory>, addresses: &mut Vec<u64>) {
+    let all = called_at(symbolizer.vm(), addresses);
+    addresses.clear();
+    describe(symbolizer, all, |_, _| {});
+}
+
+fn describe(
+    symbolizer: &mut Symbolizer<LiveMemory>,
+    all: Vec<(u64, u64, ProcessSnapshot)>,
+    mut seen: impl FnMut(u64, ProcId),
+) {
     for (pid, address, process) in all {
         let Some(proc) = symbolizer.process(pid, address) else {
             continue;
         };
-        at.insert(address, proc);
+        seen(address, proc);
         let told = Told {
             name: process.name,
             label: process.label,

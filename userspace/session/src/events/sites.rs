@@ -4,7 +4,7 @@ use escope_beam::probes::{Missing, Place, Probe, Site, What};
 use escope_beam::{ProcessState, Vm};
 use escope_capture::EventSite;
 use escope_timeline::StateBits;
-use escope_wire::{EventConfig, NO_REGISTER, what};
+use escope_wire::{EventConfig, NO_REGISTER, WANTED_CALLS_MAX, WANTED_NAMES_MAX, what};
 
 use super::EventSelection;
 
@@ -58,9 +58,19 @@ const LIVES: &[Use] = &[
 
 const COLLECTIONS: &[Use] = &[
     (what::GC_START, Probe::CollectBegin, &[What::Process], 1),
-    (what::GC_START, Probe::HibernateBegin, &[What::Process], 1),
+    (
+        what::HIBERNATE_START,
+        Probe::HibernateBegin,
+        &[What::Process],
+        1,
+    ),
     (what::GC_END, Probe::CollectEnd, &[What::Process], 1),
-    (what::GC_END, Probe::HibernateEnd, &[What::Process], 1),
+    (
+        what::HIBERNATE_END,
+        Probe::HibernateEnd,
+        &[What::Process],
+        1,
+    ),
 ];
 
 /// The sites that a selection needs, of those that were found; and those that it lacks.
@@ -143,7 +153,20 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         process_heap_words_at: process.heap_words,
         process_old_heap_at: process.old_heap,
         process_old_hend_at: process.old_hend,
+        process_minor_collections_at: process.minor_collections,
+        process_links_at: process.links,
+        process_monitored_by_at: process.monitored_by,
+        relation_right_at: vm.layout.relation.right,
+        relation_left_at: vm.layout.relation.left,
+        relation_item_at: vm.layout.relation.item,
+        message_next_at: vm.layout.message.next,
         message_term_at: vm.layout.message.term,
+        // What is wanted is filled in by the caller.
+        filtered: 0,
+        calls: 0,
+        names: 0,
+        call: [0; 3 * WANTED_CALLS_MAX],
+        name: [0; WANTED_NAMES_MAX],
     }
 }
 

@@ -1,6 +1,6 @@
 //! Single rules by name, then what holds for any stream, and true collections.
 
-use escope_model::{Cut, HeapWords, MessageShape, SchedulerId, VmEvent, VmEventKind};
+use escope_model::{Cut, Heaps, MessageShape, SchedulerId, VmEvent, VmEventKind};
 use proptest::prelude::*;
 
 use super::{AWAY, CollectionRow, Collections};
@@ -14,16 +14,12 @@ fn start(ns: u64, scheduler: SchedulerId) -> VmEvent {
     kit::event(
         ns,
         scheduler,
-        VmEventKind::CollectionStart(HeapWords::default()),
+        VmEventKind::CollectionStart(Heaps::default()),
     )
 }
 
 fn end(ns: u64, scheduler: SchedulerId) -> VmEvent {
-    kit::event(
-        ns,
-        scheduler,
-        VmEventKind::CollectionEnd(HeapWords::default()),
-    )
+    kit::event(ns, scheduler, VmEventKind::CollectionEnd(Heaps::default()))
 }
 
 fn exit(ns: u64, scheduler: SchedulerId) -> VmEvent {

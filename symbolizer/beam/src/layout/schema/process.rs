@@ -83,6 +83,8 @@ offsets! {
         save,
         /// Why it ends, once it does.
         reason,
+        /// Minor collections since the last major one, 16 bits.
+        minor_collections,
     }
     /// `ErtsMessage` and `ErlHeapFragment`.
     MessageLayout {

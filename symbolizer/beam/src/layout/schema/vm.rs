@@ -30,6 +30,8 @@ offsets! {
         nif,
         /// Reductions of this run that are not the process's, 32 bits.
         virtual_reductions,
+        /// Reductions of all that it has run.
+        reductions,
     }
     /// `ErtsSchedulerSleepInfo`.
     SleepInfoLayout {

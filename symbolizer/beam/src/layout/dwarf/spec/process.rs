@@ -52,6 +52,7 @@ pub(super) const SECTIONS: &[Section] = &[
             ("in_queue_buffers", at("struct process: sig_inq_buffers")),
             ("save", at("struct process: sig_qs.save")),
             ("reason", at("struct process: fvalue")),
+            ("minor_collections", at("struct process: gen_gcs")),
         ],
     ),
     section(

@@ -18,6 +18,7 @@ pub(super) const SECTIONS: &[Section] = &[
             ("port", at("ErtsSchedulerData: current_port")),
             ("nif", at("ErtsSchedulerData: current_nif")),
             ("virtual_reductions", at("ErtsSchedulerData: virtual_reds")),
+            ("reductions", at("ErtsSchedulerData: reductions")),
         ],
     ),
     section(

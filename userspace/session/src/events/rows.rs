@@ -1,0 +1,87 @@
+//! Rows of the machines as rows of the recording.
+
+use std::mem;
+
+use escope_model::{Collection, CollectionKind, Message, MessageKind, ProcId, Run};
+use escope_timeline::{CollectionRow, MessageRow, RunRow};
+
+use crate::pipeline::Pipeline;
+
+/// What is known of a message besides who sent it to whom: its tag is an atom's term, or 0.
+pub(super) type Known = (MessageKind, u64);
+
+/// Room for rows, kept between events.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) runs: Vec<RunRow<ProcId>>,
+    pub(super) messages: Vec<MessageRow<ProcId, Known>>,
+    pub(super) collections: Vec<CollectionRow<ProcId>>,
+    /// What is known of the collection that the last event ends.
+    pub(super) collected: Collected,
+}
+
+/// What a collection was and did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Collected {
+    pub(super) before_words: Option<u64>,
+    pub(super) after_words: Option<u64>,
+    pub(super) kind: Option<CollectionKind>,
+}
+
+impl Rows {
+    /// Writes all there are. Times are `CLOCK_MONOTONIC`, `at_ns` that of the last event.
+    pub(super) fn write(
+        &mut self,
+        (origin_ns, at_ns): (u64, u64),
+        pipeline: &mut Pipeline,
+        sound: &dyn Fn() -> bool,
+    ) {
+        let since_origin = |ns: u64| ns.saturating_sub(origin_ns) as i64;
+        for row in self.runs.drain(..) {
+            let symbolizer = &mut pipeline.symbolizer;
+            let at = row.at.map(|at| symbolizer.place(at, at_ns, sound));
+            pipeline.run(&Run {
+                proc: row.who,
+                scheduler: row.scheduler,
+                start_ns: since_origin(row.start_ns),
+                end_ns: since_origin(row.end_ns),
+                reductions: row.reductions,
+                left_as: row.left_as,
+                at,
+                cut: row.cut,
+            });
+        }
+        for row in self.messages.drain(..) {
+            let (kind, tag) = row.sent.what;
+            let tag = pipeline.symbolizer.vm().atom(tag);
+            let message = Message {
+                msg: row.msg,
+                from: row.sent.from,
+                to: row.sent.to,
+                kind,
+                tag: tag.map(|tag| tag.to_string()),
+                sent_ns: since_origin(row.sent.at_ns),
+                received_ns: row.received_ns.map(since_origin),
+                fate: row.fate,
+            };
+            pipeline.message(&message);
+        }
+        let collected = mem::take(&mut self.collected);
+        for (place, row) in self.collections.drain(..).rev().enumerate() {
+            // Where an end shows that the end of another one was missed, the other comes first.
+            let collected = match place {
+                0 => collected,
+                _ => Collected::default(),
+            };
+            pipeline.collection(&Collection {
+                proc: row.who,
+                start_ns: since_origin(row.start_ns),
+                end_ns: since_origin(row.end_ns),
+                before_words: collected.before_words,
+                after_words: collected.after_words,
+                kind: collected.kind,
+                cut: row.cut,
+            });
+        }
+    }
+}

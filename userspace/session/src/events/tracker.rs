@@ -1,0 +1,410 @@
+//! From events, in their order, to rows: who each is about, and the machines that pair begins
+//! with ends.
+
+use std::collections::VecDeque;
+
+use escope_beam::memory::LiveMemory;
+use escope_beam::{Signal, SignalAtoms, Vm};
+use escope_model::{
+    CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ProcId, VmEvent, VmEventKind,
+};
+use escope_symbolizer::Symbolizer;
+use escope_timeline::{Collections, Entry, Messages, Runs, Sent};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::ended::Ended;
+use super::names;
+use super::rows::{Collected, Known, Rows};
+use super::sites;
+use crate::pipeline::Pipeline;
+
+/// What is known of processes, runs, messages and collections that are under way.
+pub(super) struct Tracker {
+    atoms: SignalAtoms,
+    runs: Runs<ProcId>,
+    messages: Messages<ProcId, Known>,
+    collections: Collections<ProcId>,
+    /// Processes by the addresses of their structs.
+    at: FxHashMap<u64, ProcId>,
+    /// What each had used after its last run.
+    reductions: FxHashMap<ProcId, u64>,
+    born: FxHashSet<ProcId>,
+    ended: Ended,
+    /// Where processes were met that were not seen to be spawned.
+    met: Vec<u64>,
+    /// Addresses and numbers of DOWN signals that are on their way, oldest first.
+    downs: FxHashMap<ProcId, VecDeque<(u64, u64)>>,
+    /// Heaps before the collections that are open.
+    heaps: FxHashMap<ProcId, u64>,
+    origin_ns: u64,
+    rows: Rows,
+}
+
+impl Tracker {
+    pub(super) fn new(vm: &Vm, open_messages: usize, origin_ns: u64) -> Tracker {
+        Tracker {
+            atoms: SignalAtoms::find(vm),
+            runs: Runs::new(sites::state_bits(), origin_ns),
+            messages: Messages::new(open_messages),
+            collections: Collections::new(origin_ns),
+            at: FxHashMap::default(),
+            reductions: FxHashMap::default(),
+            born: FxHashSet::default(),
+            ended: Ended::default(),
+            met: Vec::new(),
+            downs: FxHashMap::default(),
+            heaps: FxHashMap::default(),
+            origin_ns,
+            rows: Rows::default(),
+        }
+    }
+
+    /// Learns which processes there are, and what they are called.
+    pub(super) fn learn(&mut self, symbolizer: &mut Symbolizer<LiveMemory>) {
+        names::learn(symbolizer, &mut self.at);
+    }
+
+    /// Between these times events are missing: nothing that is open can be told from what comes.
+    pub(super) fn gap(&mut self, from_ns: u64, to_ns: u64) {
+        self.runs.gap(from_ns, to_ns, &mut self.rows.runs);
+        self.messages.gap(&mut self.rows.messages);
+        self.collections
+            .gap(from_ns, to_ns, &mut self.rows.collections);
+        // Those of runs that are missing are nobody's.
+        self.reductions.clear();
+        self.heaps.clear();
+        self.downs.clear();
+        // Others may have come to live there.
+        self.at.clear();
+    }
+
+    /// Reads what those are called that were met since the last call.
+    pub(super) fn meet(&mut self, symbolizer: &mut Symbolizer<LiveMemory>) {
+        if !self.met.is_empty() {
+            names::meet(symbolizer, &mut self.met);
+        }
+    }
+
+    /// Nothing will come any more.
+    pub(super) fn finish(&mut self, end_ns: u64, pipeline: &mut Pipeline) {
+        self.runs.finish(end_ns, &mut self.rows.runs);
+        self.messages.finish(&mut self.rows.messages);
+        self.collections.finish(end_ns, &mut self.rows.collections);
+        self.write(end_ns, pipeline, &|| true);
+    }
+
+    /// An event. One that lies where others are missing is told of nothing that has a begin and
+    /// an end; returns whether it was left out therefore.
+    pub(super) fn on(
+        &mut self,
+        event: &VmEvent,
+        is_in_gap: bool,
+        pipeline: &mut Pipeline,
+        sound: &dyn Fn() -> bool,
+    ) -> bool {
+        let at_ns = event.monotonic_ns;
+        let left_out = is_in_gap && is_of_a_pair(&event.what);
+        if !left_out {
+            self.tell(event, pipeline);
+        }
+        self.write(at_ns, pipeline, sound);
+        for pid in self.ended.forgettable(at_ns) {
+            pipeline.symbolizer.forget(pid);
+        }
+        left_out
+    }
+
+    fn tell(&mut self, event: &VmEvent, pipeline: &mut Pipeline) {
+        let at_ns = event.monotonic_ns;
+        match event.what {
+            VmEventKind::Born {
+                parent,
+                call,
+                linked,
+                monitored,
+            } => self.born(event, (parent, call), (linked, monitored), pipeline),
+            VmEventKind::In { .. } | VmEventKind::Out { .. } => {
+                let who = self.who(event, &mut pipeline.symbolizer);
+                let event = &self.with_signals(event, who);
+                self.runs.on(event, who, &mut self.rows.runs);
+                self.rows.collected = Collected::default();
+                self.collections.on(event, who, &mut self.rows.collections);
+            }
+            VmEventKind::Enqueue {
+                receiver,
+                receiver_pid,
+                from,
+                message,
+                shape,
+            } => {
+                let symbolizer = &mut pipeline.symbolizer;
+                if let Some(to) = symbolizer.process(receiver_pid, receiver) {
+                    self.seen_at(receiver, to);
+                    let from = symbolizer.process(from, 0);
+                    self.enqueue(at_ns, (from, to), (message, shape), pipeline);
+                }
+            }
+            VmEventKind::Dequeue { message } => {
+                if let Some(who) = self.owner(event.process, &mut pipeline.symbolizer) {
+                    self.dequeue(at_ns, message, who);
+                }
+            }
+            VmEventKind::Exit { reason } => self.exit(event, &reason, pipeline),
+            VmEventKind::Register { name, whose } => {
+                let other = pipeline.symbolizer.process(whose, 0);
+                self.name(event, LifeEvent::Register, name, other, pipeline);
+            }
+            VmEventKind::Unregister { name } => {
+                let other = self.owner(event.process, &mut pipeline.symbolizer);
+                self.name(event, LifeEvent::Unregister, name, other, pipeline);
+            }
+            VmEventKind::CollectionStart(heaps) => self.collect(event, &heaps, pipeline),
+            VmEventKind::CollectionEnd(heaps) => self.collected(event, &heaps, pipeline),
+        }
+    }
+
+    /// The process that an event is about.
+    fn who(&mut self, event: &VmEvent, symbolizer: &mut Symbolizer<LiveMemory>) -> Option<ProcId> {
+        let who = symbolizer.process(event.pid, event.process)?;
+        self.seen_at(event.process, who);
+        Some(who)
+    }
+
+    /// The process whose struct is at an address. Of one that was not seen yet the pid is read
+    /// now; should another one live there by now, its messages do not fit.
+    fn owner(&mut self, address: u64, symbolizer: &mut Symbolizer<LiveMemory>) -> Option<ProcId> {
+        if let Some(&who) = self.at.get(&address) {
+            return Some(who);
+        }
+        let who = symbolizer.process_at(address)?;
+        self.seen_at(address, who);
+        Some(who)
+    }
+
+    fn seen_at(&mut self, address: u64, who: ProcId) {
+        if self.at.insert(address, who) != Some(who) {
+            self.met.push(address);
+        }
+    }
+
+    /// Reductions of a run with those of signals that a scheduler has handled before it for the
+    /// process: `erts_schedule` puts them on its account without running it.
+    fn with_signals(&mut self, event: &VmEvent, who: Option<ProcId>) -> VmEvent {
+        let mut event = *event;
+        if let (
+            VmEventKind::Out {
+                reductions, before, ..
+            },
+            Some(who),
+        ) = (&mut event.what, who)
+        {
+            let after = before.saturating_add(u64::from(*reductions));
+            if let Some(last) = self.reductions.insert(who, after)
+                && let Some(since) = after.checked_sub(last)
+            {
+                *reductions = u32::try_from(since).unwrap_or(*reductions);
+            }
+            if self.ended.knows(who) {
+                self.reductions.remove(&who);
+            }
+        }
+        event
+    }
+
+    fn born(
+        &mut self,
+        event: &VmEvent,
+        (parent, call): (u64, [u64; 3]),
+        (linked, monitored): (bool, bool),
+        pipeline: &mut Pipeline,
+    ) {
+        let symbolizer = &mut pipeline.symbolizer;
+        let Some(proc) = symbolizer.born(event.pid, event.process, parent, call) else {
+            return;
+        };
+        self.at.insert(event.process, proc);
+        // It may leave before it has done anything, and is then seen for the first time again.
+        if !self.born.insert(proc) {
+            return;
+        }
+        let by = symbolizer.process(parent, 0);
+        self.life(event, proc, LifeEvent::Spawn, (by, None, None), pipeline);
+        for (tied, what) in [(linked, LifeEvent::Link), (monitored, LifeEvent::Monitor)] {
+            if let (true, Some(by)) = (tied, by) {
+                self.life(event, by, what, (Some(proc), None, None), pipeline);
+            }
+        }
+    }
+
+    fn enqueue(
+        &mut self,
+        at_ns: u64,
+        (from, to): (Option<ProcId>, ProcId),
+        (address, shape): (u64, MessageShape),
+        pipeline: &mut Pipeline,
+    ) {
+        let signal = self.atoms.signal(&shape);
+        let (entry, what) = match signal {
+            Signal::Message(kind, tag) => (Entry::Message, (kind, tag)),
+            Signal::MayBecomeMessage(kind) => (Entry::MayBecomeMessage, (kind, 0)),
+            Signal::Life(_) | Signal::Other => (Entry::Signal, (MessageKind::Message, 0)),
+        };
+        if let (Signal::Life(event), Some(from)) = (signal, from) {
+            let life = Life {
+                ts_ns: self.since_origin(at_ns),
+                proc: from,
+                event,
+                other: Some(to),
+                name: None,
+                reason: None,
+            };
+            pipeline.life(&life);
+        }
+        let sent = Sent {
+            at_ns,
+            address,
+            from,
+            to,
+            entry,
+            what,
+        };
+        let msg = self.messages.on_enqueue(sent, &mut self.rows.messages);
+        if let (Signal::MayBecomeMessage(MessageKind::Down), Some(msg)) = (signal, msg) {
+            self.downs.entry(to).or_default().push_back((address, msg));
+        }
+    }
+
+    /// A message is taken out. The signal DOWN becomes a message of its own where its reason is
+    /// no more than a word (`convert_to_down_message` in `erl_proc_sig_queue.c`): what was never
+    /// seen sent is then the oldest of those.
+    fn dequeue(&mut self, at_ns: u64, mut address: u64, who: ProcId) {
+        if !self.messages.knows(address)
+            && let Some(downs) = self.downs.get_mut(&who)
+        {
+            while let Some((down, msg)) = downs.pop_front() {
+                if self.messages.is_open(down, msg) {
+                    address = down;
+                    break;
+                }
+            }
+        }
+        let rows = &mut self.rows.messages;
+        self.messages.on_dequeue(at_ns, address, who, rows);
+    }
+
+    fn exit(&mut self, event: &VmEvent, reason: &MessageShape, pipeline: &mut Pipeline) {
+        let Some(who) = self.who(event, &mut pipeline.symbolizer) else {
+            return;
+        };
+        // It comes back as often as there is more to do.
+        if !self.ended.note(who, event.pid, event.monotonic_ns) {
+            return;
+        }
+        let rows = &mut self.rows.messages;
+        self.messages.on_exit(who, event.monotonic_ns, rows);
+        self.rows.collected = Collected::default();
+        self.collections
+            .on(event, Some(who), &mut self.rows.collections);
+        self.downs.remove(&who);
+        self.heaps.remove(&who);
+        self.born.remove(&who);
+        let reason = names::reason(pipeline.symbolizer.vm(), reason);
+        let told = (None, None, Some(reason));
+        self.life(event, who, LifeEvent::Exit, told, pipeline);
+    }
+
+    fn name(
+        &mut self,
+        event: &VmEvent,
+        what: LifeEvent,
+        name: u64,
+        whose: Option<ProcId>,
+        pipeline: &mut Pipeline,
+    ) {
+        let text = pipeline.symbolizer.vm().atom(name);
+        if let (Some(proc), Some(text)) = (whose, text) {
+            let name = Some(text.to_string());
+            self.life(event, proc, what, (None, name, None), pipeline);
+        }
+    }
+
+    fn collect(&mut self, event: &VmEvent, heaps: &Heaps, pipeline: &mut Pipeline) {
+        if let Some(who) = self.who(event, &mut pipeline.symbolizer) {
+            self.heaps.entry(who).or_insert(words(heaps));
+            self.rows.collected = Collected::default();
+            let rows = &mut self.rows.collections;
+            self.collections.on(event, Some(who), rows);
+        }
+    }
+
+    fn collected(&mut self, event: &VmEvent, heaps: &Heaps, pipeline: &mut Pipeline) {
+        if let Some(who) = self.who(event, &mut pipeline.symbolizer) {
+            self.rows.collected = Collected {
+                before_words: self.heaps.remove(&who),
+                after_words: Some(words(heaps)),
+                kind: Some(kind(heaps)),
+            };
+            let rows = &mut self.rows.collections;
+            self.collections.on(event, Some(who), rows);
+        }
+    }
+
+    fn life(
+        &mut self,
+        event: &VmEvent,
+        proc: ProcId,
+        what: LifeEvent,
+        (other, name, reason): (Option<ProcId>, Option<String>, Option<String>),
+        pipeline: &mut Pipeline,
+    ) {
+        pipeline.life(&Life {
+            ts_ns: self.since_origin(event.monotonic_ns),
+            proc,
+            event: what,
+            other,
+            name,
+            reason,
+        });
+    }
+
+    fn write(&mut self, at_ns: u64, pipeline: &mut Pipeline, sound: &dyn Fn() -> bool) {
+        self.rows.write((self.origin_ns, at_ns), pipeline, sound);
+    }
+
+    fn since_origin(&self, ns: u64) -> i64 {
+        ns.saturating_sub(self.origin_ns) as i64
+    }
+}
+
+/// Whether something else begins or ends what this ends or begins.
+fn is_of_a_pair(what: &VmEventKind) -> bool {
+    matches!(
+        what,
+        VmEventKind::In { .. }
+            | VmEventKind::Out { .. }
+            | VmEventKind::Enqueue { .. }
+            | VmEventKind::Dequeue { .. }
+            | VmEventKind::CollectionStart(_)
+            | VmEventKind::CollectionEnd(_)
+    )
+}
+
+/// All that the heaps have room for.
+fn words(heaps: &Heaps) -> u64 {
+    heaps.young.saturating_add(heaps.old)
+}
+
+/// A major collection resets the count of minor ones (`major_collection` in `erl_gc.c`), a minor
+/// one adds to it.
+fn kind(after: &Heaps) -> CollectionKind {
+    match after {
+        Heaps {
+            hibernates: true, ..
+        } => CollectionKind::Hibernation,
+        Heaps {
+            minor_collections: 0,
+            ..
+        } => CollectionKind::Major,
+        _ => CollectionKind::Minor,
+    }
+}

@@ -1,0 +1,159 @@
+//! Which processes somebody asked for.
+
+use std::str::FromStr;
+
+use escope_beam::Vm;
+use escope_beam::snapshot::called;
+use escope_model::Mfa;
+use escope_wire::{EventConfig, WANTED_CALLS_MAX, WANTED_NAMES_MAX};
+
+use crate::SessionError;
+
+/// One way to say which process, or which processes, are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedProcess {
+    /// The one that has this pid now.
+    Pid(String),
+    /// Whoever has this name, now or later.
+    Name(String),
+    /// All that were spawned to call this, now or later. Those of `proc_lib` that are there
+    /// already are also known by what they call in the end.
+    Call(Mfa),
+}
+
+/// All that are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted(pub Vec<WantedProcess>);
+
+impl FromStr for WantedProcess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<WantedProcess, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("a pid, a name or mod:fun/arity".to_owned());
+        }
+        if text.starts_with('<') {
+            return match text.ends_with('>') {
+                true => Ok(WantedProcess::Pid(text.to_owned())),
+                false => Err(format!("{text} is no pid: <0.123.0>")),
+            };
+        }
+        let call = text.rsplit_once('/').and_then(|(function, arity)| {
+            let (module, function) = function.rsplit_once(':')?;
+            Some(Mfa {
+                module: module.into(),
+                function: function.into(),
+                arity: arity.parse().ok()?,
+            })
+        });
+        Ok(match call {
+            Some(call) => WantedProcess::Call(call),
+            None => WantedProcess::Name(text.to_owned()),
+        })
+    }
+}
+
+impl Wanted {
+    /// Fills in what the kernel half looks for, and finds those that are there: pids, as terms,
+    /// and addresses. What nobody in the VM can be called yet is said in `missing`.
+    ///
+    /// # Errors
+    /// When there are too many names or calls, when a pid is not there, or the process table
+    /// cannot be read.
+    pub(super) fn resolve(
+        &self,
+        vm: &Vm,
+        config: &mut EventConfig,
+        missing: &mut Vec<String>,
+    ) -> Result<Vec<(u64, u64)>, SessionError> {
+        config.filtered = 1;
+        let (mut names, mut calls) = (Vec::new(), Vec::new());
+        for wanted in &self.0 {
+            match wanted {
+                WantedProcess::Name(name) => names.push(name.as_str()),
+                WantedProcess::Call(call) => calls.push(call),
+                WantedProcess::Pid(_) => {}
+            }
+        }
+        if names.len() > WANTED_NAMES_MAX || calls.len() > WANTED_CALLS_MAX {
+            return Err(SessionError::TooManyWanted {
+                names: WANTED_NAMES_MAX,
+                calls: WANTED_CALLS_MAX,
+            });
+        }
+        let atoms = |names: &[&str]| {
+            let found = vm.atoms.find(&vm.memory, names).unwrap_or_default();
+            names
+                .iter()
+                .enumerate()
+                .map(|(at, _)| found.get(at).copied().flatten())
+                .collect::<Vec<Option<u64>>>()
+        };
+        // What the VM has no atom for yet cannot be looked for in the kernel.
+        for (name, atom) in names.iter().zip(atoms(&names)) {
+            match (atom, config.name.get_mut(config.names as usize)) {
+                (Some(atom), Some(slot)) => {
+                    *slot = atom;
+                    config.names += 1;
+                }
+                _ => missing.push(format!("nothing in the VM is called {name} yet")),
+            }
+        }
+        for call in &calls {
+            let words = atoms(&[&call.module, &call.function]);
+            let at = 3 * config.calls as usize;
+            match (&words[..], config.call.get_mut(at..at + 3)) {
+                (&[Some(module), Some(function)], Some(slot)) => {
+                    slot.copy_from_slice(&[module, function, u64::from(call.arity)]);
+                    config.calls += 1;
+                }
+                _ => missing.push(format!("nothing in the VM is called {call} yet")),
+            }
+        }
+        self.there(vm)
+    }
+
+    fn there(&self, vm: &Vm) -> Result<Vec<(u64, u64)>, SessionError> {
+        let all = called(vm)?;
+        let mut found = Vec::new();
+        for wanted in &self.0 {
+            let before = found.len();
+            for (pid, address, process) in &all {
+                let is_it = match wanted {
+                    WantedProcess::Pid(text) => process.pid == *text,
+                    WantedProcess::Name(name) => process.name.as_ref() == Some(name),
+                    WantedProcess::Call(call) => process.initial_call.as_ref() == Some(call),
+                };
+                if is_it {
+                    found.push((*pid, *address));
+                }
+            }
+            if let WantedProcess::Pid(text) = wanted
+                && found.len() == before
+            {
+                return Err(SessionError::NoProcess(text.clone()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WantedProcess;
+
+    #[test]
+    fn a_process_is_said_by_pid_name_or_call() {
+        let parse = |text: &str| text.parse::<WantedProcess>();
+        let pid = WantedProcess::Pid("<0.12.0>".to_owned());
+        assert_eq!(parse(" <0.12.0>"), Ok(pid));
+        let name = WantedProcess::Name("Elixir.My.Server".to_owned());
+        assert_eq!(parse("Elixir.My.Server"), Ok(name));
+        let Ok(WantedProcess::Call(call)) = parse("Elixir.My.Worker:init/1") else {
+            panic!("a call");
+        };
+        assert_eq!(call.to_string(), "'Elixir.My.Worker':init/1");
+        assert!(parse("<0.12").is_err() && parse("").is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! When events were watched, what that cost, and how much of the VM's work it was.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use escope_beam::Vm;
+use escope_beam::memory::Memory;
+use escope_capture::HitPrices;
+use escope_model::{SchedulerKind, Window};
+use escope_wire::EventCounters;
+
+use super::budget::{Budget, Step};
+use crate::SessionError;
+use crate::cost::{monotonic_ns, target_cpu_ns};
+use crate::outcome::WindowsSummary;
+
+/// The VM's account is asked for at most this often.
+const ASK_NS: u64 = 20_000_000;
+
+/// Why events of a time are not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// No window was open.
+    Closed,
+    /// Some of them were lost.
+    Lossy,
+}
+
+/// The windows of a recording.
+pub(crate) struct Windows {
+    budget: Budget,
+    prices: HitPrices,
+    pid: u32,
+    origin_ns: u64,
+    /// Where each normal scheduler counts what it has run.
+    reductions_at: Vec<u64>,
+    /// What these were before the first window.
+    reductions_before: Option<u64>,
+    target_before_ns: u64,
+    /// The VM's CPU time when it was last asked, and when that was.
+    target: (u64, u64),
+    open: Option<Open>,
+    /// Where events are missing: from when until when, if that is known, and why.
+    gaps: VecDeque<(u64, Option<u64>, Gap)>,
+    told_ns: Option<u64>,
+    rows: Vec<Window>,
+    told: WindowsSummary,
+}
+
+/// What things were when a window was opened.
+struct Open {
+    from_ns: u64,
+    reductions: Option<u64>,
+    target_ns: u64,
+    counters: EventCounters,
+}
+
+impl Windows {
+    pub(super) fn new(
+        vm: &Vm,
+        share: Option<f64>,
+        prices: HitPrices,
+        origin_ns: u64,
+    ) -> Result<Windows, SessionError> {
+        let counts = |scheduler: &escope_beam::Scheduler| {
+            let at = u64::from(vm.layout.scheduler.reductions);
+            (scheduler.id.kind == SchedulerKind::Normal).then(|| scheduler.data.wrapping_add(at))
+        };
+        let reductions_at: Vec<u64> = vm.schedulers()?.iter().filter_map(counts).collect();
+        let target_before_ns = target_cpu_ns(vm.pid).unwrap_or(0);
+        let mut windows = Windows {
+            budget: Budget::new(share),
+            prices,
+            pid: vm.pid,
+            origin_ns,
+            reductions_at,
+            reductions_before: None,
+            target_before_ns,
+            target: (target_before_ns, 0),
+            open: None,
+            gaps: VecDeque::from([(0, None, Gap::Closed)]),
+            told_ns: None,
+            rows: Vec::new(),
+            told: WindowsSummary::default(),
+        };
+        windows.told.share = share;
+        windows.told.prices_ns = windows.prices.0;
+        windows.reductions_before = windows.reductions(vm);
+        Ok(windows)
+    }
+
+    /// What to do, given all hits since the start.
+    pub(super) fn step(&mut self, hits: &[u64; escope_wire::what::COUNT]) -> Step {
+        let now_ns = monotonic_ns();
+        let (_, asked_ns) = self.target;
+        if now_ns.saturating_sub(asked_ns) < ASK_NS {
+            return Step::Stay;
+        }
+        // A target that has ended has no account any more.
+        let Some(target_ns) = target_cpu_ns(self.pid) else {
+            return Step::Stay;
+        };
+        self.target = (target_ns, now_ns);
+        let used_ns = target_ns.saturating_sub(self.target_before_ns);
+        let spent_ns = self.prices.cost_ns(hits);
+        self.budget.step(now_ns, spent_ns, used_ns)
+    }
+
+    pub(super) fn is_first(&self) -> bool {
+        self.told.count == 0 && self.open.is_none()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// All probes are in place.
+    pub(super) fn opened(&mut self, vm: &Vm, counters: &EventCounters) {
+        let reductions = self.reductions(vm);
+        let from_ns = monotonic_ns();
+        if let Some((_, to_ns @ None, _)) = self.gaps.back_mut() {
+            *to_ns = Some(from_ns);
+        }
+        self.budget
+            .opened(from_ns, self.prices.cost_ns(&counters.attempts));
+        self.open = Some(Open {
+            from_ns,
+            reductions,
+            target_ns: target_cpu_ns(self.pid).unwrap_or(self.target.0),
+            counters: *counters,
+        });
+    }
+
+    /// All probes are still in place.
+    pub(super) fn closing(&mut self, vm: &Vm, counters: &EventCounters) {
+        let Some(open) = self.open.take() else { return };
+        let to_ns = monotonic_ns();
+        let reductions = self.reductions(vm);
+        self.gaps.push_back((to_ns, None, Gap::Closed));
+        let since = |after: &[u64], before: &[u64]| {
+            let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+            sum(after).saturating_sub(sum(before))
+        };
+        let (before, after) = (&open.counters, counters);
+        let cost_ns = self.prices.cost_ns(&after.attempts) - self.prices.cost_ns(&before.attempts);
+        let target_ns = target_cpu_ns(self.pid).unwrap_or(self.target.0);
+        let window = Window {
+            from_ns: open.from_ns.saturating_sub(self.origin_ns) as i64,
+            to_ns: to_ns.saturating_sub(self.origin_ns) as i64,
+            attempts: since(&after.attempts, &before.attempts),
+            recorded: since(&after.recorded, &before.recorded),
+            lost: since(&after.ring_full, &before.ring_full),
+            reductions: open
+                .reductions
+                .zip(reductions)
+                .map(|(before, after)| after.saturating_sub(before)),
+            target_cpu_ns: target_ns.saturating_sub(open.target_ns),
+            cost_ns: cost_ns.max(0.0) as u64,
+        };
+        self.told.add(&window);
+        self.rows.push(window);
+    }
+
+    /// All probes are gone.
+    pub(super) fn closed(&mut self, counters: &EventCounters) {
+        let spent_ns = self.prices.cost_ns(&counters.attempts);
+        self.budget.closed(monotonic_ns(), spent_ns);
+    }
+
+    /// Events were lost.
+    pub(super) fn lost(&mut self, from_ns: u64, to_ns: u64) {
+        if self.is_open() {
+            self.gaps.push_back((from_ns, Some(to_ns), Gap::Lossy));
+        }
+    }
+
+    /// Whether events are missing where this one lies, and why. Called in the order of time;
+    /// `gap` is told where what came before must be cut, and from when on it goes on.
+    pub(super) fn gap_at(&mut self, at_ns: u64, mut gap: impl FnMut(u64, u64)) -> Option<Gap> {
+        while let Some(&(from_ns, to_ns, why)) = self.gaps.front() {
+            if at_ns <= from_ns {
+                return None;
+            }
+            if self.told_ns != Some(from_ns) {
+                self.told_ns = Some(from_ns);
+                gap(from_ns, from_ns);
+            }
+            match to_ns {
+                Some(to_ns) if at_ns > to_ns => {
+                    gap(from_ns, to_ns);
+                    self.gaps.pop_front();
+                }
+                _ => return Some(why),
+            }
+        }
+        None
+    }
+
+    /// The windows that were closed since the last call.
+    pub(super) fn take_rows(&mut self) -> Vec<Window> {
+        mem::take(&mut self.rows)
+    }
+
+    /// What all windows come to, and what the VM has done in all.
+    pub(super) fn told(&mut self, vm: &Vm) -> WindowsSummary {
+        let now = self.reductions(vm);
+        let since = self.reductions_before.zip(now);
+        // A VM that has ended cannot be asked any more.
+        if let Some((before, now)) = since {
+            self.told.all_reductions = Some(now.saturating_sub(before));
+        }
+        if let Some(now_ns) = target_cpu_ns(self.pid) {
+            self.told.all_target_cpu_ns = now_ns.saturating_sub(self.target_before_ns);
+        }
+        self.told
+    }
+
+    /// What all normal schedulers have run so far (`ErtsSchedulerData.reductions`).
+    fn reductions(&self, vm: &Vm) -> Option<u64> {
+        let counts = self.reductions_at.iter();
+        let counts = counts.map(|&address| vm.memory.u64(address).ok());
+        counts.sum()
+    }
+}
