@@ -33,8 +33,6 @@ struct {
 	__type(value, struct scheduler_slot);
 } event_schedulers SEC(".maps");
 
-#define HEAD_BYTES (sizeof(struct event_record) - 8 * EVENT_WORDS)
-
 /* The registers by number, because a context may only be read at a constant offset. The last
  * one is none. */
 struct registers {
@@ -64,13 +62,16 @@ static __always_inline void copy_registers(struct registers *to, const struct us
 /* The value that a probe's site has at a place in its cookie. */
 #define VALUE(regs, cookie, place) ((regs)->at[(cookie) >> (4 * (place)) & 15])
 
+/* One hit. The record lies in the ring: a place is reserved first, and then the time is read, so
+ * that whoever has read all places that were reserved until now has read all times until now. */
 struct event {
-	struct event_record record;
 	struct event_counters *count;
+	struct event_record *record;
+	u32 what;
 	u32 failed;
 };
 
-/* Counts the hit, and what a record begins with. */
+/* Counts the hit. */
 static __always_inline bool begin(struct event *event, u32 what)
 {
 	u32 zero = 0;
@@ -79,13 +80,7 @@ static __always_inline bool begin(struct event *event, u32 what)
 	if (!event->count)
 		return false;
 	event->count->attempts[what]++;
-	event->record.kind = KIND_EVENT;
-	event->record.what = what;
-	event->record.monotonic_ns = bpf_ktime_get_ns();
-	event->record.cpu = bpf_get_smp_processor_id();
-	event->record.scheduler_kind = 0;
-	event->record.scheduler_number = 0;
-	event->record.pid = 0;
+	event->what = what;
 	event->failed = 0;
 	return true;
 }
@@ -93,60 +88,72 @@ static __always_inline bool begin(struct event *event, u32 what)
 /* Nobody asked for it. */
 static __always_inline int leave_out(struct event *event)
 {
-	u32 what = event->record.what;
-
-	if (what < EVENT_COUNT)
-		event->count->filtered[what]++;
+	event->count->filtered[event->what]++;
 	return 0;
 }
 
-/* Returns its data; 0 for a thread that is none. */
-static __always_inline u64 on_scheduler(struct event *event)
+#define RECORD_BYTES(words) (sizeof(struct event_record) - 8 * (EVENT_WORDS - (words)))
+
+/* A record of so many words; nothing else of it may be touched. A thread that was not looked up
+ * is no scheduler. */
+static __always_inline bool reserve(struct event *event, u32 words, struct scheduler_slot *slot,
+				    u64 process, u64 pid)
+{
+	struct event_record *record =
+		bpf_ringbuf_reserve(&event_ring, RECORD_BYTES(words), 0);
+
+	if (!record) {
+		event->count->ring_full[event->what]++;
+		return false;
+	}
+	record->monotonic_ns = bpf_ktime_get_ns();
+	record->kind = KIND_EVENT;
+	record->bytes = RECORD_BYTES(words);
+	record->what = event->what;
+	record->cpu = bpf_get_smp_processor_id();
+	record->scheduler_kind = slot ? slot->kind : 0;
+	record->scheduler_number = slot ? slot->number : 0;
+	record->process = process;
+	record->pid = pid;
+	event->record = record;
+	return true;
+}
+
+static __always_inline int end(struct event *event)
+{
+	if (event->failed)
+		event->count->unreadable[event->what]++;
+	event->count->recorded[event->what]++;
+	bpf_ringbuf_submit(event->record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* The scheduler whose thread this is, if it is one. */
+static __always_inline struct scheduler_slot *scheduler(void)
 {
 	struct task_struct___x86 *task = (void *)bpf_get_current_task_btf();
 	struct scheduler_key key = { .thread_pointer = BPF_CORE_READ(task, thread.fsbase) };
-	struct scheduler_slot *slot = bpf_map_lookup_elem(&event_schedulers, &key);
 
-	if (!slot)
-		return 0;
-	event->record.scheduler_kind = slot->kind;
-	event->record.scheduler_number = slot->number;
-	return slot->data;
-}
-
-/* Writes the head and so many words; their number is a constant. */
-static __always_inline int end(struct event *event, u32 words)
-{
-	u32 what = event->record.what;
-	u32 bytes = HEAD_BYTES + 8 * words;
-
-	event->record.bytes = bytes;
-	if (what >= EVENT_COUNT)
-		return 0;
-	if (event->failed)
-		event->count->unreadable[what]++;
-	if (bpf_ringbuf_output(&event_ring, &event->record, bytes, BPF_RB_NO_WAKEUP))
-		event->count->ring_full[what]++;
-	else
-		event->count->recorded[what]++;
-	return 0;
+	return bpf_map_lookup_elem(&event_schedulers, &key);
 }
 
 #define TAKE(event, to, address) ((event)->failed |= READ(to, address) != 0)
 
 /* What a term is: of a boxed tuple, its header and its first element; where that is boxed too,
  * its header, which no term looks like. */
-static __always_inline void shape(struct event *event, u64 term, u32 at)
+struct shape {
+	u64 term, header, first;
+};
+
+static __always_inline struct shape shape(struct event *event, u64 term)
 {
 	u64 boxed[2] = {};
 
-	event->record.words[at] = term;
 	if ((term & 3) == 2)
 		TAKE(event, boxed, term - 2);
 	if ((boxed[1] & 3) == 2 && !(boxed[0] & 63) && boxed[0])
 		TAKE(event, boxed[1], boxed[1] - 2);
-	event->record.words[at + 1] = boxed[0];
-	event->record.words[at + 2] = boxed[1];
+	return (struct shape){ term, boxed[0], boxed[1] };
 }
 
 /* No process has used as many before it runs: CONTEXT_REDS in erl_vm.h. */
@@ -198,14 +205,12 @@ static __always_inline int event_in(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 	struct progress progress = {};
-	u64 process = VALUE(regs, cookie, 0), reds, current = 0, parent;
+	u64 process = VALUE(regs, cookie, 0), pid = 0, reds, current = 0, parent = 0;
 	u32 state = 0;
 
 	if (!begin(&event, EVENT_IN))
 		return 0;
-	on_scheduler(&event);
-	event.record.process = process;
-	TAKE(&event, event.record.pid, process + event_config.process_id_at);
+	TAKE(&event, pid, process + event_config.process_id_at);
 	TAKE(&event, progress, process + event_config.process_i_at);
 	reds = PROGRESS_AT(&progress, event_config.process_reds_at);
 	if (reds < YOUNG_REDS)
@@ -217,49 +222,59 @@ static __always_inline int event_in(const struct registers *regs, u64 cookie)
 
 	if (born)
 		TAKE(&event, initial, process + event_config.process_initial_at);
-	if (!wanted_in(process, event.record.pid, born, initial.module, initial.function,
-		       initial.arity))
+	if (!wanted_in(process, pid, born, initial.module, initial.function, initial.arity))
 		return leave_out(&event);
 	TAKE(&event, state, process + event_config.process_state_at);
-	event.record.words[0] = progress.at[0];
-	event.record.words[1] = state;
-	if (!born)
-		return end(&event, 2);
-	TAKE(&event, event.record.words[2], process + event_config.process_parent_at);
-	parent = event.record.words[2];
-	event.record.words[3] = initial.module;
-	event.record.words[4] = initial.function;
-	event.record.words[5] = initial.arity;
-	event.record.words[6] = (linked(&event, process, parent) ? TIES_LINKED : 0) |
-				(monitored(&event, process, parent) ? TIES_MONITORED : 0);
-	return end(&event, 7);
+	if (!born) {
+		if (!reserve(&event, 2, scheduler(), process, pid))
+			return 0;
+		event.record->words[0] = progress.at[0];
+		event.record->words[1] = state;
+		return end(&event);
+	}
+	TAKE(&event, parent, process + event_config.process_parent_at);
+	u32 ties = (linked(&event, process, parent) ? TIES_LINKED : 0) |
+		   (monitored(&event, process, parent) ? TIES_MONITORED : 0);
+
+	if (!reserve(&event, 7, scheduler(), process, pid))
+		return 0;
+	event.record->words[0] = progress.at[0];
+	event.record->words[1] = state;
+	event.record->words[2] = parent;
+	event.record->words[3] = initial.module;
+	event.record->words[4] = initial.function;
+	event.record->words[5] = initial.arity;
+	event.record->words[6] = ties;
+	return end(&event);
 }
 
 static __always_inline int event_out(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 	struct progress progress = {};
-	u64 process = VALUE(regs, cookie, 0), scheduler;
+	struct scheduler_slot *slot;
+	u64 process = VALUE(regs, cookie, 0), pid = 0;
 	u32 state = 0, not_its_own = 0;
 
 	/* A scheduler that has run nothing looks for work. */
 	if (!process || !begin(&event, EVENT_OUT))
 		return 0;
-	scheduler = on_scheduler(&event);
-	event.record.process = process;
-	TAKE(&event, event.record.pid, process + event_config.process_id_at);
-	if (!wanted_process(process, event.record.pid))
+	TAKE(&event, pid, process + event_config.process_id_at);
+	if (!wanted_process(process, pid))
 		return leave_out(&event);
+	slot = scheduler();
 	/* As erts_schedule will put it on the process's account. */
-	if (scheduler)
-		TAKE(&event, not_its_own, scheduler + event_config.virtual_reds_at);
+	if (slot)
+		TAKE(&event, not_its_own, slot->data + event_config.virtual_reds_at);
 	TAKE(&event, progress, process + event_config.process_i_at);
 	TAKE(&event, state, process + event_config.process_state_at);
-	event.record.words[0] = progress.at[0];
-	event.record.words[1] = state;
-	event.record.words[2] = (u32)VALUE(regs, cookie, 1) - not_its_own;
-	event.record.words[3] = PROGRESS_AT(&progress, event_config.process_reds_at);
-	return end(&event, 4);
+	if (!reserve(&event, 4, slot, process, pid))
+		return 0;
+	event.record->words[0] = progress.at[0];
+	event.record->words[1] = state;
+	event.record->words[2] = (u32)VALUE(regs, cookie, 1) - not_its_own;
+	event.record->words[3] = PROGRESS_AT(&progress, event_config.process_reds_at);
+	return end(&event);
 }
 
 /* How many signals are put into a queue at once at most: a monitor may be before what comes
@@ -281,14 +296,19 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 		if (!wanted_process(receiver, pid) && !wanted_pid(from)) {
 			leave_out(&event);
 		} else {
-			event.record.process = 0;
-			event.record.words[0] = receiver;
-			event.record.words[1] = pid;
-			event.record.words[2] = from;
-			event.record.words[3] = signal;
 			TAKE(&event, term, signal + event_config.message_term_at);
-			shape(&event, term, 4);
-			end(&event, 7);
+			struct shape is = shape(&event, term);
+
+			if (reserve(&event, 7, NULL, 0, 0)) {
+				event.record->words[0] = receiver;
+				event.record->words[1] = pid;
+				event.record->words[2] = from;
+				event.record->words[3] = signal;
+				event.record->words[4] = is.term;
+				event.record->words[5] = is.header;
+				event.record->words[6] = is.first;
+				end(&event);
+			}
 		}
 		/* The last one's pointer to the next is at its begin. */
 		if (signal == last)
@@ -302,38 +322,43 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 static __always_inline int event_dequeue(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 message = VALUE(regs, cookie, 1), save = 0;
+	u64 process = VALUE(regs, cookie, 0), message = VALUE(regs, cookie, 1), save = 0;
 
 	if (!begin(&event, EVENT_DEQUEUE))
 		return 0;
-	event.record.process = VALUE(regs, cookie, 0);
-	if (!wanted_address(event.record.process))
+	if (!wanted_address(process))
 		return leave_out(&event);
 	/* Some builds have it in a register by then. */
 	if ((cookie >> 4 & 15) == 15) {
 		message = 0;
-		TAKE(&event, save, event.record.process + event_config.process_save_at);
+		TAKE(&event, save, process + event_config.process_save_at);
 		TAKE(&event, message, save);
 	}
-	event.record.words[0] = message;
-	return end(&event, 1);
+	if (!reserve(&event, 1, NULL, process, 0))
+		return 0;
+	event.record->words[0] = message;
+	return end(&event);
 }
 
 static __always_inline int event_exit(const struct registers *regs, u64 cookie)
 {
 	struct event event;
-	u64 process = VALUE(regs, cookie, 0), reason = 0;
+	u64 process = VALUE(regs, cookie, 0), pid = 0, reason = 0;
 
 	if (!begin(&event, EVENT_EXIT))
 		return 0;
-	on_scheduler(&event);
-	event.record.process = process;
-	TAKE(&event, event.record.pid, process + event_config.process_id_at);
-	if (!wanted_process(process, event.record.pid))
+	TAKE(&event, pid, process + event_config.process_id_at);
+	if (!wanted_process(process, pid))
 		return leave_out(&event);
 	TAKE(&event, reason, process + event_config.process_reason_at);
-	shape(&event, reason, 0);
-	return end(&event, 3);
+	struct shape is = shape(&event, reason);
+
+	if (!reserve(&event, 3, scheduler(), process, pid))
+		return 0;
+	event.record->words[0] = is.term;
+	event.record->words[1] = is.header;
+	event.record->words[2] = is.first;
+	return end(&event);
 }
 
 /* The words that both heaps of a process have, and how many of its collections were minor ones
@@ -341,52 +366,56 @@ static __always_inline int event_exit(const struct registers *regs, u64 cookie)
 static __always_inline int collection(const struct registers *regs, u64 cookie, u32 what)
 {
 	struct event event;
-	u64 process = VALUE(regs, cookie, 0);
-	u64 old_heap = 0, old_end = 0;
+	u64 process = VALUE(regs, cookie, 0), pid = 0;
+	u64 heap = 0, old_heap = 0, old_end = 0;
 	unsigned short minor = 0;
 
 	if (!begin(&event, what))
 		return 0;
-	on_scheduler(&event);
-	event.record.process = process;
-	event.record.words[0] = 0;
-	TAKE(&event, event.record.pid, process + event_config.process_id_at);
-	if (!wanted_process(process, event.record.pid))
+	TAKE(&event, pid, process + event_config.process_id_at);
+	if (!wanted_process(process, pid))
 		return leave_out(&event);
-	TAKE(&event, event.record.words[0], process + event_config.process_heap_words_at);
+	TAKE(&event, heap, process + event_config.process_heap_words_at);
 	TAKE(&event, old_heap, process + event_config.process_old_heap_at);
 	TAKE(&event, old_end, process + event_config.process_old_hend_at);
-	event.record.words[1] = old_end > old_heap ? (old_end - old_heap) >> 3 : 0;
 	TAKE(&event, minor, process + event_config.process_minor_collections_at);
-	event.record.words[2] = minor;
-	return end(&event, 3);
+	if (!reserve(&event, 3, scheduler(), process, pid))
+		return 0;
+	event.record->words[0] = heap;
+	event.record->words[1] = old_end > old_heap ? (old_end - old_heap) >> 3 : 0;
+	event.record->words[2] = minor;
+	return end(&event);
 }
 
 static __always_inline int event_register(const struct registers *regs, u64 cookie)
 {
 	struct event event;
+	u64 name = VALUE(regs, cookie, 1), whose = VALUE(regs, cookie, 2);
 
 	if (!begin(&event, EVENT_REGISTER))
 		return 0;
-	event.record.process = VALUE(regs, cookie, 0);
-	event.record.words[0] = VALUE(regs, cookie, 1);
-	event.record.words[1] = VALUE(regs, cookie, 2);
-	if (!wanted_name(event.record.words[0], event.record.words[1]))
+	if (!wanted_name(name, whose))
 		return leave_out(&event);
-	return end(&event, 2);
+	if (!reserve(&event, 2, NULL, VALUE(regs, cookie, 0), 0))
+		return 0;
+	event.record->words[0] = name;
+	event.record->words[1] = whose;
+	return end(&event);
 }
 
 static __always_inline int event_unregister(const struct registers *regs, u64 cookie)
 {
 	struct event event;
+	u64 process = VALUE(regs, cookie, 0);
 
 	if (!begin(&event, EVENT_UNREGISTER))
 		return 0;
-	event.record.process = VALUE(regs, cookie, 0);
-	event.record.words[0] = VALUE(regs, cookie, 1);
-	if (!wanted_address(event.record.process))
+	if (!wanted_address(process))
 		return leave_out(&event);
-	return end(&event, 1);
+	if (!reserve(&event, 1, NULL, process, 0))
+		return 0;
+	event.record->words[0] = VALUE(regs, cookie, 1);
+	return end(&event);
 }
 
 /* One program for all, so that they can be attached and detached at once: detaching waits for

@@ -24,7 +24,7 @@ pub use decode_event::decode_event;
 pub use error::CaptureError;
 pub use loader::{
     Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions, EventSite,
-    KernelSupport, check_proc, probe_kernel,
+    Fetched, KernelSupport, check_proc, probe_kernel,
 };
 #[cfg(target_arch = "x86_64")]
 pub use price::{HitPrices, hit_prices};

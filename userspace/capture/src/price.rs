@@ -150,7 +150,7 @@ fn with_probe(config: &EventConfig, site: EventSite, memory: &Memory) -> Result<
     let mut times = [0.0; ROUNDS];
     for time in &mut times {
         *time = time_of_hits(memory)?;
-        while capture.fetch(usize::MAX, &mut batch)? > 0 {}
+        while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
         batch.clear();
     }
     Ok(middle(times))

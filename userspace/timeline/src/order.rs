@@ -1,40 +1,37 @@
 //! Events in the order of their times.
 //!
-//! CPUs write into one ring, each with the time it read before it reserved its place.
-//! So neighbours may be swapped, by as much as it takes from the one to the other:
-//! microseconds, or more where the kernel took the CPU away in between.
-//!
-//! An event is held until one is seen that is `window_ns` later, for then nothing
-//! earlier is expected. What comes later still cannot be put in order any more; it is
-//! given out at once and counted.
+//! CPUs write into one ring, each first reserving its place and then reading the time. So
+//! neighbours may be swapped, by as much as it takes from the one to the other: nanoseconds, or
+//! more where the kernel took the CPU away in between. The reader of the ring knows up to when
+//! all have come, for it cannot read past a place that is reserved and not yet written: what
+//! was reserved later has a later time. Events are held until then.
 //!
 //! What one thread wrote is in order in the ring, and a scheduler is one thread. That
 //! order is kept, also where times are equal or where the clock, which is read without
 //! locks, went back by some nanoseconds: the later event then gets the earlier one's
 //! time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
 use escope_model::{SchedulerId, VmEvent};
 use rustc_hash::FxHashMap;
 
 use crate::place::scheduler_of;
 
+/// How far an event is moved step by step before its place is searched for.
+const STEPS: usize = 32;
+
 /// Sorts events that are nearly sorted.
 ///
 /// Holds at most as many as its capacity: beyond that the earliest is given out before
-/// its window is over.
+/// its time.
 #[derive(Debug)]
 pub struct Reorder {
-    window_ns: u64,
     capacity: usize,
-    held: BinaryHeap<Reverse<Held>>,
+    /// By their times; of the same time the first that came first.
+    held: VecDeque<VmEvent>,
     /// Of each scheduler, the time of its latest event.
     latest: FxHashMap<SchedulerId, u64>,
-    arrived: u64,
-    /// Events up to this time are given out.
-    due_ns: Option<u64>,
     /// The highest time that was given out.
     given_ns: u64,
     late: u64,
@@ -42,53 +39,14 @@ pub struct Reorder {
     raised: u64,
 }
 
-/// An event with its place among those of the same time.
-#[derive(Debug)]
-struct Held {
-    number: u64,
-    event: VmEvent,
-}
-
-impl Held {
-    fn key(&self) -> (u64, u64) {
-        (self.event.monotonic_ns, self.number)
-    }
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Held) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Held {}
-
-impl PartialOrd for Held {
-    fn partial_cmp(&self, other: &Held) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Held {
-    fn cmp(&self, other: &Held) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
 impl Reorder {
-    /// How many events are held at most, unless told otherwise: some megabytes.
-    pub const CAPACITY: usize = 1 << 16;
-
-    /// Holds events until one is seen that is `window_ns` later.
+    /// Holds at most so many events.
     #[must_use]
-    pub fn new(window_ns: u64) -> Reorder {
+    pub fn new(capacity: usize) -> Reorder {
         Reorder {
-            window_ns,
-            capacity: Reorder::CAPACITY,
-            held: BinaryHeap::new(),
+            capacity,
+            held: VecDeque::new(),
             latest: FxHashMap::default(),
-            arrived: 0,
-            due_ns: None,
             given_ns: 0,
             late: 0,
             early: 0,
@@ -96,13 +54,8 @@ impl Reorder {
         }
     }
 
-    /// The same with another limit for what is held.
-    #[must_use]
-    pub fn with_capacity(self, capacity: usize) -> Reorder {
-        Reorder { capacity, ..self }
-    }
-
-    /// Takes the next event of the ring and appends to `out` those that are now due.
+    /// Takes the next event of the ring. Appends to `out` what there is no room for, and the
+    /// event itself if later ones have been given out.
     pub fn push(&mut self, mut event: VmEvent, out: &mut Vec<VmEvent>) {
         if let Some(scheduler) = scheduler_of(&event) {
             let latest = self.latest.entry(scheduler).or_default();
@@ -114,21 +67,27 @@ impl Reorder {
         }
         if event.monotonic_ns < self.given_ns {
             self.late += 1;
+            out.push(event);
+            return;
         }
-        if let Some(due) = event.monotonic_ns.checked_sub(self.window_ns) {
-            self.due_ns = self.due_ns.max(Some(due));
+        let place = self.place(event.monotonic_ns);
+        self.held.insert(place, event);
+        while self.held.len() > self.capacity {
+            self.early += 1;
+            self.give(out);
         }
-        let number = self.arrived;
-        self.arrived += 1;
-        self.held.push(Reverse(Held { number, event }));
-        self.give(out);
     }
 
     /// Appends all events up to `ns` to `out`: the caller knows that nothing earlier
     /// will come.
     pub fn flush_until(&mut self, ns: u64, out: &mut Vec<VmEvent>) {
-        self.due_ns = self.due_ns.max(Some(ns));
-        self.give(out);
+        while self
+            .held
+            .front()
+            .is_some_and(|first| first.monotonic_ns <= ns)
+        {
+            self.give(out);
+        }
     }
 
     /// Appends everything that is held to `out`.
@@ -149,7 +108,7 @@ impl Reorder {
         self.late
     }
 
-    /// How many were given out before their window was over, for want of room.
+    /// How many were given out before their time, for want of room.
     #[must_use]
     pub fn early(&self) -> u64 {
         self.early
@@ -162,17 +121,20 @@ impl Reorder {
         self.raised
     }
 
+    /// Behind all that are not later; nearly always that is the end.
+    fn place(&self, ns: u64) -> usize {
+        let later = self.held.iter().rev().take(STEPS);
+        let later = later.take_while(|held| held.monotonic_ns > ns).count();
+        match later < STEPS {
+            true => self.held.len() - later,
+            false => self.held.partition_point(|held| held.monotonic_ns <= ns),
+        }
+    }
+
     fn give(&mut self, out: &mut Vec<VmEvent>) {
-        while let Some(Reverse(first)) = self.held.peek() {
-            let ns = first.event.monotonic_ns;
-            // What is late is before what was given out, so it is due.
-            let due = ns < self.given_ns || self.due_ns.is_some_and(|due| ns <= due);
-            if !due && self.held.len() <= self.capacity {
-                return;
-            }
-            self.early += u64::from(!due);
-            self.given_ns = self.given_ns.max(ns);
-            out.extend(self.held.pop().map(|Reverse(held)| held.event));
+        if let Some(first) = self.held.pop_front() {
+            self.given_ns = self.given_ns.max(first.monotonic_ns);
+            out.push(first);
         }
     }
 }
@@ -206,27 +168,27 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_swapped_back_when_the_window_is_over() {
+    fn neighbours_are_swapped_back_when_all_have_come() {
         let mut order = Reorder::new(10);
         let events = [event(5, 1, 0), event(3, 2, 1), event(14, 1, 2)];
-        assert_eq!(times(&push_all(&mut order, &events)), [3]);
-        assert_eq!(times(&push_all(&mut order, &[event(15, 2, 3)])), [5]);
-        assert_eq!(order.held(), 2);
-        let mut out = Vec::new();
-        order.flush_until(14, &mut out);
-        assert_eq!(times(&out), [14]);
+        let mut out = push_all(&mut order, &events);
+        assert_eq!(times(&out), []);
+        order.flush_until(13, &mut out);
+        assert_eq!(times(&out), [3, 5]);
+        assert_eq!(order.held(), 1);
         order.finish(&mut out);
-        assert_eq!(times(&out), [14, 15]);
+        assert_eq!(times(&out), [3, 5, 14]);
         assert_eq!((order.late(), order.early(), order.raised()), (0, 0, 0));
     }
 
     #[test]
     fn a_late_event_comes_out_at_once_and_is_counted() {
         let mut order = Reorder::new(10);
-        push_all(&mut order, &[event(100, 1, 0), event(120, 1, 1)]);
+        let mut out = push_all(&mut order, &[event(100, 1, 0), event(120, 1, 1)]);
+        order.flush_until(100, &mut out);
         let out = push_all(&mut order, &[event(99, 2, 2), event(100, 3, 3)]);
-        assert_eq!(times(&out), [99, 100]);
-        assert_eq!(order.late(), 1);
+        assert_eq!(times(&out), [99]);
+        assert_eq!((order.late(), order.held()), (1, 2));
     }
 
     #[test]
@@ -239,38 +201,36 @@ mod tests {
     }
 
     #[test]
-    fn a_full_window_gives_out_its_earliest() {
-        let mut order = Reorder::new(1_000).with_capacity(2);
+    fn where_there_is_no_room_the_earliest_goes_first() {
+        let mut order = Reorder::new(2);
         let events = [event(7, 1, 0), event(5, 2, 1), event(6, 3, 2)];
         assert_eq!(times(&push_all(&mut order, &events)), [5]);
         assert_eq!((order.held(), order.early()), (2, 1));
     }
 
-    #[test]
-    fn times_at_the_ends_of_the_clock_do_no_harm() {
-        let mut order = Reorder::new(u64::MAX);
-        let mut out = push_all(&mut order, &[event(u64::MAX, 1, 0), event(0, 2, 1)]);
-        order.finish(&mut out);
-        assert_eq!(times(&out), [0, u64::MAX]);
-    }
-
     proptest! {
         #[test]
-        fn a_disorder_within_the_window_is_sorted_stably(
-            steps in prop::collection::vec((0..20u64, 0..=9u64, 1..4u16), 0..200),
+        fn any_disorder_among_what_is_held_is_sorted_stably(
+            steps in prop::collection::vec((0..20u64, 0..=900u64, 1..4u16), 0..200),
+            flushes in prop::collection::vec(0..200usize, 0..4),
         ) {
-            // In the ring an event is behind others that are up to 9 ns later, on other
-            // schedulers: events are written in the order of `written`.
             let mut now = 0;
             let mut last = [0; 4];
             let events: Vec<VmEvent> = steps.iter().zip(0..).map(|(&(step, delay, scheduler), mark)| {
                 now += step;
-                let ns = (now + 9 - delay).max(last[usize::from(scheduler)]);
+                let ns = (now + 900 - delay).max(last[usize::from(scheduler)]);
                 last[usize::from(scheduler)] = ns;
                 event(ns, scheduler, mark)
             }).collect();
-            let mut order = Reorder::new(9);
-            let mut out = push_all(&mut order, &events);
+            let (mut order, mut out) = (Reorder::new(1000), Vec::new());
+            for (at, it) in events.iter().enumerate() {
+                order.push(*it, &mut out);
+                if flushes.contains(&at) {
+                    // What is still to come is not earlier.
+                    let to_come = events[at + 1..].iter().map(|it| it.monotonic_ns).min();
+                    order.flush_until(to_come.unwrap_or(u64::MAX).saturating_sub(1), &mut out);
+                }
+            }
             order.finish(&mut out);
             let mut sorted = events;
             sorted.sort_by_key(|event| event.monotonic_ns);
@@ -281,21 +241,16 @@ mod tests {
         #[test]
         fn whatever_the_times_nothing_is_dropped_and_schedulers_keep_their_order(
             events in prop::collection::vec((0..100u64, 0..4u16), 0..200),
-            (window, capacity) in (0..60u64, 1..40usize),
+            (every, capacity) in (1..60usize, 1..40usize),
         ) {
-            let mut order = Reorder::new(window).with_capacity(capacity);
-            let (mut out, mut latest, mut pushed) = (Vec::new(), [0; 4], Vec::new());
-            for (&(ns, scheduler), mark) in events.iter().zip(0..) {
-                order.push(event(ns, scheduler, mark), &mut out);
+            let mut order = Reorder::new(capacity);
+            let mut out = Vec::new();
+            for (at, &(ns, scheduler)) in events.iter().enumerate() {
+                order.push(event(ns, scheduler, at as u64), &mut out);
                 prop_assert!(order.held() <= capacity);
-                let latest = &mut latest[usize::from(scheduler)];
-                *latest = if scheduler == 0 { ns } else { ns.max(*latest) };
-                pushed.push(*latest);
-                let newest = pushed.iter().copied().max().unwrap_or(0);
-                let given: Vec<u64> = out.iter().map(mark_of).collect();
-                let is_held = |mark: &u64| !given.contains(mark);
-                let mut held = pushed.iter().zip(0..).filter(|(_, mark)| is_held(mark));
-                prop_assert!(held.all(|(&ns, _)| ns + window > newest));
+                if at % every == 0 {
+                    order.flush_until(ns, &mut out);
+                }
             }
             order.finish(&mut out);
             let mut marks: Vec<u64> = out.iter().map(mark_of).collect();

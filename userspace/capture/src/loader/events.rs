@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use escope_wire::{COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts};
+use rustix::time::{ClockId, clock_gettime};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ring::Ring;
@@ -60,6 +61,19 @@ pub struct EventCapture {
     binary: PathBuf,
     sites: Vec<EventSite>,
 }
+
+/// What was taken out of the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetched {
+    /// How many records.
+    pub records: usize,
+    /// Up to this `CLOCK_MONOTONIC` time no record is still to come, if that is known: not while
+    /// one that was reserved before is not written yet.
+    pub whole_until_ns: Option<u64>,
+}
+
+/// For how long a CPU may keep a store to itself, generously.
+const STORE_NS: u64 = 10_000;
 
 /// The least that a ring has.
 const RING_BYTES_MIN: u32 = 64 * 1024;
@@ -137,12 +151,20 @@ impl EventCapture {
         self.link = None;
     }
 
-    /// Takes at most `limit` records out of the ring, in its order; returns how many there were.
+    /// Takes at most `limit` records out of the ring, in its order.
     ///
     /// # Errors
     /// When the ring cannot be read.
-    pub fn fetch(&mut self, limit: usize, batch: &mut Batch) -> Result<usize, CaptureError> {
-        self.ring.consume(limit, &mut |bytes| batch.push(bytes))
+    pub fn fetch(&mut self, limit: usize, batch: &mut Batch) -> Result<Fetched, CaptureError> {
+        // In this order: what is reserved after the time was read has a later time.
+        let now_ns = monotonic_ns().saturating_sub(STORE_NS);
+        let reserved = self.ring.reserved();
+        let records = self.ring.consume(limit, &mut |bytes| batch.push(bytes))?;
+        let is_whole = self.ring.consumed() >= reserved;
+        Ok(Fetched {
+            records,
+            whole_until_ns: is_whole.then_some(now_ns),
+        })
     }
 
     /// What the kernel half has counted so far, over all CPUs.
@@ -165,6 +187,12 @@ impl EventCapture {
         }
         Ok(sum)
     }
+}
+
+/// The clock of `bpf_ktime_get_ns`.
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 impl Drop for EventCapture {

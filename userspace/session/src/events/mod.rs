@@ -31,9 +31,6 @@ use crate::setup::slot;
 use tracker::Tracker;
 use windows::{Gap, Windows};
 
-/// How late an event may come out of the ring: as long as its thread may lose its CPU between
-/// taking the time and reserving room, on a busy machine.
-const LATE_NS: u64 = 100_000_000;
 /// How many records are taken out of the ring at once.
 const FETCH_MAX: usize = 1 << 16;
 
@@ -85,7 +82,7 @@ impl Events {
         Ok(Events {
             capture,
             batch: Batch::default(),
-            order: Reorder::new(LATE_NS).with_capacity(limits.held),
+            order: Reorder::new(limits.held),
             ready: Vec::new(),
             tracker: Tracker::new(vm, limits.open_messages, origin_ns),
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
@@ -185,7 +182,10 @@ impl Events {
             self.order.push(event, &mut self.ready);
         }
         self.batch.clear();
-        Ok(fetched >= FETCH_MAX)
+        if let Some(whole_until_ns) = fetched.whole_until_ns {
+            self.order.flush_until(whole_until_ns, &mut self.ready);
+        }
+        Ok(fetched.records >= FETCH_MAX)
     }
 
     /// Turns what was fetched into rows. All code that was registered before it must be known:
