@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
 
 use std::hint::black_box;

@@ -26,11 +26,17 @@ impl<M: Memory> Symbolizer<M> {
         Some(proc)
     }
 
-    /// The process whose struct is at an address now.
-    pub fn process_at(&mut self, address: u64) -> Option<ProcId> {
+    /// The process with a pid, as a term, and an address, if it has been met with both. What lies
+    /// at the address of a process that has ended may look like another one.
+    pub fn met(&self, pid: u64, address: u64) -> Option<ProcId> {
+        self.processes.met(pid, address)
+    }
+
+    /// The process whose struct is at an address now, if it has been met there.
+    pub fn process_at(&self, address: u64) -> Option<ProcId> {
         let id = address.wrapping_add(u64::from(self.vm.layout.process.id));
         let pid = self.vm.memory.u64(id).ok()?;
-        self.processes.find(&self.vm, pid, address)
+        self.processes.met(pid, address)
     }
 
     /// A process, by its pid as a term, has ended, and nothing will be asked of it again.

@@ -108,6 +108,12 @@ impl Processes {
         Some(proc)
     }
 
+    /// The process with a pid, as a term, and an address, if it has been met with both.
+    pub(crate) fn met(&self, pid: u64, address: u64) -> Option<ProcId> {
+        let known = self.known.get(&pid)?;
+        (known.address == address).then_some(known.proc)
+    }
+
     /// Fills in what is not known yet of a process.
     pub(crate) fn describe(&mut self, proc: ProcId, told: Told) {
         let Some(info) = self.infos.get_mut(&proc) else {

@@ -35,7 +35,7 @@ pub use escope_capture::{
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
-pub use events::{EventSelection, Wanted, WantedProcess};
+pub use events::{EventReplay, EventSelection, Wanted, WantedProcess};
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
 pub use options::{EventLimits, RecordOptions};

@@ -3,7 +3,7 @@
 use std::mem;
 
 use escope_beam::code::ModuleCode;
-use escope_beam::memory::LiveMemory;
+use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
 use escope_model::{CodeRegistered, Collection, Life, Message, RawSample, Run};
 use escope_recording::{CodeAction, CodeEvent, Writer};
@@ -14,8 +14,8 @@ use rustc_hash::FxHashSet;
 const REFRESH_NS: u64 = 20_000_000;
 
 /// Names events and writes them.
-pub(crate) struct Pipeline {
-    pub(crate) symbolizer: Symbolizer<LiveMemory>,
+pub(crate) struct Pipeline<M: Memory = LiveMemory> {
+    pub(crate) symbolizer: Symbolizer<M>,
     writer: Writer,
     origin_ns: u64,
     new: NewEntries,
@@ -27,12 +27,8 @@ pub(crate) struct Pipeline {
     sampled_ns: u64,
 }
 
-impl Pipeline {
-    pub(crate) fn new(
-        symbolizer: Symbolizer<LiveMemory>,
-        writer: Writer,
-        origin_ns: u64,
-    ) -> Pipeline {
+impl<M: Memory> Pipeline<M> {
+    pub(crate) fn new(symbolizer: Symbolizer<M>, writer: Writer, origin_ns: u64) -> Pipeline<M> {
         Pipeline {
             symbolizer,
             writer,
@@ -79,6 +75,47 @@ impl Pipeline {
         self.sampled_ns
     }
 
+    /// Adds a run; its process and place may be new.
+    pub(crate) fn run(&mut self, run: &Run) {
+        self.write_new();
+        self.writer.run(run);
+    }
+
+    /// Adds a message; its processes may be new.
+    pub(crate) fn message(&mut self, message: &Message) {
+        self.write_new();
+        self.writer.message(message);
+    }
+
+    /// Adds a garbage collection; its process may be new.
+    pub(crate) fn collection(&mut self, collection: &Collection) {
+        self.write_new();
+        self.writer.collection(collection);
+    }
+
+    /// Adds an event of a process's life; the processes may be new.
+    pub(crate) fn life(&mut self, life: &Life) {
+        self.write_new();
+        self.writer.life(life);
+    }
+
+    fn write_new(&mut self) {
+        let mut new = mem::take(&mut self.new);
+        self.symbolizer.take_new(&mut new);
+        for (id, frame) in new.frames.drain(..) {
+            self.writer.frame(id, &frame);
+        }
+        for (id, frames) in new.stacks.drain(..) {
+            self.writer.stack(id, &frames);
+        }
+        for process in new.processes.drain(..) {
+            self.writer.process(&process);
+        }
+        self.new = new;
+    }
+}
+
+impl Pipeline {
     /// `sound` says whether all that the VM has announced of its code was handed over.
     pub(crate) fn sample(&mut self, raw: &RawSample<'_>, sound: &dyn Fn() -> bool) {
         if !self.symbolizer.knows(raw.regs.ip) {
@@ -118,30 +155,6 @@ impl Pipeline {
         });
     }
 
-    /// Adds a run; its process and place may be new.
-    pub(crate) fn run(&mut self, run: &Run) {
-        self.write_new();
-        self.writer.run(run);
-    }
-
-    /// Adds a message; its processes may be new.
-    pub(crate) fn message(&mut self, message: &Message) {
-        self.write_new();
-        self.writer.message(message);
-    }
-
-    /// Adds a garbage collection; its process may be new.
-    pub(crate) fn collection(&mut self, collection: &Collection) {
-        self.write_new();
-        self.writer.collection(collection);
-    }
-
-    /// Adds an event of a process's life; the processes may be new.
-    pub(crate) fn life(&mut self, life: &Life) {
-        self.write_new();
-        self.writer.life(life);
-    }
-
     /// The target has mapped code that is not known: a NIF library, a driver, more JIT code.
     fn refresh(&mut self, now_ns: u64) {
         if now_ns.saturating_sub(self.refreshed_ns) < REFRESH_NS {
@@ -165,20 +178,5 @@ impl Pipeline {
             self.threads.insert(thread.tid);
             self.writer.thread(&thread);
         }
-    }
-
-    fn write_new(&mut self) {
-        let mut new = mem::take(&mut self.new);
-        self.symbolizer.take_new(&mut new);
-        for (id, frame) in new.frames.drain(..) {
-            self.writer.frame(id, &frame);
-        }
-        for (id, frames) in new.stacks.drain(..) {
-            self.writer.stack(id, &frames);
-        }
-        for process in new.processes.drain(..) {
-            self.writer.process(&process);
-        }
-        self.new = new;
     }
 }

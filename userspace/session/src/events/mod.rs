@@ -3,6 +3,7 @@
 mod budget;
 mod ended;
 mod names;
+mod replay;
 mod rows;
 mod selection;
 mod sites;
@@ -19,6 +20,7 @@ use escope_model::VmEvent;
 use escope_timeline::Reorder;
 use escope_wire::EventCounters;
 
+pub use replay::EventReplay;
 pub use selection::EventSelection;
 pub use wanted::{Wanted, WantedProcess};
 

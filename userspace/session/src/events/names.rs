@@ -1,48 +1,43 @@
 //! What processes that were there before are called, and why processes end.
 
 use escope_beam::Vm;
-use escope_beam::memory::{LiveMemory, Memory};
+use escope_beam::memory::Memory;
 use escope_beam::snapshot::{ProcessSnapshot, called, called_at};
 use escope_model::{MessageShape, ProcId};
 use escope_symbolizer::{Symbolizer, Told};
 use rustc_hash::FxHashMap;
 
 /// Reads what all processes are called.
-pub(super) fn learn(symbolizer: &mut Symbolizer<LiveMemory>, at: &mut FxHashMap<u64, ProcId>) {
+pub(super) fn learn<M: Memory>(symbolizer: &mut Symbolizer<M>, at: &mut FxHashMap<u64, ProcId>) {
     // A table that cannot be read leaves pids without names.
     let Ok(all) = called(symbolizer.vm()) else {
         return;
     };
-    describe(symbolizer, all, |address, proc| {
-        at.insert(address, proc);
-    });
+    for (pid, address, process) in all {
+        if let Some(proc) = symbolizer.process(pid, address) {
+            at.insert(address, proc);
+            symbolizer.describe(proc, told(process));
+        }
+    }
 }
 
 /// Reads what processes are called that were met while they ran, by the addresses of their
 /// structs. Those that have ended meanwhile have no names.
-pub(super) fn meet(symbolizer: &mut Symbolizer<LiveMemory>, addresses: &mut Vec<u64>) {
-    let all = called_at(symbolizer.vm(), addresses);
+pub(super) fn meet<M: Memory>(symbolizer: &mut Symbolizer<M>, addresses: &mut Vec<u64>) {
+    for (pid, address, process) in called_at(symbolizer.vm(), addresses) {
+        if let Some(proc) = symbolizer.met(pid, address) {
+            symbolizer.describe(proc, told(process));
+        }
+    }
     addresses.clear();
-    describe(symbolizer, all, |_, _| {});
 }
 
-fn describe(
-    symbolizer: &mut Symbolizer<LiveMemory>,
-    all: Vec<(u64, u64, ProcessSnapshot)>,
-    mut seen: impl FnMut(u64, ProcId),
-) {
-    for (pid, address, process) in all {
-        let Some(proc) = symbolizer.process(pid, address) else {
-            continue;
-        };
-        seen(address, proc);
-        let told = Told {
-            name: process.name,
-            label: process.label,
-            initial_call: process.initial_call,
-            parent: process.parent,
-        };
-        symbolizer.describe(proc, told);
+fn told(process: ProcessSnapshot) -> Told {
+    Told {
+        name: process.name,
+        label: process.label,
+        initial_call: process.initial_call,
+        parent: process.parent,
     }
 }
 

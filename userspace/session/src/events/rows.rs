@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use escope_beam::memory::Memory;
 use escope_model::{Collection, CollectionKind, Message, MessageKind, ProcId, Run};
 use escope_timeline::{CollectionRow, MessageRow, RunRow};
 
@@ -30,10 +31,10 @@ pub(super) struct Collected {
 
 impl Rows {
     /// Writes all there are. Times are `CLOCK_MONOTONIC`, `at_ns` that of the last event.
-    pub(super) fn write(
+    pub(super) fn write<M: Memory>(
         &mut self,
         (origin_ns, at_ns): (u64, u64),
-        pipeline: &mut Pipeline,
+        pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) {
         let since_origin = |ns: u64| ns.saturating_sub(origin_ns) as i64;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use escope_beam::memory::LiveMemory;
+use escope_beam::memory::Memory;
 use escope_beam::{Signal, SignalAtoms, Vm};
 use escope_model::{
     CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ProcId, VmEvent, VmEventKind,
@@ -41,7 +41,7 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn new(vm: &Vm, open_messages: usize, origin_ns: u64) -> Tracker {
+    pub(super) fn new<M: Memory>(vm: &Vm<M>, open_messages: usize, origin_ns: u64) -> Tracker {
         Tracker {
             atoms: SignalAtoms::find(vm),
             runs: Runs::new(sites::state_bits(), origin_ns),
@@ -60,7 +60,7 @@ impl Tracker {
     }
 
     /// Learns which processes there are, and what they are called.
-    pub(super) fn learn(&mut self, symbolizer: &mut Symbolizer<LiveMemory>) {
+    pub(super) fn learn<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
         names::learn(symbolizer, &mut self.at);
     }
 
@@ -79,14 +79,14 @@ impl Tracker {
     }
 
     /// Reads what those are called that were met since the last call.
-    pub(super) fn meet(&mut self, symbolizer: &mut Symbolizer<LiveMemory>) {
+    pub(super) fn meet<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
         if !self.met.is_empty() {
             names::meet(symbolizer, &mut self.met);
         }
     }
 
     /// Nothing will come any more.
-    pub(super) fn finish(&mut self, end_ns: u64, pipeline: &mut Pipeline) {
+    pub(super) fn finish<M: Memory>(&mut self, end_ns: u64, pipeline: &mut Pipeline<M>) {
         self.runs.finish(end_ns, &mut self.rows.runs);
         self.messages.finish(&mut self.rows.messages);
         self.collections.finish(end_ns, &mut self.rows.collections);
@@ -95,11 +95,11 @@ impl Tracker {
 
     /// An event. One that lies where others are missing is told of nothing that has a begin and
     /// an end; returns whether it was left out therefore.
-    pub(super) fn on(
+    pub(super) fn on<M: Memory>(
         &mut self,
         event: &VmEvent,
         is_in_gap: bool,
-        pipeline: &mut Pipeline,
+        pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) -> bool {
         let at_ns = event.monotonic_ns;
@@ -114,7 +114,7 @@ impl Tracker {
         left_out
     }
 
-    fn tell(&mut self, event: &VmEvent, pipeline: &mut Pipeline) {
+    fn tell<M: Memory>(&mut self, event: &VmEvent, pipeline: &mut Pipeline<M>) {
         let at_ns = event.monotonic_ns;
         match event.what {
             VmEventKind::Born {
@@ -145,7 +145,7 @@ impl Tracker {
                 }
             }
             VmEventKind::Dequeue { message } => {
-                if let Some(who) = self.owner(event.process, &mut pipeline.symbolizer) {
+                if let Some(who) = self.owner(event.process, &pipeline.symbolizer) {
                     self.dequeue(at_ns, message, who);
                 }
             }
@@ -155,7 +155,7 @@ impl Tracker {
                 self.name(event, LifeEvent::Register, name, other, pipeline);
             }
             VmEventKind::Unregister { name } => {
-                let other = self.owner(event.process, &mut pipeline.symbolizer);
+                let other = self.owner(event.process, &pipeline.symbolizer);
                 self.name(event, LifeEvent::Unregister, name, other, pipeline);
             }
             VmEventKind::CollectionStart(heaps) => self.collect(event, &heaps, pipeline),
@@ -164,20 +164,24 @@ impl Tracker {
     }
 
     /// The process that an event is about.
-    fn who(&mut self, event: &VmEvent, symbolizer: &mut Symbolizer<LiveMemory>) -> Option<ProcId> {
+    fn who<M: Memory>(
+        &mut self,
+        event: &VmEvent,
+        symbolizer: &mut Symbolizer<M>,
+    ) -> Option<ProcId> {
         let who = symbolizer.process(event.pid, event.process)?;
         self.seen_at(event.process, who);
         Some(who)
     }
 
-    /// The process whose struct is at an address. Of one that was not seen yet the pid is read
-    /// now; should another one live there by now, its messages do not fit.
-    fn owner(&mut self, address: u64, symbolizer: &mut Symbolizer<LiveMemory>) -> Option<ProcId> {
+    /// The process whose struct is at an address. Of one that was not seen there since the last
+    /// gap the pid is read now.
+    fn owner<M: Memory>(&mut self, address: u64, symbolizer: &Symbolizer<M>) -> Option<ProcId> {
         if let Some(&who) = self.at.get(&address) {
             return Some(who);
         }
         let who = symbolizer.process_at(address)?;
-        self.seen_at(address, who);
+        self.at.insert(address, who);
         Some(who)
     }
 
@@ -211,12 +215,12 @@ impl Tracker {
         event
     }
 
-    fn born(
+    fn born<M: Memory>(
         &mut self,
         event: &VmEvent,
         (parent, call): (u64, [u64; 3]),
         (linked, monitored): (bool, bool),
-        pipeline: &mut Pipeline,
+        pipeline: &mut Pipeline<M>,
     ) {
         let symbolizer = &mut pipeline.symbolizer;
         let Some(proc) = symbolizer.born(event.pid, event.process, parent, call) else {
@@ -236,12 +240,12 @@ impl Tracker {
         }
     }
 
-    fn enqueue(
+    fn enqueue<M: Memory>(
         &mut self,
         at_ns: u64,
         (from, to): (Option<ProcId>, ProcId),
         (address, shape): (u64, MessageShape),
-        pipeline: &mut Pipeline,
+        pipeline: &mut Pipeline<M>,
     ) {
         let signal = self.atoms.signal(&shape);
         let (entry, what) = match signal {
@@ -292,7 +296,12 @@ impl Tracker {
         self.messages.on_dequeue(at_ns, address, who, rows);
     }
 
-    fn exit(&mut self, event: &VmEvent, reason: &MessageShape, pipeline: &mut Pipeline) {
+    fn exit<M: Memory>(
+        &mut self,
+        event: &VmEvent,
+        reason: &MessageShape,
+        pipeline: &mut Pipeline<M>,
+    ) {
         let Some(who) = self.who(event, &mut pipeline.symbolizer) else {
             return;
         };
@@ -313,13 +322,13 @@ impl Tracker {
         self.life(event, who, LifeEvent::Exit, told, pipeline);
     }
 
-    fn name(
+    fn name<M: Memory>(
         &mut self,
         event: &VmEvent,
         what: LifeEvent,
         name: u64,
         whose: Option<ProcId>,
-        pipeline: &mut Pipeline,
+        pipeline: &mut Pipeline<M>,
     ) {
         let text = pipeline.symbolizer.vm().atom(name);
         if let (Some(proc), Some(text)) = (whose, text) {
@@ -328,7 +337,7 @@ impl Tracker {
         }
     }
 
-    fn collect(&mut self, event: &VmEvent, heaps: &Heaps, pipeline: &mut Pipeline) {
+    fn collect<M: Memory>(&mut self, event: &VmEvent, heaps: &Heaps, pipeline: &mut Pipeline<M>) {
         if let Some(who) = self.who(event, &mut pipeline.symbolizer) {
             self.heaps.entry(who).or_insert(words(heaps));
             self.rows.collected = Collected::default();
@@ -337,7 +346,7 @@ impl Tracker {
         }
     }
 
-    fn collected(&mut self, event: &VmEvent, heaps: &Heaps, pipeline: &mut Pipeline) {
+    fn collected<M: Memory>(&mut self, event: &VmEvent, heaps: &Heaps, pipeline: &mut Pipeline<M>) {
         if let Some(who) = self.who(event, &mut pipeline.symbolizer) {
             self.rows.collected = Collected {
                 before_words: self.heaps.remove(&who),
@@ -349,13 +358,13 @@ impl Tracker {
         }
     }
 
-    fn life(
+    fn life<M: Memory>(
         &mut self,
         event: &VmEvent,
         proc: ProcId,
         what: LifeEvent,
         (other, name, reason): (Option<ProcId>, Option<String>, Option<String>),
-        pipeline: &mut Pipeline,
+        pipeline: &mut Pipeline<M>,
     ) {
         pipeline.life(&Life {
             ts_ns: self.since_origin(event.monotonic_ns),
@@ -367,7 +376,12 @@ impl Tracker {
         });
     }
 
-    fn write(&mut self, at_ns: u64, pipeline: &mut Pipeline, sound: &dyn Fn() -> bool) {
+    fn write<M: Memory>(
+        &mut self,
+        at_ns: u64,
+        pipeline: &mut Pipeline<M>,
+        sound: &dyn Fn() -> bool,
+    ) {
         self.rows.write((self.origin_ns, at_ns), pipeline, sound);
     }
 
