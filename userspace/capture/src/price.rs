@@ -16,7 +16,7 @@ use crate::loader::{EventCapture, EventOptions, EventSite};
 use crate::{Batch, CaptureError};
 
 /// Hits that one measurement takes, some milliseconds.
-const HITS: u32 = 2_000;
+const HITS: u32 = 1_000;
 /// Measurements of each kind; the middle one counts.
 const ROUNDS: usize = 5;
 /// Room for the records of one measurement.
@@ -26,6 +26,8 @@ const RING_BYTES: u32 = 1 << 20;
 const ARGUMENTS: u32 = 0xbcde;
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 512;
+/// The file that this program runs from.
+const OWN_FILE: &str = "/proc/self/exe";
 
 /// Prices of hits, in nanoseconds of CPU time, by [`what`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,39 +42,74 @@ impl HitPrices {
     }
 }
 
-/// What is probed. It begins as functions do where a probe is cheap: the kernel emulates `push`
-/// (`arch/x86/kernel/uprobes.c`, `push_setup_xol_ops`).
-#[unsafe(naked)]
-extern "C" fn probed(_: u64, _: u64, _: u64, _: u64) {
-    naked_asm!("push rbp", "pop rbp", "ret")
+/// Defines functions to be probed. They begin as functions do where a probe is cheap: the kernel
+/// emulates `push` (`arch/x86/kernel/uprobes.c`, `push_setup_xol_ops`).
+macro_rules! probed {
+    ($($name:ident)*) => {
+        $(
+            #[unsafe(naked)]
+            extern "C" fn $name(_: u64, _: u64, _: u64, _: u64) {
+                naked_asm!("push rbp", "pop rbp", "ret")
+            }
+        )*
+        /// One for each kind of hit that is measured.
+        const PROBED: [Probed; KINDS.len()] = [$($name),*];
+    };
 }
 
-/// Measures the price of each kind of hit. `config` and `sites` are the target's.
+type Probed = extern "C" fn(u64, u64, u64, u64);
+
+/// What is measured. The others are like one of these.
+const KINDS: [u32; 7] = [
+    what::IN,
+    what::OUT,
+    what::ENQUEUE,
+    what::DEQUEUE,
+    what::EXIT,
+    what::GC_START,
+    what::REGISTER,
+];
+
+/// Kinds that are like another one.
+const LIKE: [(u32, u32); 4] = [
+    (what::GC_END, what::GC_START),
+    (what::HIBERNATE_START, what::GC_START),
+    (what::HIBERNATE_END, what::GC_START),
+    (what::UNREGISTER, what::REGISTER),
+];
+
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6);
+
+/// Measures the price of each kind of hit that the target's sites have. `config` is the target's.
 ///
 /// # Errors
 /// When the kernel refuses a probe in this process.
 pub fn hit_prices(config: &EventConfig, sites: &[EventSite]) -> Result<HitPrices, CaptureError> {
     let memory = Memory::new(config);
     let mut prices = [0.0; what::COUNT];
-    let kinds = [what::IN, what::OUT, what::ENQUEUE, what::DEQUEUE];
-    let rare = [what::EXIT, what::GC_START, what::REGISTER];
-    let free_ns = time_of_hits(&memory)?;
-    for kind in kinds.into_iter().chain(rare) {
-        let Some(site) = sites.iter().find(|site| site.what == kind) else {
-            continue;
-        };
-        let with_ns = with_probe(config, *site, &memory)?;
-        if let Some(price) = prices.get_mut(kind as usize) {
-            *price = (with_ns - free_ns).max(0.0);
+    let mut measured = Vec::new();
+    for (kind, probed) in KINDS.into_iter().zip(PROBED) {
+        if let Some(site) = sites.iter().find(|site| site.what == kind) {
+            measured.push((*site, probed, time_of_hits(&memory, probed)));
         }
     }
-    let like = |prices: &mut [f64; what::COUNT], kind: u32, other: u32| {
-        prices[kind as usize] = prices[other as usize];
-    };
-    for collects in [what::GC_END, what::HIBERNATE_START, what::HIBERNATE_END] {
-        like(&mut prices, collects, what::GC_START);
+    let mut capture = load(config, &memory, &measured)?;
+    capture.arm()?;
+    let mut batch = Batch::default();
+    for (site, probed, free_ns) in measured {
+        let mut times = [0.0; ROUNDS];
+        for time in &mut times {
+            *time = time_of_hits(&memory, probed);
+            while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
+            batch.clear();
+        }
+        if let Some(price) = prices.get_mut(site.what as usize) {
+            *price = (middle(times) - free_ns).max(0.0);
+        }
     }
-    like(&mut prices, what::UNREGISTER, what::REGISTER);
+    for (kind, other) in LIKE {
+        prices[kind as usize] = prices[other as usize];
+    }
     Ok(HitPrices(prices))
 }
 
@@ -109,62 +146,61 @@ impl Memory {
     }
 }
 
-/// What a call costs with a probe like that of a target's site.
-fn with_probe(config: &EventConfig, site: EventSite, memory: &Memory) -> Result<f64, CaptureError> {
+/// The programs, for this process, with sites like the target's.
+fn load(
+    config: &EventConfig,
+    memory: &Memory,
+    measured: &[(EventSite, Probed, f64)],
+) -> Result<EventCapture, CaptureError> {
     let mut config = *config;
     config.tgid = std::process::id();
     config.filtered = 0;
-    let (binary, file_offset) = own_place(probed as *const () as u64)?;
-    // What is in no register there must be read here too.
-    let missing = |place: u32| site.registers >> (4 * place) & 15 == NO_REGISTER;
-    let registers = (0..4).fold(0, |registers, place| {
-        let register = match missing(place) {
-            true => NO_REGISTER,
-            false => ARGUMENTS >> (4 * place) & 15,
-        };
-        registers | register << (4 * place)
-    });
+    let mut sites = Vec::new();
+    for (site, probed, _) in measured {
+        sites.push(EventSite {
+            what: site.what,
+            file_offset: own_offset(*probed as *const () as u64)?,
+            registers: registers(site),
+        });
+    }
     let slot = SchedulerSlot {
         data: memory.address(),
         kind: 0,
         number: 1,
-        ..SchedulerSlot::default()
     };
     let key = SchedulerKey {
         thread_pointer: thread_pointer(),
     };
-    let mut capture = EventCapture::load(EventOptions {
+    EventCapture::load(EventOptions {
         config,
         schedulers: vec![(key, slot)],
         ring_bytes: RING_BYTES,
-        binary,
-        sites: vec![EventSite {
-            what: site.what,
-            file_offset,
-            registers,
-        }],
+        binary: PathBuf::from(OWN_FILE),
+        sites,
         wanted: Vec::new(),
-    })?;
-    capture.arm()?;
-    let mut batch = Batch::default();
-    let mut times = [0.0; ROUNDS];
-    for time in &mut times {
-        *time = time_of_hits(memory)?;
-        while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
-        batch.clear();
-    }
-    Ok(middle(times))
+    })
+}
+
+/// What the target has in no register must be read here too.
+fn registers(site: &EventSite) -> u32 {
+    (0..4).fold(0, |registers, place| {
+        let register = match site.registers >> (4 * place) & 15 {
+            NO_REGISTER => NO_REGISTER,
+            _ => ARGUMENTS >> (4 * place) & 15,
+        };
+        registers | register << (4 * place)
+    })
 }
 
 /// Nanoseconds of CPU time that a call takes.
-fn time_of_hits(memory: &Memory) -> Result<f64, CaptureError> {
+fn time_of_hits(memory: &Memory, probed: Probed) -> f64 {
     let address = black_box(memory.address());
-    let call: extern "C" fn(u64, u64, u64, u64) = black_box(probed);
+    let call = black_box(probed);
     let before = thread_ns();
     for _ in 0..HITS {
         call(address, address, address, address);
     }
-    Ok(thread_ns().saturating_sub(before) as f64 / f64::from(HITS))
+    thread_ns().saturating_sub(before) as f64 / f64::from(HITS)
 }
 
 fn middle(mut times: [f64; ROUNDS]) -> f64 {
@@ -185,8 +221,8 @@ fn thread_pointer() -> u64 {
     pointer
 }
 
-/// The file that an address of ours is mapped from, and where it lies in it.
-fn own_place(address: u64) -> Result<(PathBuf, u64), CaptureError> {
+/// Where an address of ours lies in our file.
+fn own_offset(address: u64) -> Result<u64, CaptureError> {
     let failed = |message: String| CaptureError::Bpf {
         what: "finding this program's own code",
         message,
@@ -203,20 +239,25 @@ fn own_place(address: u64) -> Result<(PathBuf, u64), CaptureError> {
             .contains(&address)
             .then(|| address - start + offset)
     });
-    let offset = offset.ok_or_else(|| failed("it is in no mapping".to_owned()))?;
-    Ok((PathBuf::from("/proc/self/exe"), offset))
+    offset.ok_or_else(|| failed("it is in no mapping".to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HitPrices, own_place, probed};
+    use super::{HitPrices, OWN_FILE, PROBED, own_offset};
 
     #[test]
     fn our_own_code_is_found_in_its_file() {
-        let (file, offset) = own_place(probed as *const () as u64).expect("mapped");
-        let bytes = std::fs::read(file).expect("readable");
-        // push rbp; pop rbp; ret
-        assert_eq!(bytes[offset as usize..][..3], [0x55, 0x5d, 0xc3]);
+        let bytes = std::fs::read(OWN_FILE).expect("readable");
+        let mut offsets = PROBED.map(|probed| {
+            let offset = own_offset(probed as *const () as u64).expect("mapped");
+            // push rbp; pop rbp; ret
+            assert_eq!(bytes[offset as usize..][..3], [0x55, 0x5d, 0xc3]);
+            offset
+        });
+        // Each has a place of its own.
+        offsets.sort_unstable();
+        assert!(offsets.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]
