@@ -1,5 +1,8 @@
 //! `timeline`: who ran, waited, sent and collected.
 
+mod chart;
+mod facts;
+mod sequence;
 mod story;
 
 use std::cmp::Reverse;
@@ -10,7 +13,7 @@ use escope_recording::{Recording, TimeRange};
 use escope_timeline::{ProcessSummary, Summary};
 use serde_json::json;
 
-use crate::args::{ReportFormat, TimelineArgs, TimelineSort};
+use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
 use crate::failure::Failure;
 use crate::load::range;
 use crate::output::{self, Content};
@@ -26,6 +29,12 @@ pub(crate) fn run(args: TimelineArgs) -> anyhow::Result<()> {
     }
     let start_ns = recording.manifest().clocks.start_realtime_ns;
     let range = range(args.since.as_deref(), args.until.as_deref(), start_ns)?;
+    if !args.picture.sequence.is_empty() {
+        return sequence::draw(&recording, &dictionary, range, &args);
+    }
+    if chart::is_asked_for(&args)? {
+        return chart::draw(&recording, &dictionary, range, &args);
+    }
     if let Some(wanted) = &args.process {
         return story::tell(&recording, &dictionary, range, wanted, &args);
     }
@@ -43,16 +52,16 @@ pub(crate) fn run(args: TimelineArgs) -> anyhow::Result<()> {
         .into());
     }
     rows.sort_by_key(|(proc, of)| (Reverse(key(of, args.sort)), *proc));
-    match args.format {
-        ReportFormat::Table => output::write_to(None, Content::Text, |out| {
+    if args.format != Some(TimelineFormat::Json) {
+        return output::write_to(None, Content::Text, |out| {
             table(&recording, &dictionary, &summary, &rows, range, &args, out)
-        }),
-        ReportFormat::Json => output::write_to(None, Content::Json, |out| {
-            let value = json(&dictionary, &summary, &rows);
-            serde_json::to_writer_pretty(&mut *out, &value)?;
-            Ok(writeln!(out)?)
-        }),
+        });
     }
+    output::write_to(None, Content::Json, |out| {
+        let value = json(&dictionary, &summary, &rows);
+        serde_json::to_writer_pretty(&mut *out, &value)?;
+        Ok(writeln!(out)?)
+    })
 }
 
 fn key(of: &ProcessSummary, by: TimelineSort) -> u64 {

@@ -1,11 +1,12 @@
 //! One process, event by event.
 
-use escope_model::{Dictionary, Fate, FrameId, LifeEvent, ProcId};
+use escope_model::{Dictionary, Fate, LifeEvent, ProcId};
 use escope_recording::{Recording, TimeRange};
 use serde_json::{Value, json};
 
+use super::facts::{is_called, place};
 use super::name;
-use crate::args::{ReportFormat, TimelineArgs};
+use crate::args::{TimelineArgs, TimelineFormat};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
@@ -27,15 +28,8 @@ pub(super) fn tell(
     args: &TimelineArgs,
 ) -> anyhow::Result<()> {
     let is_it = |proc: ProcId| {
-        dictionary.process(proc).is_some_and(|process| {
-            process.pid == wanted
-                || process.name.as_deref() == Some(wanted)
-                || process.label.as_deref() == Some(wanted)
-                || process
-                    .initial_call
-                    .as_ref()
-                    .is_some_and(|call| call.to_string() == wanted)
-        })
+        let process = dictionary.process(proc);
+        process.is_some_and(|process| is_called(process, wanted))
     };
     let mut events = Vec::new();
     runs(recording, dictionary, range, &is_it, &mut events)?;
@@ -50,30 +44,22 @@ pub(super) fn tell(
         ))
         .into());
     }
-    match args.format {
-        ReportFormat::Table => output::write_to(None, Content::Text, |out| {
-            for event in events.iter().take(args.rows) {
-                let at = event.at_ns as f64 / 1e9;
-                writeln!(out, "{at:>14.6} s  {}", one_line(&event.text))?;
-            }
-            if events.len() > args.rows {
-                writeln!(out, "and {} more: -n shows them", events.len() - args.rows)?;
-            }
-            Ok(())
-        }),
-        ReportFormat::Json => output::write_to(None, Content::Json, |out| {
+    if args.format == Some(TimelineFormat::Json) {
+        return output::write_to(None, Content::Json, |out| {
             let values: Vec<&Value> = events.iter().map(|event| &event.value).collect();
             serde_json::to_writer_pretty(&mut *out, &values)?;
             Ok(writeln!(out)?)
-        }),
+        });
     }
-}
-
-fn place(dictionary: &Dictionary, at: Option<FrameId>) -> Option<String> {
-    let frame = dictionary.frame(at?)?;
-    Some(match (&frame.file, frame.line) {
-        (Some(file), Some(line)) => format!("{} {file}:{line}", frame.name()),
-        _ => frame.name(),
+    output::write_to(None, Content::Text, |out| {
+        for event in events.iter().take(args.rows) {
+            let at = event.at_ns as f64 / 1e9;
+            writeln!(out, "{at:>14.6} s  {}", one_line(&event.text))?;
+        }
+        if events.len() > args.rows {
+            writeln!(out, "and {} more: -n shows them", events.len() - args.rows)?;
+        }
+        Ok(())
     })
 }
 

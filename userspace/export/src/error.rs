@@ -9,6 +9,12 @@ pub enum ExportError {
     /// A picture of nothing: no sample passed the filter.
     #[error("no samples to draw; widen the filter or record for longer")]
     Empty,
+    /// A timeline of nothing: no process or scheduler to draw.
+    #[error("nothing to draw: there are no runs; widen the time or record with --events")]
+    NoRuns,
+    /// A sequence diagram of nothing.
+    #[error("no messages to draw between these processes; widen the time or name others")]
+    NoMessages,
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Io(#[from] io::Error),

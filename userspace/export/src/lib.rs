@@ -1,14 +1,18 @@
-//! One file per format. Each has an options struct and a `write` from
-//! [`Stacks`](escope_profile::Stacks) to any [`Write`](std::io::Write).
+//! One file per format. Those of profiles have an options struct and a `write` from
+//! [`Stacks`](escope_profile::Stacks) to any [`Write`](std::io::Write); those of
+//! timelines are told what happened, in the plain terms of their own model.
 //!
 //! | module | format | read by |
 //! |---|---|---|
 //! | [`flamegraph`] | SVG | any browser |
+//! | [`gantt`] | SVG: who ran when | any browser |
+//! | [`sequence`] | SVG and Mermaid: who sent what to whom | any browser, Mermaid |
 //! | [`folded`] | folded stacks | flame graph tools, `diff`, `grep` |
 //! | [`pprof`] | gzipped `profile.proto` | `go tool pprof`, continuous profilers |
 //! | [`speedscope`] | JSON | speedscope |
 //!
-//! All of them write every sample of the stacks they are given: the totals agree.
+//! All of the first write every sample of the stacks they are given: the totals agree.
+//! The others count what they leave out.
 //! Names come from the target and may hold anything; no format lets them out of
 //! their place.
 //!
@@ -17,13 +21,20 @@
 
 #![forbid(unsafe_code)]
 
+mod axis;
+mod colours;
 mod error;
 pub mod flamegraph;
 pub mod folded;
+pub mod gantt;
 #[cfg(test)]
 mod kit;
 pub mod pprof;
+#[cfg(test)]
+mod seen;
+pub mod sequence;
 pub mod speedscope;
+mod svg;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -100,7 +100,7 @@ fn elements(svg: &str) -> Vec<String> {
     }
 }
 
-fn nasty() -> Vec<String> {
+pub(crate) fn nasty() -> Vec<String> {
     [
         "</title><script>alert(1)</script>",
         "a;b;c",
