@@ -26,6 +26,7 @@ mod tier1 {
 #[path = "suite"]
 mod tier2 {
     mod names;
+    mod pictures;
     mod workloads;
 }
 

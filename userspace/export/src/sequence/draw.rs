@@ -10,9 +10,9 @@ use crate::svg::{At, Rect, Svg, fitted, px, width_px};
 use crate::text::{duration, thousands};
 
 /// Room for times.
-const LEFT_PX: f64 = 120.0;
+const LEFT_PX: f64 = 150.0;
 const RIGHT_PX: f64 = 30.0;
-const LANE_PX: (f64, f64) = (150.0, 260.0);
+const LANE_PX: (f64, f64) = (150.0, 380.0);
 /// What all lanes together take if they can.
 const LANES_PX: f64 = 1100.0;
 const BOX_PX: f64 = 24.0;
@@ -87,6 +87,12 @@ fn remarks(sequence: &Sequence) -> Vec<String> {
          when it was taken out of the mailbox; it is level if that was at once."
             .to_owned(),
     ];
+    if let Some((first_ns, _)) = sequence.scale.span() {
+        remarks.push(format!(
+            "Times at the left count from the first that is drawn, {} after the recording began.",
+            exact(first_ns)
+        ));
+    }
     if sequence.bars.iter().any(|bars| !bars.all().is_empty()) {
         let mut present: Vec<Class> = Vec::new();
         for bar in sequence.bars.iter().flat_map(|bars| bars.all()) {
@@ -221,17 +227,11 @@ impl Draw<'_> {
         let Some((first_ns, _)) = self.sequence.scale.span() else {
             return;
         };
-        let at = At {
-            x: LEFT_PX - 8.0,
-            y: TOP_PX + 16.0,
-        };
-        let base = format!("after {}", exact(first_ns));
-        svg.titled(at, "end faint", &fitted(&base, LEFT_PX - 12.0), &[base]);
         let mut last = f64::MIN;
         for letter in &self.sequence.script.letters {
             let y = self.y(letter.sent_ns) + 4.0;
             if y - last >= 12.0 {
-                let after = duration(letter.sent_ns.abs_diff(first_ns));
+                let after = since(letter.sent_ns.abs_diff(first_ns));
                 let at = At {
                     x: LEFT_PX - 8.0,
                     y,
@@ -360,6 +360,16 @@ impl Draw<'_> {
                 );
             }
         }
+    }
+}
+
+/// A time since the first message, with enough digits to tell it from the next.
+fn since(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.3} ms", ns as f64 / 1e6),
+        _ => format!("{:.6} s", ns as f64 / 1e9),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Format: <https://mermaid.js.org/syntax/sequenceDiagram.html>. Everything that is not
 //! a letter, a digit or plain punctuation is written as `#CODE;`, which Mermaid
-//! replaces after it has parsed; so no name means anything to its grammar. Words that
-//! do have their first letter written so.
+//! replaces after it has parsed; so no name means anything to its grammar. So is the
+//! first letter of the one word that does.
 
 use escope_model::{Fate, MessageKind};
 
@@ -15,44 +15,13 @@ use crate::text::{drawn, duration};
 const CHARS_MAX: usize = 46_000;
 /// Longest name or label, in characters.
 const TEXT_MAX: usize = 80;
+/// Longest sentence about the whole.
+const SENTENCE_MAX: usize = 200;
 /// A pause that is longer than this part of the whole is told.
 const PAUSE_PART: u64 = 20;
 
-/// Words of the grammar.
-const WORDS: [&str; 32] = [
-    "activate",
-    "actor",
-    "alt",
-    "and",
-    "as",
-    "autonumber",
-    "box",
-    "break",
-    "create",
-    "critical",
-    "deactivate",
-    "destroy",
-    "else",
-    "end",
-    "link",
-    "links",
-    "loop",
-    "note",
-    "off",
-    "opt",
-    "option",
-    "over",
-    "par",
-    "participant",
-    "properties",
-    "rect",
-    "title",
-    "accTitle",
-    "accDescr",
-    "left",
-    "right",
-    "details",
-];
+/// The word that Mermaid's manual warns of, wherever it stands.
+const WORD: &str = "end";
 
 pub(super) fn text(sequence: &Sequence) -> String {
     let script = &sequence.script;
@@ -65,7 +34,7 @@ pub(super) fn text(sequence: &Sequence) -> String {
         0 | 1 => "p0".to_owned(),
         lanes => format!("p0,p{}", lanes - 1),
     };
-    let over_all = |text: &str| format!("    Note over {all}: {}\n", quoted(text));
+    let over_all = |text: &str| format!("    Note over {all}: {}\n", cut(text, SENTENCE_MAX));
     out += &over_all(&script.subtitle);
     for remark in &script.remarks {
         out += &over_all(remark);
@@ -148,11 +117,15 @@ fn message(sequence: &Sequence, at: usize, letter: &Letter) -> String {
     )
 }
 
-/// A text that means nothing to the grammar.
+/// A name or label that means nothing to the grammar.
 fn quoted(text: &str) -> String {
+    cut(text, TEXT_MAX)
+}
+
+fn cut(text: &str, most: usize) -> String {
     let text = drawn(text);
     let mut words = Vec::new();
-    let cut: String = text.chars().take(TEXT_MAX).collect();
+    let cut: String = text.chars().take(most).collect();
     for word in cut.split(' ') {
         words.push(quoted_word(word));
     }
@@ -171,7 +144,7 @@ fn quoted_word(word: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic());
         let run = rest.get(..letters.unwrap_or(rest.len())).unwrap_or(rest);
-        let is_word = at_start && WORDS.iter().any(|word| word.eq_ignore_ascii_case(run));
+        let is_word = at_start && run.eq_ignore_ascii_case(WORD);
         let is_plain = c.is_alphanumeric() || matches!(c, '.' | ',' | '_' | '/');
         if is_plain && !is_word {
             out.push(c);

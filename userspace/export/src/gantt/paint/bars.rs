@@ -5,6 +5,7 @@ use escope_model::Fate;
 use super::{LEFT_PX, MAILBOX_PX, Paint, Place, STRIP_PX};
 use crate::axis::exact;
 use crate::colours::Class;
+use crate::gantt::Arrow;
 use crate::gantt::legend::Sign;
 use crate::gantt::marks::{Mark, MarkKind};
 use crate::gantt::row::{Bar, Row, Shaded, Track};
@@ -154,33 +155,44 @@ impl Paint<'_> {
     pub(super) fn arrows(&self, svg: &mut Svg) {
         svg.open("fill=\"none\" stroke=\"#333\" stroke-width=\"0.8\" class=\"arrows\"");
         for (arrow, facts) in self.chart.arrows.drawn() {
-            let (Some(from), Some(to)) = (self.places.get(arrow.from), self.places.get(arrow.to))
-            else {
-                continue;
-            };
-            let x = self.x(arrow.sent_ns);
-            let to_x = self.x(arrow.received_ns.unwrap_or(arrow.sent_ns));
-            let foot = |place: &Place, is_lower: bool| match is_lower {
-                true => place.y,
-                false => place.y + place.bar_px,
-            };
-            let y = foot(from, from.y > to.y);
-            let to_y = foot(to, to.y > from.y);
-            let (x, y, to_x, to_y) = (px(x), px(y), px(to_x), px(to_y));
-            let data = match arrow.from == arrow.to {
-                true => format!("M{x} {y}q0 9 4 9H{to_x}"),
-                false => format!("M{x} {y}L{to_x} {to_y}"),
-            };
-            let end = match arrow.fate {
-                Fate::Received => "marker-end=\"url(#head)\"",
-                Fate::Dropped => "marker-end=\"url(#cross)\" stroke-dasharray=\"3 2\"",
-                Fate::Waiting | Fate::Unknown => {
-                    "marker-end=\"url(#head)\" stroke-dasharray=\"3 2\""
-                }
-            };
-            svg.path(&data, end, facts);
+            if let (Some(from), Some(to)) = (self.places.get(arrow.from), self.places.get(arrow.to))
+            {
+                self.arrow(svg, arrow, (from, to), facts);
+            }
         }
         svg.close();
+    }
+
+    /// From one row to another; one that goes on beyond the picture ends at its edge, without a
+    /// head.
+    fn arrow(&self, svg: &mut Svg, arrow: &Arrow, (from, to): (&Place, &Place), facts: &[String]) {
+        let columns = &self.chart.columns;
+        let received_ns = arrow.received_ns.unwrap_or(arrow.sent_ns);
+        let foot = |place: &Place, is_lower: bool| match is_lower {
+            true => place.y,
+            false => place.y + place.bar_px,
+        };
+        let (y, to_y) = (foot(from, from.y > to.y), foot(to, to.y > from.y));
+        // Where the line is at a time.
+        let wide = (received_ns as f64 - arrow.sent_ns as f64).max(1.0);
+        let at = |at_ns: i64| y + (to_y - y) * (at_ns as f64 - arrow.sent_ns as f64) / wide;
+        let start_ns = arrow.sent_ns.max(columns.from_ns);
+        let end_ns = received_ns.min(columns.to_ns);
+        let (x, to_x) = (px(self.x(start_ns)), px(self.x(end_ns)));
+        let data = if arrow.from == arrow.to {
+            format!("M{x} {}q0 9 4 9H{to_x}", px(y))
+        } else if end_ns > start_ns {
+            format!("M{x} {}L{to_x} {}", px(at(start_ns)), px(at(end_ns)))
+        } else {
+            format!("M{x} {}V{}", px(y), px(to_y))
+        };
+        let end = match arrow.fate {
+            Fate::Received if received_ns > columns.to_ns => "",
+            Fate::Received => "marker-end=\"url(#head)\"",
+            Fate::Dropped => "marker-end=\"url(#cross)\" stroke-dasharray=\"3 2\"",
+            Fate::Waiting | Fate::Unknown => "marker-end=\"url(#head)\" stroke-dasharray=\"3 2\"",
+        };
+        svg.path(&data, end, facts);
     }
 }
 
