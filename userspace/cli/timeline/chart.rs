@@ -56,6 +56,8 @@ struct Chart<'a> {
     processes: Vec<ProcId>,
     notes: Vec<String>,
     rows: HashMap<ProcId, usize>,
+    /// Of each row how many runs and collections it has.
+    spans: Vec<u64>,
 }
 
 /// Draws the chart that is asked for.
@@ -76,6 +78,7 @@ pub(super) fn draw(
         processes: Vec::new(),
         notes: Vec::new(),
         rows: HashMap::default(),
+        spans: Vec::new(),
     };
     chart.choose()?;
     let gantt = chart.told()?;
@@ -145,6 +148,10 @@ impl Chart<'_> {
         }
         self.schedulers = all.into_iter().map(|(id, _)| id).collect();
         self.schedulers.sort();
+        let runs: HashMap<SchedulerId, u64> =
+            summary.schedulers().map(|(id, of)| (id, of.runs)).collect();
+        let runs = |id: &SchedulerId| runs.get(id).copied().unwrap_or(0);
+        self.spans = self.schedulers.iter().map(runs).collect();
     }
 
     fn choose_processes(&mut self, summary: &Summary) -> anyhow::Result<()> {
@@ -184,6 +191,10 @@ impl Chart<'_> {
             self.notes
                 .push(format!("only runs on {only} are drawn: --scheduler"));
         }
+        self.notes
+            .push("numbers in the bars of processes are schedulers: 1, cpu 1, io 1".to_owned());
+        let spans = shown.iter().map(|(_, of)| of.runs + of.collections);
+        self.spans.extend(spans);
         self.processes = shown.iter().map(|(proc, _)| *proc).collect();
         let rows = self.processes.iter().enumerate();
         let first = self.schedulers.len();
@@ -200,6 +211,7 @@ impl Chart<'_> {
             details,
             began_ns: None,
             ended_ns: None,
+            spans: u64::MAX,
         };
         for id in &self.schedulers {
             lanes.push(lane(LaneKind::Scheduler, id.to_string(), Vec::new()));
@@ -211,6 +223,9 @@ impl Chart<'_> {
                 name(self.dictionary, *proc),
                 details,
             ));
+        }
+        for (lane, spans) in lanes.iter_mut().zip(&self.spans) {
+            lane.spans = *spans;
         }
         let mut lives = Vec::new();
         for life in self.recording.lifecycle(self.up_to())? {

@@ -95,6 +95,9 @@ pub struct Lane {
     pub began_ns: Option<i64>,
     /// When it ended, if that was seen.
     pub ended_ns: Option<i64>,
+    /// How many runs and collections it will be told at most, as far as that is known: the fewer
+    /// all rows have, the finer the picture.
+    pub spans: u64,
 }
 
 /// A run, nanoseconds since the recording's start.
@@ -171,12 +174,8 @@ impl Gantt {
         options.width_px = options.width_px.clamp(WIDTH_PX.0, WIDTH_PX.1);
         options.to_ns = options.to_ns.max(options.from_ns.saturating_add(1));
         let width_px = paint::plot_width_px(options.width_px);
-        let columns = Columns::new(
-            (options.from_ns, options.to_ns),
-            width_px,
-            lanes.len(),
-            BARS_MAX,
-        );
+        let spans: Vec<u64> = lanes.iter().map(|lane| lane.spans.min(1 << 32)).collect();
+        let columns = Columns::new((options.from_ns, options.to_ns), width_px, &spans, BARS_MAX);
         let gaps = Gaps::new(gaps, &columns);
         let rows = lanes
             .iter()

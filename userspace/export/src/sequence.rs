@@ -112,7 +112,7 @@ impl Sequence {
         script.letters.sort_by_key(|letter| letter.sent_ns);
         script.notes.retain(|note| note.lane < lanes);
         script.notes.sort_by_key(|note| note.at_ns);
-        script.gaps.sort_by_key(|gap| gap.from_ns);
+        script.gaps = joined(&script);
         let scale = Scale::new(&script);
         if let Some((from_ns, to_ns)) = scale.span() {
             script
@@ -176,6 +176,45 @@ impl Sequence {
         let before = paired.filter(|(at, other)| other.is_some_and(|other| other > *at));
         Some(before.count() + 1)
     }
+}
+
+/// The gaps in order, those that overlap or have nothing between them as one.
+fn joined(script: &Script) -> Vec<Gap> {
+    let sent = script.letters.iter().map(|letter| letter.sent_ns);
+    let taken = script.letters.iter().filter_map(|it| it.received_ns);
+    let noted = script.notes.iter().map(|note| note.at_ns);
+    let mut times: Vec<i64> = sent.chain(taken).chain(noted).collect();
+    times.sort_unstable();
+    let mut sorted: Vec<&Gap> = script
+        .gaps
+        .iter()
+        .filter(|it| it.from_ns < it.to_ns)
+        .collect();
+    sorted.sort_by_key(|gap| gap.from_ns);
+    let mut gaps: Vec<(Gap, usize)> = Vec::new();
+    for gap in sorted {
+        let next = |ns: i64| times.partition_point(|at_ns| *at_ns < ns);
+        match gaps.last_mut() {
+            Some((last, parts))
+                if gap.from_ns <= last.to_ns || next(last.to_ns) == next(gap.from_ns) =>
+            {
+                *parts += usize::from(gap.from_ns > last.to_ns);
+                last.to_ns = last.to_ns.max(gap.to_ns);
+                if last.details.len() < 6 {
+                    last.details.extend(gap.details.iter().cloned());
+                }
+            }
+            _ => gaps.push((gap.clone(), 1)),
+        }
+    }
+    let gaps = gaps.into_iter().map(|(mut gap, parts)| {
+        if parts > 1 {
+            let parts = format!("in {parts} parts; between them there was nothing to draw");
+            gap.details.insert(0, parts);
+        }
+        gap
+    });
+    gaps.collect()
 }
 
 #[cfg(test)]

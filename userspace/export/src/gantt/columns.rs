@@ -1,5 +1,8 @@
 //! Where a time is in the picture, and how wide what is seen is at least.
 
+/// A picture has no fewer columns.
+const COLUMNS_MIN: u64 = 16;
+
 /// The picture's time and width, divided into columns of the same width.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Columns {
@@ -13,15 +16,23 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Columns of one pixel or more: as many as give all rows together no more than
-    /// `bars_max`.
+    /// `bars_max` bars, of rows that have at most so many spans.
     pub(super) fn new(
         (from_ns, to_ns): (i64, i64),
         width_px: f64,
-        rows: usize,
+        spans: &[u64],
         bars_max: usize,
     ) -> Columns {
-        let most = (bars_max / rows.max(1)).clamp(16, bars_max.max(16));
-        let number = (width_px as usize).clamp(1, most);
+        let bars = |columns: u64| spans.iter().map(|spans| columns.min(*spans)).sum::<u64>();
+        let (mut fits, mut too_many) = (COLUMNS_MIN, (width_px as u64).max(COLUMNS_MIN) + 1);
+        while fits + 1 < too_many {
+            let middle = fits.midpoint(too_many);
+            match bars(middle) <= bars_max as u64 {
+                true => fits = middle,
+                false => too_many = middle,
+            }
+        }
+        let number = fits as usize;
         Columns {
             from_ns,
             to_ns,
@@ -71,22 +82,26 @@ mod tests {
 
     #[test]
     fn many_rows_have_wider_columns() {
-        let of = |rows| Columns::new((0, 1_000_000), 1100.0, rows, 40_000);
-        assert_eq!(of(3).number, 1100);
-        assert_eq!(of(100).number, 400);
-        assert_eq!(of(1_000_000).number, 16);
-        assert_eq!(of(0).number, 1100);
+        let of = |spans: &[u64]| Columns::new((0, 1_000_000), 1100.0, spans, 40_000).number;
+        assert_eq!(of(&[u64::MAX / 4; 3]), 1100);
+        assert_eq!(of(&[1_000_000; 100]), 400);
+        assert_eq!(of(&[1_000_000; 100_000]), 16);
+        assert_eq!(of(&[]), 1100);
+        // Most rows have little in them.
+        let mut sparse = vec![3; 10_000];
+        sparse.extend([1_000_000; 10]);
+        assert_eq!(of(&sparse), 1000);
     }
 
     #[test]
     fn a_time_is_in_its_column() {
-        let columns = Columns::new((-50, 1_000_000_007), 1100.0, 1, 40_000);
+        let columns = Columns::new((-50, 1_000_000_007), 1100.0, &[1_000_000], 40_000);
         for at_ns in [-50, 0, 1, 999_999_999, 1_000_000_006] {
             let column = columns.of(at_ns);
             assert!(columns.begins_ns(column) <= at_ns, "{at_ns}");
             assert!(columns.begins_ns(column + 1) >= at_ns, "{at_ns}");
         }
-        let whole = Columns::new((i64::MIN, i64::MAX), 1100.0, 1, 40_000);
+        let whole = Columns::new((i64::MIN, i64::MAX), 1100.0, &[1_000_000], 40_000);
         assert_eq!(whole.of(i64::MAX), 1099);
         assert_eq!(whole.of(i64::MIN), 0);
     }

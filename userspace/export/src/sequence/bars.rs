@@ -40,13 +40,12 @@ impl Bars {
             return;
         }
         let (from_ns, mut to_ns) = (start_ns.max(first_ns), end_ns.min(last_ns));
-        for gap in gaps {
-            if gap.from_ns <= from_ns && from_ns < gap.to_ns {
+        let next = gaps.partition_point(|gap| gap.to_ns <= from_ns);
+        if let Some(gap) = gaps.get(next) {
+            if gap.from_ns <= from_ns {
                 return;
             }
-            if (from_ns..to_ns).contains(&gap.from_ns) {
-                to_ns = gap.from_ns;
-            }
+            to_ns = to_ns.min(gap.from_ns);
         }
         let (top, bottom) = (scale.y(from_ns), scale.y(to_ns));
         let running_ns = to_ns.abs_diff(from_ns);
@@ -78,6 +77,6 @@ impl Bars {
 }
 
 fn is_between(gaps: &[Gap], from_ns: i64, to_ns: i64) -> bool {
-    gaps.iter()
-        .any(|gap| gap.from_ns < to_ns && gap.to_ns > from_ns)
+    let next = gaps.partition_point(|gap| gap.to_ns <= from_ns);
+    gaps.get(next).is_some_and(|gap| gap.from_ns < to_ns)
 }
