@@ -35,10 +35,6 @@ pub use marks::MarkKind;
 
 /// Pixels between which widths are allowed.
 const WIDTH_PX: (usize, usize) = (600, 20_000);
-/// Shaded and single bars of the whole picture: the grain is made coarser until no more
-/// are possible. One takes about 200 bytes.
-const BARS_MAX: usize = 40_000;
-
 /// What to draw, and from when to when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GanttOptions {
@@ -175,7 +171,7 @@ impl Gantt {
         options.to_ns = options.to_ns.max(options.from_ns.saturating_add(1));
         let width_px = paint::plot_width_px(options.width_px);
         let spans: Vec<u64> = lanes.iter().map(|lane| lane.spans.min(1 << 32)).collect();
-        let columns = Columns::new((options.from_ns, options.to_ns), width_px, &spans, BARS_MAX);
+        let columns = Columns::new((options.from_ns, options.to_ns), width_px, &spans);
         let gaps = Gaps::new(gaps, &columns);
         let rows = lanes
             .iter()

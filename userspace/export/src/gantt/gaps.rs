@@ -78,6 +78,11 @@ impl Gaps {
         &self.closed
     }
 
+    /// Those within which events were lost, in the order of time.
+    pub(super) fn lossy(&self) -> &[Gap] {
+        &self.lossy
+    }
+
     /// What is left of a span that began outside of the closed gaps or in one of them:
     /// it ends where the next one begins. `None` if it lies in one.
     pub(super) fn clip(&self, start_ns: i64, end_ns: i64) -> Option<(i64, i64)> {
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn spans_end_where_nothing_was_recorded() {
-        let columns = Columns::new((0, 1000), 1000.0, &[1_000_000], 1000);
+        let columns = Columns::new((0, 1000), 1000.0, &[1_000_000]);
         let all = vec![
             gap(300, 400, GapKind::NotRecorded),
             gap(100, 200, GapKind::NotRecorded),
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn no_number_of_gaps_makes_a_picture_of_any_size() {
-        let columns = Columns::new((0, 1_000_000), 1000.0, &[1_000_000], 1000);
+        let columns = Columns::new((0, 1_000_000), 1000.0, &[1_000_000]);
         let many = (0..100_000).map(|n| gap(n * 10, n * 10 + 5, GapKind::NotRecorded));
         assert!(Gaps::new(many.collect(), &columns).closed().len() <= 2000);
     }

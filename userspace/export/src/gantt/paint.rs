@@ -1,5 +1,6 @@
 //! Draws a chart: where everything stands.
 
+use super::columns::BARS_MAX;
 use super::gaps::GapKind;
 use super::legend::{self, Item, Sign};
 use super::row::Row;
@@ -64,6 +65,8 @@ pub(super) struct Paint<'a> {
     bottom: f64,
     places: Vec<Place>,
     headings: Vec<(f64, &'static str)>,
+    /// Whether there are so many shaded bars that those of a row are one shape a shade.
+    is_dense: bool,
     notes: Vec<String>,
 }
 
@@ -83,6 +86,7 @@ impl<'a> Paint<'a> {
             bottom: top,
             places: Vec::new(),
             headings: Vec::new(),
+            is_dense: is_dense(chart),
             notes: notes(chart),
         };
         paint.lay_out();
@@ -279,6 +283,15 @@ impl<'a> Paint<'a> {
     }
 }
 
+fn is_dense(chart: &Gantt) -> bool {
+    let tracks = chart
+        .rows
+        .iter()
+        .flat_map(|row| [&row.runs, &row.collections]);
+    let shaded = tracks.map(|track| track.shaded(&chart.columns, &chart.gaps).0.len() as u64);
+    shaded.sum::<u64>() > BARS_MAX
+}
+
 /// The signs that a chart has.
 fn legend_of(chart: &Gantt) -> Vec<Item> {
     let mut present = [false; Class::ALL.len()];
@@ -307,7 +320,8 @@ fn legend_of(chart: &Gantt) -> Vec<Item> {
         })
         .collect();
     if is_shaded {
-        let grain_ns = (chart.columns.span_ns() / chart.columns.number as f64) as u64;
+        let columns = &chart.columns;
+        let grain_ns = (columns.span_ns() * columns.bar_px / columns.width_px) as u64;
         items.push(Item {
             sign: Sign::Shades,
             text: format!(

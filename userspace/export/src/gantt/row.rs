@@ -157,7 +157,7 @@ impl Track {
             return 0;
         };
         self.last_ns = Some(end_ns);
-        if columns.wide(start_ns, end_ns) >= columns.grain_px {
+        if columns.wide(start_ns, end_ns) >= columns.bar_px {
             self.bars.push(Bar {
                 start_ns,
                 end_ns,
@@ -179,19 +179,19 @@ impl Track {
         columns: &Columns,
     ) {
         self.cells.resize(columns.number, Sums::default());
-        let column = columns.of(start_ns);
-        let next_ns = columns.begins_ns(column + 1).clamp(start_ns, end_ns);
-        let parts = [
-            (column, next_ns.abs_diff(start_ns)),
-            (column + 1, end_ns.abs_diff(next_ns)),
-        ];
-        for (column, part_ns) in parts {
-            if let Some(cell) = self.cells.get_mut(column) {
-                cell.busy_ns += part_ns;
-                cell.class_ns[class.number()] += part_ns;
+        let first = columns.of(start_ns);
+        let mut from_ns = start_ns;
+        for (column, cell) in self.cells.iter_mut().enumerate().skip(first) {
+            let next_ns = columns.begins_ns(column + 1).clamp(from_ns, end_ns);
+            let part_ns = next_ns.abs_diff(from_ns);
+            cell.busy_ns += part_ns;
+            cell.class_ns[class.number()] += part_ns;
+            from_ns = next_ns;
+            if from_ns >= end_ns {
+                break;
             }
         }
-        if let Some(cell) = self.cells.get_mut(column) {
+        if let Some(cell) = self.cells.get_mut(first) {
             cell.spans += 1;
             cell.of_class[class.number()] += 1;
             cell.reductions += u64::from(span.reductions.unwrap_or(0));
@@ -225,6 +225,7 @@ impl Track {
                 continue;
             }
             account.merged += sums.spans;
+            let free = without_losses(free, gaps);
             for piece in pieces(&free, *sums) {
                 match shaded.last_mut() {
                     Some(last) if last.goes_on_in(&piece) => last.grow(&piece),
@@ -268,6 +269,27 @@ fn free(from_ns: i64, to_ns: i64, taken: &mut Vec<(i64, i64)>) -> Vec<(i64, i64)
     free
 }
 
+/// Where nothing was lost, of what is free in a column; all of it if there is no such part.
+fn without_losses(free: Vec<(i64, i64)>, gaps: &Gaps) -> Vec<(i64, i64)> {
+    let lossy = gaps.lossy();
+    let mut sure = Vec::new();
+    for &(from_ns, to_ns) in &free {
+        let mut at_ns = from_ns;
+        let next = lossy.partition_point(|gap| gap.to_ns <= from_ns);
+        let later = lossy.get(next..).unwrap_or_default();
+        for gap in later.iter().take_while(|gap| gap.from_ns < to_ns) {
+            if at_ns < gap.from_ns {
+                sure.push((at_ns, gap.from_ns));
+            }
+            at_ns = at_ns.max(gap.to_ns);
+        }
+        if at_ns < to_ns {
+            sure.push((at_ns, to_ns));
+        }
+    }
+    if sure.is_empty() { free } else { sure }
+}
+
 /// The free parts of one column, all with its sums.
 fn pieces(free: &[(i64, i64)], sums: Sums) -> Vec<Shaded> {
     let free_ns = free.iter().map(|(from, to)| to.abs_diff(*from)).sum();
@@ -297,6 +319,11 @@ impl Shaded {
 
     fn grow(&mut self, next: &Shaded) {
         self.end_ns = next.end_ns;
+        self.add(next);
+    }
+
+    /// Adds what another one stands for.
+    pub(super) fn add(&mut self, next: &Shaded) {
         self.free_ns += next.free_ns;
         let (sums, more) = (&mut self.sums, &next.sums);
         sums.spans += more.spans;

@@ -1,5 +1,8 @@
 //! What stands in a row: bars, collections, mailbox, marks; and arrows between rows.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use escope_model::Fate;
 
 use super::{LEFT_PX, MAILBOX_PX, Paint, Place, STRIP_PX};
@@ -44,7 +47,10 @@ impl Paint<'_> {
         }
         svg.open(format!("class=\"bars {id}\""));
         let (shaded, _) = track.shaded(&self.chart.columns, &self.chart.gaps);
-        for piece in &shaded {
+        if self.is_dense {
+            self.shapes(svg, &shaded, (y, height), what);
+        }
+        for piece in shaded.iter().filter(|_| !self.is_dense) {
             let rect = self.rect(piece.start_ns, piece.end_ns, y, height);
             let fill = format!("fill=\"{}\"", piece.class.shade(piece.level));
             svg.rect(rect, fill, &merged(piece, what));
@@ -53,6 +59,32 @@ impl Paint<'_> {
             self.bar(svg, bar, (y, height));
         }
         svg.close();
+    }
+
+    /// The shaded bars of a row as one shape a shade, with what they add up to.
+    fn shapes(&self, svg: &mut Svg, shaded: &[Shaded], (y, height): (f64, f64), what: &str) {
+        let mut shapes: BTreeMap<(usize, u8), (String, Shaded)> = BTreeMap::new();
+        for piece in shaded {
+            let (x, to) = (self.x(piece.start_ns), self.x(piece.end_ns));
+            let part = format!("M{} {}h{}v{height}H{}z", px(x), px(y), px(to - x), px(x));
+            match shapes.entry((piece.class.number(), piece.level)) {
+                Entry::Vacant(entry) => {
+                    entry.insert((part, piece.clone()));
+                }
+                Entry::Occupied(mut entry) => {
+                    let (data, sum) = entry.get_mut();
+                    data.push_str(&part);
+                    sum.add(piece);
+                    sum.end_ns = piece.end_ns;
+                }
+            }
+        }
+        for (data, sum) in shapes.values() {
+            let fill = format!("fill=\"{}\"", sum.class.shade(sum.level));
+            let mut title = merged(sum, what);
+            title.insert(0, "all of this shade in this row:".to_owned());
+            svg.path(data, fill, &title);
+        }
     }
 
     fn bar(&self, svg: &mut Svg, bar: &Bar, (y, height): (f64, f64)) {
