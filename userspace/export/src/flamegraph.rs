@@ -16,7 +16,7 @@ use inferno::flamegraph as inferno_graph;
 use inferno_graph::color::BackgroundColor;
 
 use crate::ExportError;
-use crate::text::{drawn, duration, thousands};
+use crate::text::{counted, drawn, duration, thousands};
 
 /// Pixels of the widest picture that asks for a fixed width.
 const WIDTH_PX_MAX: usize = 20_000;
@@ -150,11 +150,6 @@ fn subtitle(stacks: &Stacks, options: &FlamegraphOptions) -> String {
         Some(lost) => parts.push(format!("{} LOST", counted(lost, "sample"))),
     }
     parts.join(" · ")
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", thousands(number))
 }
 
 /// Frames ranked by what is drawn of them; a rank is written with a fixed number of

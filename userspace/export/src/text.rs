@@ -53,6 +53,12 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 run`, `2,000 runs`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", thousands(number))
+}
+
 /// A time in the unit that leaves it readable: `812 ns`, `4.1 ms`, `12.3 s`.
 pub(crate) fn duration(ns: u64) -> String {
     let value = ns as f64;

@@ -8,7 +8,7 @@ use super::{Account, Gantt, Lane, LaneKind};
 use crate::axis::{Axis, exact};
 use crate::colours::Class;
 use crate::svg::{At, Rect, Svg, fitted, px};
-use crate::text::{duration, percent, thousands};
+use crate::text::{counted, duration, percent, thousands};
 
 mod bars;
 
@@ -269,9 +269,13 @@ impl<'a> Paint<'a> {
         };
         svg.titled(at, "end", &text, &title);
         let whole_ns = self.chart.columns.span_ns() as u64;
-        let share = percent(row.running_ns, whole_ns);
+        let (most, at_most) = match row.is_bound {
+            true => ("≤", "at most "),
+            false => ("", ""),
+        };
+        let share = format!("{most}{}", percent(row.running_ns, whole_ns));
         let running = vec![format!(
-            "ran for {} of {}",
+            "ran for {at_most}{} of {}",
             duration(row.running_ns),
             duration(whole_ns)
         )];
@@ -359,7 +363,7 @@ fn signs(chart: &Gantt) -> Vec<Item> {
         .rows
         .iter()
         .any(|row| is_cut(&row.runs) || is_cut(&row.collections));
-    add(cut, bars::CUT, "not all of it was seen");
+    add(cut, bars::CUT, "not all of it was seen: at most so long");
     add(has(&[Spawn]), bars::SPAWN, "spawned");
     add(has(&[Exit]), bars::EXIT, "ended");
     add(has(&[Crash]), bars::CRASH, "ended abnormally");
@@ -424,8 +428,8 @@ fn notes(chart: &Gantt) -> Vec<String> {
 fn told(whose: &str, account: Account) -> String {
     let all = account.drawn + account.merged + account.in_gaps + account.no_room;
     let mut text = format!(
-        "{} runs on {whose}: {} drawn one by one, {} merged into shaded bars",
-        thousands(all),
+        "{} on {whose}: {} drawn one by one, {} merged into shaded bars",
+        counted(all, "run"),
         thousands(account.drawn),
         thousands(account.merged)
     );

@@ -64,6 +64,8 @@ pub(super) struct Row {
     pub(super) marks: Marks,
     pub(super) mailbox: Mailbox,
     pub(super) running_ns: u64,
+    /// Whether that is only the most that it can be, since some runs were not seen whole.
+    pub(super) is_bound: bool,
 }
 
 impl Row {
@@ -74,6 +76,7 @@ impl Row {
             marks: Marks::default(),
             mailbox: Mailbox::new(ended_ns, columns),
             running_ns: 0,
+            is_bound: false,
         }
     }
 
@@ -85,7 +88,9 @@ impl Row {
         facts: impl FnOnce() -> Facts,
     ) {
         let class = span.left_as.map_or(Class::Unseen, Class::Left);
-        self.running_ns += self.runs.add(span, class, columns, gaps, facts);
+        let ran_ns = self.runs.add(span, class, columns, gaps, facts);
+        self.running_ns += ran_ns;
+        self.is_bound |= span.cut.is_some() && ran_ns > 0;
     }
 
     pub(super) fn collection(

@@ -91,7 +91,9 @@ impl Paint<'_> {
         let rect = self.rect(bar.start_ns, bar.end_ns, y, height);
         let mut attributes = format!("fill=\"{}\"", bar.class.colour());
         if bar.cut.is_some() {
-            attributes += " stroke=\"#333\" stroke-width=\"0.8\" stroke-dasharray=\"2 2\"";
+            // Times of what was not seen are bounds.
+            attributes += " fill-opacity=\"0.45\" stroke=\"#333\" stroke-width=\"0.8\" \
+                           stroke-dasharray=\"2 2\"";
         } else if rect.width >= EDGE_PX && height > STRIP_PX {
             attributes += " stroke=\"#fff\" stroke-width=\"0.5\"";
         }
