@@ -68,13 +68,15 @@ fn pids_that_cannot_be() {
 }
 
 /// What reads a recording and writes to stdout.
-const READERS: [&[&str]; 6] = [
+const READERS: [&[&str]; 8] = [
     &["report"],
     &["report", "--format=json"],
     &["flamegraph", "-o", "-"],
     &["export", "--format=folded"],
     &["export", "--format=pprof"],
     &["export", "--format=speedscope"],
+    &["export", "--format=perfetto"],
+    &["export", "--format=chrome-trace"],
 ];
 
 /// Gives the path to every reader; each must refuse it and leave the folder as it is.

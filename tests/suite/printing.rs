@@ -42,6 +42,10 @@ fn a_recording_made_elsewhere() {
             .starts_with("ev")
     );
 
+    let trace = escope(&["export", &path, "--format=chrome-trace"]).success();
+    assert_pure(&trace);
+    assert!(trace.json()["otherData"]["vm"].as_str() == Some(HOSTILE));
+
     assert_pure(&escope(&["check", &path]).success());
     #[cfg(feature = "query")]
     for format in ["table", "json"] {

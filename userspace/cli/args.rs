@@ -432,7 +432,9 @@ pub(crate) enum TimelineSort {
 pub(crate) struct ExportArgs {
     /// The recording
     pub(crate) recording: PathBuf,
-    /// folded: one line a stack. pprof: gzipped protobuf with labels. speedscope: JSON
+    /// Of the samples, folded: one line a stack. pprof: gzipped protobuf with labels. speedscope:
+    /// JSON. Of everything over time, perfetto: protobuf for ui.perfetto.dev. chrome-trace: JSON for
+    /// chrome://tracing
     #[arg(long, value_enum)]
     pub(crate) format: ExportFormat,
     /// Where to; stdout when not given
@@ -453,6 +455,8 @@ pub(crate) enum ExportFormat {
     Folded,
     Pprof,
     Speedscope,
+    Perfetto,
+    ChromeTrace,
 }
 
 /// Ask a recording in SQL

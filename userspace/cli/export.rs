@@ -1,5 +1,7 @@
 //! `export`: a recording for other tools.
 
+mod timeline;
+
 use std::io::Write;
 
 use escope_export::{folded, pprof, speedscope};
@@ -9,7 +11,27 @@ use crate::args::{ExportArgs, ExportFormat};
 use crate::load::Loaded;
 use crate::output::{self, Content};
 
+use timeline::TimelineFormat;
+
 pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
+    match args.format {
+        ExportFormat::Perfetto => timeline::run(&args, TimelineFormat::Perfetto),
+        ExportFormat::ChromeTrace => timeline::run(&args, TimelineFormat::ChromeTrace),
+        ExportFormat::Folded => samples(&args, SampleFormat::Folded),
+        ExportFormat::Pprof => samples(&args, SampleFormat::Pprof),
+        ExportFormat::Speedscope => samples(&args, SampleFormat::Speedscope),
+    }
+}
+
+/// Formats that sum samples up.
+#[derive(Debug, Clone, Copy)]
+enum SampleFormat {
+    Folded,
+    Pprof,
+    Speedscope,
+}
+
+fn samples(args: &ExportArgs, format: SampleFormat) -> anyhow::Result<()> {
     let loaded = Loaded::open(&args.recording, &args.filter, args.idle)?;
     let group_by = args.by.map(GroupBy::from);
     let stacks = |default, lines, labels| {
@@ -26,18 +48,18 @@ pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
         )
     };
     let name = loaded.title();
-    let content = match args.format {
-        ExportFormat::Speedscope => Content::Json,
-        ExportFormat::Folded | ExportFormat::Pprof => Content::Data,
+    let content = match format {
+        SampleFormat::Speedscope => Content::Json,
+        SampleFormat::Folded | SampleFormat::Pprof => Content::Data,
     };
     let path = args.output.as_deref();
     output::write_to(path, content, |mut out: &mut dyn Write| {
-        match args.format {
-            ExportFormat::Folded => {
+        match format {
+            SampleFormat::Folded => {
                 let stacks = stacks(GroupBy::Process, false, false);
                 folded::write(&stacks, &folded::FoldedOptions::default(), &mut out)?;
             }
-            ExportFormat::Pprof => {
+            SampleFormat::Pprof => {
                 let options = pprof::PprofOptions {
                     time_ns: loaded.manifest.clocks.start_realtime_ns,
                     duration_ns: loaded.duration_ns,
@@ -47,7 +69,7 @@ pub(crate) fn run(args: ExportArgs) -> anyhow::Result<()> {
                 };
                 pprof::write(&stacks(GroupBy::None, true, true), &options, &mut out)?;
             }
-            ExportFormat::Speedscope => {
+            SampleFormat::Speedscope => {
                 let options = speedscope::SpeedscopeOptions {
                     name: name.clone(),
                     measure: Measure::CpuNs,

@@ -13,6 +13,14 @@
 //!
 //! All of the first write every sample of the stacks they are given: the totals agree.
 //! The others count what they leave out.
+//!
+//! Two more write a [`timeline`], row by row as it is read:
+//!
+//! | module | format | read by |
+//! |---|---|---|
+//! | [`perfetto`] | Perfetto's protobuf | ui.perfetto.dev, `trace_processor` |
+//! | [`chrome_trace`] | JSON, the Trace Event Format | chrome://tracing, ui.perfetto.dev |
+//!
 //! Names come from the target and may hold anything; no format lets them out of
 //! their place.
 //!
@@ -23,12 +31,14 @@
 
 mod axis;
 mod colours;
+pub mod chrome_trace;
 mod error;
 pub mod flamegraph;
 pub mod folded;
 pub mod gantt;
 #[cfg(test)]
 mod kit;
+pub mod perfetto;
 pub mod pprof;
 #[cfg(test)]
 mod seen;
@@ -38,5 +48,6 @@ mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod timeline;
 
 pub use error::ExportError;

@@ -127,8 +127,9 @@ impl<'a> NameFilter<'a> {
     }
 }
 
-/// Whether any of a process's names is `wanted`.
-fn is_called(process: &ProcessInfo, wanted: &str) -> bool {
+/// Whether any of a process's names is `wanted`: what [`Filter::process`] may be.
+#[must_use]
+pub fn is_called(process: &ProcessInfo, wanted: &str) -> bool {
     process.pid == wanted
         || process.name.as_deref() == Some(wanted)
         || process.label.as_deref() == Some(wanted)

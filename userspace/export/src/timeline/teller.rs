@@ -1,0 +1,337 @@
+//! Tells rows to a sink.
+
+use std::borrow::Cow;
+
+use escope_model::{
+    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, Run, Sample,
+};
+use rustc_hash::FxHashSet;
+
+use super::mail::{Change, Mail};
+use super::plan::Plan;
+use super::sink::{Arg, Flow, Instant, Seen, Sink, Slice, Value};
+use super::tracks::{Names, Track, TrackId};
+use super::{Point, Row};
+use crate::ExportError;
+
+/// How much of an exit's reason is in its name; all that is known of it is in an argument.
+const REASON_CHARS: usize = 60;
+
+/// Tells rows to a sink, each as it comes.
+///
+/// Rows of different tables may come in any order, those of one table in its own.
+pub struct Teller<'a, S> {
+    sink: S,
+    plan: &'a Plan,
+    names: Names<'a>,
+    dictionary: &'a Dictionary,
+    declared: FxHashSet<TrackId>,
+    mail: Mail,
+}
+
+impl<'a, S: Sink> Teller<'a, S> {
+    /// The plan must have seen the rows that will come. What it has not seen, as of a recording
+    /// that still grows, comes last.
+    pub fn new(plan: &'a Plan, dictionary: &'a Dictionary, sink: S) -> Teller<'a, S> {
+        Teller {
+            sink,
+            plan,
+            names: Names::new(dictionary, plan),
+            dictionary,
+            declared: FxHashSet::default(),
+            mail: Mail::default(),
+        }
+    }
+
+    /// Tells a row.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn tell(&mut self, row: &Row<'_>) -> Result<(), ExportError> {
+        match *row {
+            Row::Run(run) => self.run(run),
+            Row::Collection(collection) => self.collection(collection),
+            Row::Message(message) => self.message(message),
+            Row::Life(life) => self.life(life),
+            Row::Sample(sample) => self.sample(sample),
+            Row::Point(point) => self.point(point),
+            Row::Loss(loss) => self.loss(loss),
+        }
+    }
+
+    /// Nothing comes any more. Gives the sink back.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn finish(mut self) -> Result<S, ExportError> {
+        while let Some(change) = self.mail.leave(None) {
+            self.mailbox(&change)?;
+        }
+        self.sink.finish()?;
+        Ok(self.sink)
+    }
+
+    /// Declares a track, and those above it.
+    fn need(&mut self, id: TrackId) -> Result<TrackId, ExportError> {
+        if !self.declared.insert(id) {
+            return Ok(id);
+        }
+        let parent = id.parent().map(|parent| self.need(parent)).transpose()?;
+        self.sink.track(&Track {
+            id,
+            parent,
+            name: &self.names.track(id),
+            kind: id.kind(),
+            rank: self.names.rank(id),
+            about: Names::about(id),
+        })?;
+        Ok(id)
+    }
+
+    fn run(&mut self, run: &Run) -> Result<(), ExportError> {
+        let tracks = [
+            self.need(TrackId::Scheduler(run.scheduler))?,
+            self.need(TrackId::Process(run.proc))?,
+        ];
+        let scheduler = run.scheduler.to_string();
+        let names = [self.names.process(run.proc), &scheduler];
+        let left_as = run.left_as.map(|left| Value::Text(left.as_str()));
+        let args = collect([
+            ("pid", self.names.pid(run.proc).map(Value::Text)),
+            (
+                "reductions",
+                run.reductions.map(|it| Value::Number(it.into())),
+            ),
+            ("left_as", left_as),
+            (
+                "at",
+                run.at.and_then(|at| self.names.place(at)).map(Value::Text),
+            ),
+            ("cut", cut_arg(run.cut)),
+        ]);
+        // The track of a process says whose it is.
+        let of_process = args.get(1..).filter(|_| self.names.pid(run.proc).is_some());
+        let args = [args.as_slice(), of_process.unwrap_or(&args)];
+        for ((track, name), args) in tracks.into_iter().zip(names).zip(args) {
+            self.sink.slice(&Slice {
+                track,
+                start_ns: run.start_ns,
+                end_ns: run.end_ns.max(run.start_ns),
+                category: "run",
+                name: &marked(name, run.cut),
+                args,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn collection(&mut self, collection: &Collection) -> Result<(), ExportError> {
+        let track = self.need(TrackId::Collections(collection.proc))?;
+        self.sink.slice(&Slice {
+            track,
+            start_ns: collection.start_ns,
+            end_ns: collection.end_ns.max(collection.start_ns),
+            category: "gc",
+            name: &marked("garbage collection", collection.cut),
+            args: &collect([
+                ("before_words", collection.before_words.map(Value::Number)),
+                ("after_words", collection.after_words.map(Value::Number)),
+                ("cut", cut_arg(collection.cut)),
+            ]),
+        })
+    }
+
+    fn message(&mut self, message: &Message) -> Result<(), ExportError> {
+        while let Some(change) = self.mail.leave(Some(message.sent_ns)) {
+            self.mailbox(&change)?;
+        }
+        if let Some(change) = self.mail.put(message, self.plan.exited_ns(message.to)) {
+            self.mailbox(&change)?;
+        }
+        let sender = message
+            .from
+            .map_or(TrackId::OutsideMessages, TrackId::Process);
+        let (sender, receiver) = (self.need(sender)?, TrackId::Process(message.to));
+        // Also of one that never took it, so that it is among the processes.
+        self.need(receiver)?;
+        let from = message
+            .from
+            .map_or("outside", |from| self.names.process_in_full(from));
+        let what = match (message.kind, message.tag.as_deref()) {
+            (MessageKind::Message, Some(tag)) => tag,
+            (kind, _) => kind.as_str(),
+        };
+        let kind = ("kind", Some(Value::Text(message.kind.as_str())));
+        let tag = ("tag", message.tag.as_deref().map(Value::Text));
+        let number = ("msg", Some(Value::Number(message.msg)));
+        // Numbers of flows begin with 1.
+        let flow = message.msg.wrapping_add(1);
+        let received = message.received_ns;
+        let fate = match received {
+            Some(_) => Fate::Received,
+            None => message.fate,
+        };
+        self.sink.instant(&Instant {
+            track: sender,
+            ts_ns: message.sent_ns,
+            category: "message",
+            name: &format!("send {what}"),
+            args: &collect([
+                kind,
+                tag,
+                (
+                    "to",
+                    Some(Value::Text(self.names.process_in_full(message.to))),
+                ),
+                ("fate", Some(Value::Text(fate.as_str()))),
+                number,
+            ]),
+            flow: received.map(|_| Flow::Out(flow)),
+            seen: None,
+        })?;
+        let Some(received_ns) = received else {
+            return Ok(());
+        };
+        let lain_ns = received_ns.saturating_sub(message.sent_ns);
+        let lain_ns = u64::try_from(lain_ns).unwrap_or(0);
+        self.sink.instant(&Instant {
+            track: receiver,
+            ts_ns: received_ns,
+            category: "message",
+            name: &format!("receive {what}"),
+            args: &collect([
+                kind,
+                tag,
+                ("from", Some(Value::Text(from))),
+                ("in_mailbox_ns", Some(Value::Number(lain_ns))),
+                number,
+            ]),
+            flow: Some(Flow::In(flow)),
+            seen: None,
+        })
+    }
+
+    fn mailbox(&mut self, change: &Change) -> Result<(), ExportError> {
+        let track = self.need(TrackId::Mailbox(change.proc))?;
+        self.sink.counter(track, change.ts_ns, change.length as f64)
+    }
+
+    fn life(&mut self, life: &Life) -> Result<(), ExportError> {
+        let track = self.need(TrackId::Process(life.proc))?;
+        let event = life.event.as_str();
+        let name = match (life.event, &life.name, &life.reason) {
+            (LifeEvent::Exit, _, Some(reason)) => Cow::from(format!("exit: {}", short(reason))),
+            (LifeEvent::Register | LifeEvent::Unregister, Some(name), _) => {
+                Cow::from(format!("{event} {name}"))
+            }
+            _ => Cow::from(event),
+        };
+        // Who spawned it, or whom the link or monitor is about.
+        let other = life.other.map(|other| self.names.process_in_full(other));
+        let other_is = match life.event {
+            LifeEvent::Spawn => "parent",
+            _ => "other",
+        };
+        self.sink.instant(&Instant {
+            track,
+            ts_ns: life.ts_ns,
+            category: "life",
+            name: &name,
+            args: &collect([
+                ("event", Some(Value::Text(event))),
+                (other_is, other.map(Value::Text)),
+                ("name", life.name.as_deref().map(Value::Text)),
+                ("reason", life.reason.as_deref().map(Value::Unique)),
+            ]),
+            flow: None,
+            seen: None,
+        })
+    }
+
+    fn sample(&mut self, sample: &Sample) -> Result<(), ExportError> {
+        let track = self.need(match sample.proc {
+            Some(proc) => TrackId::Samples(proc),
+            None => TrackId::OutsideSamples(sample.tid),
+        })?;
+        let leaf = self.dictionary.stack(sample.stack).first();
+        let leaf = leaf.and_then(|&leaf| self.names.function(leaf));
+        let scheduler = sample.scheduler.map(|scheduler| scheduler.to_string());
+        let weight_ns = sample.weight_ns;
+        self.sink.instant(&Instant {
+            track,
+            ts_ns: sample.ts_ns,
+            category: "sample",
+            name: leaf.unwrap_or("no stack"),
+            args: &collect([
+                ("activity", Some(Value::Text(sample.activity.as_str()))),
+                ("weight_ns", Some(Value::Number(weight_ns))),
+                ("cpu", Some(Value::Number(sample.cpu.into()))),
+                ("scheduler", scheduler.as_deref().map(Value::Text)),
+                (
+                    "truncated",
+                    sample.truncated.map(|it| Value::Text(it.as_str())),
+                ),
+            ]),
+            flow: None,
+            seen: Some(Seen {
+                stack: sample.stack,
+                weight_ns,
+            }),
+        })
+    }
+
+    fn point(&mut self, point: Point<'_>) -> Result<(), ExportError> {
+        let metric = self.names.metric(point.metric);
+        let track = match point.proc {
+            Some(proc) => TrackId::Metric(proc, metric),
+            None => TrackId::VmMetric(metric),
+        };
+        let track = self.need(track)?;
+        self.sink.counter(track, point.ts_ns, point.value)
+    }
+
+    fn loss(&mut self, loss: &Loss) -> Result<(), ExportError> {
+        let place = self.names.lost_at(&loss.place);
+        let track = self.need(TrackId::Loss(place))?;
+        self.sink.slice(&Slice {
+            track,
+            start_ns: loss.from_ns,
+            end_ns: loss.to_ns.max(loss.from_ns),
+            category: "loss",
+            name: &loss.place,
+            args: &collect([
+                ("count", Some(Value::Number(loss.count))),
+                ("meaning", Some(Value::Text(&loss.meaning))),
+                ("remedy", Some(Value::Text(&loss.remedy))),
+            ]),
+        })
+    }
+}
+
+/// Those that are known.
+fn collect<'a, const N: usize>(args: [(&'static str, Option<Value<'a>>); N]) -> Vec<Arg<'a>> {
+    let known = args.into_iter().map(|(name, value)| Some((name, value?)));
+    known.flatten().collect()
+}
+
+fn cut_arg(cut: Option<Cut>) -> Option<Value<'static>> {
+    cut.map(|cut| Value::Text(cut.as_str()))
+}
+
+/// A name that tells which ends were not seen.
+fn marked(name: &str, cut: Option<Cut>) -> Cow<'_, str> {
+    let unseen = match cut {
+        None => return Cow::from(name),
+        Some(Cut::Start) => "start not seen",
+        Some(Cut::End) => "end not seen",
+        Some(Cut::Both) => "neither end seen",
+    };
+    Cow::from(format!("{name} ({unseen})"))
+}
+
+fn short(reason: &str) -> Cow<'_, str> {
+    match reason.char_indices().nth(REASON_CHARS) {
+        Some((end, _)) => Cow::from(format!("{}\u{2026}", reason.get(..end).unwrap_or(reason))),
+        None => Cow::from(reason),
+    }
+}
