@@ -27,6 +27,7 @@ mod tier1 {
 mod tier2 {
     mod names;
     mod pictures;
+    pub(super) mod timelines;
     mod workloads;
 }
 

@@ -1,9 +1,11 @@
-//! What we write is read by others: DuckDB, Go's pprof, speedscope's schema and our own SVG.
+//! What we write is read by others: DuckDB, Go's pprof, speedscope's schema, Perfetto's protos and our
+//! own SVG.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::support::{Workload, escope, recorded, temp_dir};
+use crate::support::{Workload, escope, recorded, start, temp_dir};
+use crate::tier2::timelines;
 
 #[test]
 fn foreign_readers_agree() {
@@ -40,6 +42,29 @@ fn foreign_readers_agree() {
     duckdb(&recording, all);
     pprof(&recording, &folder.path("cpu.pb.gz"), work);
     speedscope(&recording, &folder.path("speedscope.json"));
+}
+
+/// Every run, message, life and collection of a real VM is in a timeline, and nothing else.
+#[test]
+fn foreign_readers_agree_about_timelines() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let mut vm = Workload::start("traffic", &["+S", "2:2"], &[]);
+    let pid = vm.pid().to_string();
+    let patience = std::time::Duration::from_secs(120);
+    let mut recorder = start(&["record", "-p", &pid, "--events", "full", "-o", &path]);
+    recorder.wait_for("recording", patience);
+    vm.go();
+    vm.stop();
+    recorder.signal("INT");
+    recorder.finish(patience).success();
+    assert!(vm.quit().success());
+    let [pftrace, json] = timelines::exported(&path, &folder.path("timeline"));
+    let found = timelines::agree(&path, &pftrace, &json);
+    for sort in ["runs by process", "flows", "life", "collections"] {
+        assert!(found[sort].as_u64().unwrap() > 100, "{sort}: {found}");
+    }
 }
 
 fn duckdb(recording: &str, samples: u64) {
