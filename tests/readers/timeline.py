@@ -227,7 +227,6 @@ def perfetto(path, start_ns):
                 frames = interned["callstacks"][event.callstack_iid].frame_ids
                 functions = [interned["function_names"][interned["frames"][it].function_name_id].str
                              for it in frames]
-                assert event.callstack_weight == args["weight_ns"]
                 assert functions[-1].decode() == name, "the innermost is last"
                 depth = len(frames)
             summary.instant(path, category[0], name, ts_ns, args, flows[0] if flows else None, depth)

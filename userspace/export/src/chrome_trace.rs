@@ -325,7 +325,7 @@ impl<W: Write> Sink for ChromeTrace<'_, W> {
 
     fn instant(&mut self, instant: &Instant<'_>) -> Result<(), ExportError> {
         let Place { pid, tid } = self.place(instant.track);
-        let sf = instant.seen.and_then(|seen| self.innermost(seen.stack));
+        let sf = instant.stack.and_then(|stack| self.innermost(stack));
         let ts = Some(micros(instant.ts_ns));
         let cat = Some(instant.category);
         self.write(&Event {

@@ -21,8 +21,7 @@ use rustc_hash::FxHashMap;
 
 use crate::ExportError;
 use crate::timeline::{
-    Arg, Flow, Head, Instant, Plan, Seen, Sink, Slice, Teller, Track, TrackId, TrackKind, Value,
-    whole,
+    Arg, Flow, Head, Instant, Plan, Sink, Slice, Teller, Track, TrackId, TrackKind, Value, whole,
 };
 
 mod intern;
@@ -166,8 +165,8 @@ impl<W: Write> Perfetto<'_, W> {
     }
 
     /// The number of a stack; none of one without frames, which readers count as an error.
-    fn callstack(&mut self, seen: Seen) -> Option<u64> {
-        let frames = self.dictionary.stack(seen.stack);
+    fn callstack(&mut self, stack: StackId) -> Option<u64> {
+        let frames = self.dictionary.stack(stack);
         let dictionary = self.dictionary;
         let known = frames
             .iter()
@@ -176,9 +175,9 @@ impl<W: Write> Perfetto<'_, W> {
         if known.is_empty() {
             return None;
         }
-        let StackId(number) = seen.stack;
+        let StackId(number) = stack;
         let iid = u64::from(number) + 1;
-        if self.interned.is_new_stack(seen.stack) {
+        if self.interned.is_new_stack(stack) {
             for &(id, frame) in &known {
                 self.interned.frame(id, frame, sort(frame.kind));
             }
@@ -245,11 +244,10 @@ impl<W: Write> Sink for Perfetto<'_, W> {
             Some(Flow::In(number)) => event.terminating_flow_ids = vec![number],
             None => {}
         }
-        if let Some(seen) = instant.seen
-            && let Some(iid) = self.callstack(seen)
+        if let Some(stack) = instant.stack
+            && let Some(iid) = self.callstack(stack)
         {
             event.callstack_iid = Some(iid);
-            event.callstack_weight = Some(seen.weight_ns as f64);
         }
         self.event(instant.ts_ns, event)
     }

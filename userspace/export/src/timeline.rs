@@ -32,7 +32,7 @@ mod tests;
 use escope_model::{Collection, Life, Loss, Message, ProcId, Run, Sample};
 
 pub use plan::Plan;
-pub use sink::{Arg, Flow, Instant, Seen, Sink, Slice, Value};
+pub use sink::{Arg, Flow, Instant, Sink, Slice, Value};
 pub use teller::Teller;
 pub use tracks::{Track, TrackId, TrackKind};
 

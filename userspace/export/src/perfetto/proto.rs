@@ -133,10 +133,10 @@ pub(crate) struct TrackEvent {
     pub(crate) flow_ids: Vec<u64>,
     #[prost(fixed64, repeated, packed = "false", tag = "48")]
     pub(crate) terminating_flow_ids: Vec<u64>,
+    /// Since v53. Its weight, 57, came later: a reader that does not know a field counts an error,
+    /// so it is an argument only.
     #[prost(uint64, optional, tag = "56")]
     pub(crate) callstack_iid: Option<u64>,
-    #[prost(double, optional, tag = "57")]
-    pub(crate) callstack_weight: Option<f64>,
 }
 
 /// `TrackEvent.Type`.

@@ -129,12 +129,7 @@ impl Reader {
                 .iter()
                 .map(|frame| self.frames[frame].as_str());
             let frames: Vec<&str> = frames.collect();
-            let weight = event.callstack_weight.expect("a stack has a weight");
-            let _ = write!(
-                text,
-                "\n                {weight} ns in {}",
-                frames.join(" > ")
-            );
+            let _ = write!(text, "\n                in {}", frames.join(" > "));
         }
         if let Some(value) = event.counter_value {
             let _ = write!(text, " = {value}");

@@ -72,8 +72,8 @@ pub struct Instant<'a> {
     pub args: &'a [Arg<'a>],
     /// Which other instant it is an end of a flow with.
     pub flow: Option<Flow>,
-    /// Where in the code it was.
-    pub seen: Option<Seen>,
+    /// Where in the code a sample was taken.
+    pub stack: Option<StackId>,
 }
 
 /// An end of a flow. Each has both, with one number from 1.
@@ -83,15 +83,6 @@ pub enum Flow {
     Out(u64),
     /// It ends here.
     In(u64),
-}
-
-/// Where in the code a sample was taken.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen {
-    /// The stack.
-    pub stack: StackId,
-    /// The CPU time that it stands for.
-    pub weight_ns: u64,
 }
 
 /// A name, which is one of few, and its value.

@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use super::mail::{Change, Mail};
 use super::plan::Plan;
-use super::sink::{Arg, Flow, Instant, Seen, Sink, Slice, Value};
+use super::sink::{Arg, Flow, Instant, Sink, Slice, Value};
 use super::tracks::{Names, Track, TrackId};
 use super::{Point, Row};
 use crate::ExportError;
@@ -187,7 +187,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 number,
             ]),
             flow: received.map(|_| Flow::Out(flow)),
-            seen: None,
+            stack: None,
         })?;
         let Some(received_ns) = received else {
             return Ok(());
@@ -207,7 +207,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 number,
             ]),
             flow: Some(Flow::In(flow)),
-            seen: None,
+            stack: None,
         })
     }
 
@@ -244,7 +244,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 ("reason", life.reason.as_deref().map(Value::Unique)),
             ]),
             flow: None,
-            seen: None,
+            stack: None,
         })
     }
 
@@ -256,7 +256,6 @@ impl<'a, S: Sink> Teller<'a, S> {
         let leaf = self.dictionary.stack(sample.stack).first();
         let leaf = leaf.and_then(|&leaf| self.names.function(leaf));
         let scheduler = sample.scheduler.map(|scheduler| scheduler.to_string());
-        let weight_ns = sample.weight_ns;
         self.sink.instant(&Instant {
             track,
             ts_ns: sample.ts_ns,
@@ -264,7 +263,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             name: leaf.unwrap_or("no stack"),
             args: &collect([
                 ("activity", Some(Value::Text(sample.activity.as_str()))),
-                ("weight_ns", Some(Value::Number(weight_ns))),
+                ("weight_ns", Some(Value::Number(sample.weight_ns))),
                 ("cpu", Some(Value::Number(sample.cpu.into()))),
                 ("scheduler", scheduler.as_deref().map(Value::Text)),
                 (
@@ -273,10 +272,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 ),
             ]),
             flow: None,
-            seen: Some(Seen {
-                stack: sample.stack,
-                weight_ns,
-            }),
+            stack: Some(sample.stack),
         })
     }
 
