@@ -31,6 +31,15 @@ def tables(recording):
     db = duckdb.connect()
     for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
+    db.execute("""create view moves as
+        select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
+        where fate <> 'unknown'
+        union all
+        select "to", received_ns, -1, if(received_ns = sent_ns, 2, 0) from messages
+        where received_ns is not null
+        union all
+        select "to", greatest(sent_ns, ts_ns), -1, if(ts_ns <= sent_ns, 2, 0) from messages
+        join lifecycle on proc = "to" and event = 'exit' where fate = 'dropped'""")
     pid = lambda column: f"coalesce((select p.pid from processes p where p.proc = {column}), 'outside')"
 
     def query(sql):
@@ -67,17 +76,10 @@ def tables(recording):
                             having count(*) > 0""" % recording),
         "losses": query("select place, count(*), sum(count) from losses group by 1"),
         "series": query("select metric, count(*), sum(value) from series group by 1"),
+        # How often it changed, and what lies in it in the end.
+        "mailboxes": query(f"select {pid('moves.proc')}, count(*), sum(step) from moves group by 1"),
         "longest mailboxes": query(f"""
-            with moves as (
-                select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
-                where fate <> 'unknown'
-                union all
-                select "to", received_ns, -1, if(received_ns = sent_ns, 2, 0) from messages
-                where received_ns is not null
-                union all
-                select "to", greatest(sent_ns, ts_ns), -1, if(ts_ns <= sent_ns, 2, 0) from messages
-                join lifecycle on proc = "to" and event = 'exit' where fate = 'dropped'
-            ), lengths as (
+            with lengths as (
                 select proc, sum(step) over (partition by proc order by ts, turn
                        rows unbounded preceding) as length from moves
             ) select {pid('lengths.proc')}, max(length), 0 from lengths group by 1"""),
@@ -91,9 +93,10 @@ class Summary:
         self.of = {key: sums() for key in (
             "runs by scheduler", "runs by process", "reductions", "how runs ended", "ends not seen",
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
-            "flows", "life", "reasons", "samples", "depth of stacks", "losses", "series")}
+            "flows", "life", "reasons", "samples", "depth of stacks", "losses", "series",
+            "mailboxes")}
         self.ends = collections.defaultdict(list)
-        self.longest = {}
+        self.longest, self.lengths = {}, {}
 
     def slice(self, path, category, duration, args):
         group, *rest = path
@@ -145,6 +148,8 @@ class Summary:
         if path[-1] == "mailbox":
             pid = pid_of(path)
             self.longest[pid] = max(self.longest.get(pid, 0), value)
+            add(self.of["mailboxes"], (pid,), value - self.lengths.get(pid, 0))
+            self.lengths[pid] = value
         else:
             add(self.of["series"], (path[-1],), value)
 
