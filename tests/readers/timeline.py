@@ -66,6 +66,8 @@ def tables(recording):
         "fates": query("select fate, count(*), 0 from messages group by 1"),
         "flows": query(f"""select {pid('messages."from"')}, {pid('messages."to"')}, count(*), sum(received_ns - sent_ns)
                            from messages where received_ns is not null group by 1, 2"""),
+        "spawned": query(f"""select {pid('lifecycle.other')}, {pid('lifecycle.proc')}, count(*), 0
+                             from lifecycle where event = 'spawn' and other is not null group by 1, 2"""),
         "life": query(f"select {pid('lifecycle.proc')}, event, count(*), sum(ts_ns) from lifecycle group by 1, 2"),
         "reasons": query("select reason, count(*), 0 from lifecycle where reason is not null group by 1"),
         "samples": query(f"""select {pid('samples.proc')}, count(*), sum(weight_ns) from samples
@@ -93,7 +95,7 @@ class Summary:
         self.of = {key: sums() for key in (
             "runs by scheduler", "runs by process", "reductions", "how runs ended", "ends not seen",
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
-            "flows", "life", "reasons", "samples", "depth of stacks", "losses", "series",
+            "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
             "mailboxes")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
@@ -132,11 +134,17 @@ class Summary:
                 add(self.of["received"], key, ts_ns)
                 add(self.of["time in mailboxes"], ("all",), args["in_mailbox_ns"])
             if flow is not None:
-                self.ends[flow].append((name.startswith("receive "), who, ts_ns))
+                self.ends[flow].append((name.startswith("receive "), who, ts_ns, "flows"))
         elif category == "life":
             add(self.of["life"], (who, args["event"]), ts_ns)
+            if flow is not None:
+                assert name == "spawned" and "parent" in args, args
+                self.ends[flow].append((True, who, ts_ns, "spawned"))
             if "reason" in args:
                 add(self.of["reasons"], (args["reason"],))
+        elif category == "spawn":
+            assert args["child"]
+            self.ends[flow].append((False, who, ts_ns, "spawned"))
         elif category == "sample":
             add(self.of["samples"], (who,), args["weight_ns"])
             if depth:
@@ -156,8 +164,9 @@ class Summary:
     def finish(self):
         for ends in self.ends.values():
             assert [end[0] for end in sorted(ends)] == [False, True], ends
-            (_, sender, sent_ns), (_, receiver, received_ns) = sorted(ends)
-            add(self.of["flows"], (sender, receiver), received_ns - sent_ns)
+            (_, sender, sent_ns, sort), (_, receiver, received_ns, same) = sorted(ends)
+            assert sort == same, ends
+            add(self.of[sort], (sender, receiver), received_ns - sent_ns)
         result = {key: {k: [n, int(v)] for k, (n, v) in of.items()} for key, of in self.of.items()}
         result["longest mailboxes"] = {(pid,): [int(n), 0] for pid, n in self.longest.items()}
         return result
@@ -289,15 +298,20 @@ def chrome(path, start_ns):
             ends[event["tid"]] = ns(event["ts"]) + ns(event["dur"])
         elif ph in "sf":
             # It belongs to the instant before it.
-            assert all(event[key] == last[key] for key in ("pid", "tid", "ts", "cat")), event
-            assert (ph == "s") == last["name"].startswith("send "), event
-            assert ph == "s" or event["bp"] == "e"
-            summary.ends[event["id"]].append((ph == "f", pid_of(path_of(last)), ns(event["ts"])))
+            assert all(event[key] == last[key] for key in ("pid", "tid", "ts")), event
+            sort = {"message": "flows", "spawn": "spawned"}[event["cat"]]
+            begins = last["name"].startswith("send ") or last["cat"] == "spawn"
+            assert (ph == "s") == begins and (begins or event["bp"] == "e"), event
+            end = (ph == "f", pid_of(path_of(last)), ns(event["ts"]), sort)
+            summary.ends[event["id"]].append(end)
         elif ph == "i":
             depth, frame = 0, event.get("sf")
             while frame is not None:
                 depth, frame = depth + 1, frames[str(frame)].get("parent")
-            flow = "here" if event["args"].get("fate") == "received" or "from" in event["args"] else None
+            args = event["args"]
+            has_flow = args.get("fate") == "received" or {"from", "child", "parent"} & args.keys()
+            # The end itself comes next.
+            flow = "here" if has_flow else None
             summary.instant(path_of(event), event["cat"], event["name"], ns(event["ts"]),
                             event["args"], flow, depth)
             summary.ends.pop("here", None)

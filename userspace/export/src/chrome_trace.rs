@@ -20,7 +20,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::ExportError;
 use crate::timeline::{
-    Arg, Flow, Head, Instant, Plan, Sink, Slice, Teller, Track, TrackId, TrackKind, Value, whole,
+    Arg, FlowEnd, Head, Instant, Plan, Sink, Slice, Teller, Track, TrackId, TrackKind, Value, whole,
 };
 
 #[cfg(test)]
@@ -327,11 +327,10 @@ impl<W: Write> Sink for ChromeTrace<'_, W> {
         let Place { pid, tid } = self.place(instant.track);
         let sf = instant.stack.and_then(|stack| self.innermost(stack));
         let ts = Some(micros(instant.ts_ns));
-        let cat = Some(instant.category);
         self.write(&Event {
             ph: "i",
             name: instant.name,
-            cat,
+            cat: Some(instant.category),
             pid,
             tid,
             ts,
@@ -340,20 +339,23 @@ impl<W: Write> Sink for ChromeTrace<'_, W> {
             args: Some(Args::Known(instant.args)),
             ..Event::default()
         })?;
-        let (ph, id, bp) = match instant.flow {
-            None => return Ok(()),
-            Some(Flow::Out(id)) => ("s", id, None),
-            Some(Flow::In(id)) => ("f", id, Some("e")),
+        let Some(flow) = instant.flow else {
+            return Ok(());
+        };
+        let (ph, bp) = match flow.end {
+            FlowEnd::Out => ("s", None),
+            FlowEnd::In => ("f", Some("e")),
         };
         // Both ends of a flow have one category and name.
+        let sort = flow.sort.as_str();
         self.write(&Event {
             ph,
-            name: instant.category,
-            cat,
+            name: sort,
+            cat: Some(sort),
             pid,
             tid,
             ts,
-            id: Some(id),
+            id: Some(flow.id),
             bp,
             ..Event::default()
         })

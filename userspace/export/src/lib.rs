@@ -28,6 +28,7 @@
 //! recording and opens no file.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail so"))]
 
 mod axis;
 mod colours;

@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 
 use crate::ExportError;
 use crate::timeline::{
-    Arg, Flow, Head, Instant, Plan, Sink, Slice, Teller, Track, TrackId, TrackKind, Value, whole,
+    Arg, FlowEnd, Head, Instant, Plan, Sink, Slice, Teller, Track, TrackId, TrackKind, Value, whole,
 };
 
 mod intern;
@@ -239,10 +239,11 @@ impl<W: Write> Sink for Perfetto<'_, W> {
     fn instant(&mut self, instant: &Instant<'_>) -> Result<(), ExportError> {
         let what = (instant.category, instant.name);
         let mut event = self.named(instant.track, EventType::Instant, what, instant.args);
-        match instant.flow {
-            Some(Flow::Out(number)) => event.flow_ids = vec![number],
-            Some(Flow::In(number)) => event.terminating_flow_ids = vec![number],
-            None => {}
+        if let Some(flow) = instant.flow {
+            match flow.end {
+                FlowEnd::Out => event.flow_ids = vec![flow.id],
+                FlowEnd::In => event.terminating_flow_ids = vec![flow.id],
+            }
         }
         if let Some(stack) = instant.stack
             && let Some(iid) = self.callstack(stack)

@@ -4,7 +4,7 @@
 //! | track | on it |
 //! |---|---|
 //! | a scheduler | a slice for each run, named by the process |
-//! | a process | a slice for each run, named by the scheduler; an instant for each event of its life, each message that it sent and each that it took out of its mailbox |
+//! | a process | a slice for each run, named by the scheduler; an instant for each event of its life, each process that it spawned, each message that it sent and each that it took out of its mailbox |
 //! | below a process | slices of its collections, the length of its mailbox, its samples |
 //! | a place of loss | slices: between when how much is missing |
 //! | outside of processes | messages whose sender is no process of the node, samples of threads that ran none |
@@ -32,7 +32,7 @@ mod tests;
 use escope_model::{Collection, Life, Loss, Message, ProcId, Run, Sample};
 
 pub use plan::Plan;
-pub use sink::{Arg, Flow, Instant, Sink, Slice, Value};
+pub use sink::{Arg, Flow, FlowEnd, FlowSort, Instant, Sink, Slice, Value};
 pub use teller::Teller;
 pub use tracks::{Track, TrackId, TrackKind};
 

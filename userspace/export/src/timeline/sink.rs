@@ -76,13 +76,44 @@ pub struct Instant<'a> {
     pub stack: Option<StackId>,
 }
 
-/// An end of a flow. Each has both, with one number from 1.
+/// An end of a flow. Each has both, and no other has its number, which is not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub struct Flow {
+    /// What leads from one instant to the other.
+    pub sort: FlowSort,
+    /// Its number.
+    pub id: u64,
+    /// Which end.
+    pub end: FlowEnd,
+}
+
+/// What leads from one instant to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowSort {
+    /// From who sent it to who received it.
+    Message,
+    /// From a parent to its child.
+    Spawn,
+}
+
+/// An end of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowEnd {
     /// It begins here.
-    Out(u64),
+    Out,
     /// It ends here.
-    In(u64),
+    In,
+}
+
+impl FlowSort {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FlowSort::Message => "message",
+            FlowSort::Spawn => "spawn",
+        }
+    }
 }
 
 /// A name, which is one of few, and its value.

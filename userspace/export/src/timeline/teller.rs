@@ -3,19 +3,24 @@
 use std::borrow::Cow;
 
 use escope_model::{
-    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, Run, Sample,
+    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, ProcId, Run,
+    Sample,
 };
 use rustc_hash::FxHashSet;
 
 use super::mail::{Change, Mail};
 use super::plan::Plan;
-use super::sink::{Arg, Flow, Instant, Sink, Slice, Value};
+use super::sink::{Arg, Flow, FlowEnd, FlowSort, Instant, Sink, Slice, Value};
 use super::tracks::{Names, Track, TrackId};
 use super::{Point, Row};
 use crate::ExportError;
 
 /// How much of an exit's reason is in its name; all that is known of it is in an argument.
 const REASON_CHARS: usize = 60;
+
+/// Flows of spawned processes are numbered from here: after all messages, and still exact in a
+/// double, which is what JavaScript has.
+const FIRST_SPAWN: u64 = 1 << 52;
 
 /// Tells rows to a sink, each as it comes.
 ///
@@ -27,6 +32,8 @@ pub struct Teller<'a, S> {
     dictionary: &'a Dictionary,
     declared: FxHashSet<TrackId>,
     mail: Mail,
+    /// How many processes were spawned, to number them.
+    spawned: u64,
 }
 
 impl<'a, S: Sink> Teller<'a, S> {
@@ -40,6 +47,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             dictionary,
             declared: FxHashSet::default(),
             mail: Mail::default(),
+            spawned: 0,
         }
     }
 
@@ -165,7 +173,11 @@ impl<'a, S: Sink> Teller<'a, S> {
         let tag = ("tag", message.tag.as_deref().map(Value::Text));
         let number = ("msg", Some(Value::Number(message.msg)));
         // Numbers of flows begin with 1.
-        let flow = message.msg.wrapping_add(1);
+        let flow = |end| Flow {
+            sort: FlowSort::Message,
+            id: message.msg.wrapping_add(1),
+            end,
+        };
         let received = message.received_ns;
         let fate = match received {
             Some(_) => Fate::Received,
@@ -186,7 +198,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 ("fate", Some(Value::Text(fate.as_str()))),
                 number,
             ]),
-            flow: received.map(|_| Flow::Out(flow)),
+            flow: received.map(|_| flow(FlowEnd::Out)),
             stack: None,
         })?;
         let Some(received_ns) = received else {
@@ -206,7 +218,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 ("in_mailbox_ns", Some(Value::Number(lain_ns))),
                 number,
             ]),
-            flow: Some(Flow::In(flow)),
+            flow: Some(flow(FlowEnd::In)),
             stack: None,
         })
     }
@@ -217,9 +229,14 @@ impl<'a, S: Sink> Teller<'a, S> {
     }
 
     fn life(&mut self, life: &Life) -> Result<(), ExportError> {
+        let flow = match (life.event, life.other) {
+            (LifeEvent::Spawn, Some(parent)) => Some(self.spawn(life, parent)?),
+            _ => None,
+        };
         let track = self.need(TrackId::Process(life.proc))?;
         let event = life.event.as_str();
         let name = match (life.event, &life.name, &life.reason) {
+            (LifeEvent::Spawn, ..) => Cow::from("spawned"),
             (LifeEvent::Exit, _, Some(reason)) => Cow::from(format!("exit: {}", short(reason))),
             (LifeEvent::Register | LifeEvent::Unregister, Some(name), _) => {
                 Cow::from(format!("{event} {name}"))
@@ -243,8 +260,34 @@ impl<'a, S: Sink> Teller<'a, S> {
                 ("name", life.name.as_deref().map(Value::Text)),
                 ("reason", life.reason.as_deref().map(Value::Unique)),
             ]),
-            flow: None,
+            flow,
             stack: None,
+        })
+    }
+
+    /// What a parent did. Returns the end that is at its child.
+    fn spawn(&mut self, life: &Life, parent: ProcId) -> Result<Flow, ExportError> {
+        let track = self.need(TrackId::Process(parent))?;
+        let id = FIRST_SPAWN + self.spawned;
+        self.spawned += 1;
+        let child = self.names.process_in_full(life.proc);
+        self.sink.instant(&Instant {
+            track,
+            ts_ns: life.ts_ns,
+            category: "spawn",
+            name: "spawn",
+            args: &[("child", Value::Text(child))],
+            flow: Some(Flow {
+                sort: FlowSort::Spawn,
+                id,
+                end: FlowEnd::Out,
+            }),
+            stack: None,
+        })?;
+        Ok(Flow {
+            sort: FlowSort::Spawn,
+            id,
+            end: FlowEnd::In,
         })
     }
 

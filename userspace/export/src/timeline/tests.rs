@@ -4,7 +4,7 @@ use escope_model::{Dictionary, Fate, Message, ProcId};
 use proptest::prelude::*;
 
 use super::kit::{Rows, dictionary, message, run, shop};
-use super::{Flow, Instant, Sink, Slice, Teller, Track, TrackId};
+use super::{Flow, FlowEnd, Instant, Sink, Slice, Teller, Track, TrackId};
 use crate::ExportError;
 
 /// Keeps what it is told.
@@ -108,13 +108,13 @@ fn a_flow_has_both_ends_and_only_what_was_received_has_one() {
     let mut flows: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
     for (_, name, _, flow) in &kept.instants {
         match flow {
-            Some(Flow::Out(id)) => flows.entry(*id).or_default().0 += 1,
-            Some(Flow::In(id)) => flows.entry(*id).or_default().1 += 1,
+            Some(flow) if flow.end == FlowEnd::Out => flows.entry(flow.id).or_default().0 += 1,
+            Some(flow) => flows.entry(flow.id).or_default().1 += 1,
             None => assert!(!name.starts_with("receive"), "{name}"),
         }
     }
-    // Of messages 0, 1 and 5.
-    let both = [1, 2, 6].map(|id| (id, (1, 1)));
+    // Of messages 0, 1 and 5, and of a process that was spawned.
+    let both = [1, 2, 6, 1 << 52].map(|id| (id, (1, 1)));
     assert_eq!(flows, BTreeMap::from(both));
     let sent = kept
         .instants
