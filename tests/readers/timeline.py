@@ -116,7 +116,7 @@ class Summary:
             if "before_words" in args:
                 add(self.of["words collected"], ("words",), args["before_words"])
         elif category == "loss":
-            assert group == "Events lost", path
+            assert group == "Lost", path
             add(self.of["losses"], (rest[0],), args["count"])
         else:
             raise AssertionError(f"a slice of {category}")
@@ -278,7 +278,7 @@ def chrome(path, start_ns):
             names[event["pid"]] = event["args"]["name"]
         elif event["name"] == "thread_name":
             threads[event["tid"]] = event["args"]["name"]
-    groups = {"BEAM schedulers", "Events lost", "Outside of processes", "VM"}
+    groups = {"BEAM schedulers", "Lost", "Outside of processes", "VM"}
 
     def path_of(event):
         group = names[event["pid"]]

@@ -200,7 +200,7 @@ impl<'a> Names<'a> {
             TrackId::Metric(_, number) | TrackId::VmMetric(number) => {
                 self.metrics.word(number).to_owned()
             }
-            TrackId::Lost => "Events lost".to_owned(),
+            TrackId::Lost => "Lost".to_owned(),
             TrackId::Loss(number) => self.places.word(number).to_owned(),
             TrackId::Outside => "Outside of processes".to_owned(),
             TrackId::OutsideMessages => "messages from outside".to_owned(),
