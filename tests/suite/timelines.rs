@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use escope_model::{
-    Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
-    Message, MessageKind, ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId,
+    Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
+    LifeEvent, Loss, Message, MessageKind, ProcId, ProcessInfo, Run, Sample, SchedulerId,
+    SchedulerKind, StackId,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -305,6 +306,7 @@ impl Story {
             end_ns: start_ns + (end_ns - start_ns) / 2,
             before_words: cut.is_none().then_some(before),
             after_words: Some(before / 3),
+            kind: Some(CollectionKind::Minor),
             cut,
         });
     }

@@ -31,8 +31,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail so"))]
 
 mod axis;
-mod colours;
 pub mod chrome_trace;
+mod colours;
 mod error;
 pub mod flamegraph;
 pub mod folded;
