@@ -18,22 +18,34 @@
 mod causality;
 mod collections;
 mod delays;
+mod gaps;
 #[cfg(test)]
 mod kit;
 mod left;
 mod mailbox;
+mod merged;
 mod messages;
 mod order;
 mod place;
+pub mod report;
+mod rests;
 mod runs;
 mod since;
+mod spending;
+mod spread;
 mod summary;
+mod worst;
 
 pub use causality::{Clock, Clocks, Moment, Relation, Step};
 pub use collections::{CollectionRow, Collections};
 pub use delays::{Delay, DelayKind, ProcessRuns};
+pub use gaps::Gaps;
 pub use left::StateBits;
+pub use merged::{Happening, Tables};
 pub use messages::{Entry, MessageRow, Messages, Sent};
 pub use order::Reorder;
 pub use runs::{RunRow, Runs};
+pub use spending::{Departures, Spending, Spent, Stretch, WaitsFor};
+pub use spread::Spread;
 pub use summary::{ProcessSummary, SchedulerSummary, Summary};
+pub use worst::Worst;

@@ -1,0 +1,110 @@
+//! The rows of a recording's tables in one order, that of their beginnings.
+
+use std::iter::Peekable;
+
+use escope_model::{Collection, Life, Message, Run};
+
+/// The tables, each in the order of time: `start_ns`, `sent_ns`, `ts_ns`.
+#[derive(Debug)]
+pub struct Tables<R, M, L, C> {
+    /// Runs.
+    pub runs: R,
+    /// Messages.
+    pub messages: M,
+    /// What happened to processes.
+    pub lives: L,
+    /// Garbage collections.
+    pub collections: C,
+}
+
+/// A row of any of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// Of `lifecycle`.
+    Life(Life),
+    /// Of `runs`.
+    Run(Run),
+    /// Of `gc`.
+    Collection(Collection),
+    /// Of `messages`.
+    Message(Message),
+}
+
+impl Happening {
+    /// When it began: nanoseconds since the recording's start.
+    #[must_use]
+    pub fn begin_ns(&self) -> u64 {
+        since_start(match self {
+            Happening::Life(life) => life.ts_ns,
+            Happening::Run(run) => run.start_ns,
+            Happening::Collection(collection) => collection.start_ns,
+            Happening::Message(message) => message.sent_ns,
+        })
+    }
+}
+
+/// A time of a row. What claims to be from before the recording counts as its start.
+pub(crate) fn since_start(ns: i64) -> u64 {
+    u64::try_from(ns).unwrap_or(0)
+}
+
+impl<R, M, L, C, E> Tables<R, M, L, C>
+where
+    R: Iterator<Item = Result<Run, E>>,
+    M: Iterator<Item = Result<Message, E>>,
+    L: Iterator<Item = Result<Life, E>>,
+    C: Iterator<Item = Result<Collection, E>>,
+{
+    /// All rows. Of those that begin at once a spawn comes before a run, and that before
+    /// what it does. Nothing is held but the next row of each table. After an
+    /// error the others go on: who cannot use that stops there.
+    pub fn merged(self) -> impl Iterator<Item = Result<Happening, E>> {
+        Merged {
+            lives: self.lives.peekable(),
+            runs: self.runs.peekable(),
+            collections: self.collections.peekable(),
+            messages: self.messages.peekable(),
+        }
+    }
+}
+
+struct Merged<R: Iterator, M: Iterator, L: Iterator, C: Iterator> {
+    lives: Peekable<L>,
+    runs: Peekable<R>,
+    collections: Peekable<C>,
+    messages: Peekable<M>,
+}
+
+/// When the next row begins; what cannot be read is told at once.
+fn next_ns<T, E>(next: Option<&Result<T, E>>, begin_ns: impl Fn(&T) -> i64) -> Option<i64> {
+    next.map(|row| row.as_ref().map_or(i64::MIN, begin_ns))
+}
+
+impl<R, M, L, C, E> Iterator for Merged<R, M, L, C>
+where
+    R: Iterator<Item = Result<Run, E>>,
+    M: Iterator<Item = Result<Message, E>>,
+    L: Iterator<Item = Result<Life, E>>,
+    C: Iterator<Item = Result<Collection, E>>,
+{
+    type Item = Result<Happening, E>;
+
+    fn next(&mut self) -> Option<Result<Happening, E>> {
+        let nexts = [
+            next_ns(self.lives.peek(), |row| row.ts_ns),
+            next_ns(self.runs.peek(), |row| row.start_ns),
+            next_ns(self.collections.peek(), |row| row.start_ns),
+            next_ns(self.messages.peek(), |row| row.sent_ns),
+        ];
+        let first = nexts.iter().flatten().min()?;
+        match nexts.iter().position(|next| next.as_ref() == Some(first))? {
+            0 => self.lives.next().map(|row| row.map(Happening::Life)),
+            1 => self.runs.next().map(|row| row.map(Happening::Run)),
+            2 => {
+                let next = self.collections.next();
+                next.map(|row| row.map(Happening::Collection))
+            }
+            _ => self.messages.next().map(|row| row.map(Happening::Message)),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Who sent how much to whom, how long that lay, and whose mailbox grew.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use escope_model::{Fate, Life, LifeEvent, Message, MessageKind, ProcId};
+use rustc_hash::FxHashMap;
+
+use super::ReportScope;
+use crate::merged::since_start;
+use crate::rests::became_message;
+use crate::spread::Spread;
+use crate::worst::Worst;
+
+/// Counts by kind of message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PerKind([u64; MessageKind::ALL.len()]);
+
+impl PerKind {
+    /// How many there are of a kind.
+    #[must_use]
+    pub fn of(&self, kind: MessageKind) -> u64 {
+        self.0.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn add(&mut self, kind: MessageKind) {
+        if let Some(count) = self.0.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+}
+
+/// What was sent to one process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// Put into its queue, by kind; signals that never became a message are not counted.
+    pub sent: PerKind,
+    /// How long those that it took out had lain.
+    pub lain_ns: Spread,
+    /// Those that lay there at the end, or when events went missing.
+    pub waiting: u64,
+    /// Those that it never took, since it ended.
+    pub dropped: u64,
+    /// Those of which nobody knows: events are missing. Replies to aliases, DOWN and EXIT
+    /// that were never received are among them; they may have been mere signals.
+    pub unknown: u64,
+}
+
+/// The length of one mailbox, of messages that were seen sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mailbox {
+    /// When the part began.
+    pub at_begin: u64,
+    /// When it ended, or when the process did.
+    pub at_end: u64,
+    /// The most at a time within it.
+    pub peak: u64,
+    length: u64,
+    is_begun: bool,
+    /// Its process ended: nothing lies in it any more.
+    is_ended: bool,
+}
+
+impl Mailbox {
+    fn begin(&mut self) {
+        if !self.is_begun {
+            self.is_begun = true;
+            self.at_begin = self.length;
+            self.peak = self.length;
+        }
+    }
+}
+
+/// A message that lay long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lain {
+    /// It.
+    pub message: Message,
+    /// Whether it was still there at the end: it lay at least so long.
+    pub is_there: bool,
+}
+
+/// All messages.
+#[derive(Debug)]
+pub struct Mail {
+    sent: FxHashMap<ProcId, PerKind>,
+    got: FxHashMap<ProcId, Letters>,
+    boxes: FxHashMap<ProcId, Mailbox>,
+    /// When messages are taken out, and whose they are.
+    leaves: BinaryHeap<Reverse<(u64, ProcId)>>,
+    /// The messages that lay longest, by nanoseconds.
+    pub longest: Worst<Lain>,
+    /// All that were sent, by kind.
+    pub kinds: PerKind,
+    /// Those of them without a process of this node as sender: from ports, timers, other
+    /// nodes, the VM itself.
+    pub from_outside: u64,
+}
+
+impl Mail {
+    pub(super) fn new(scope: &ReportScope<'_>) -> Mail {
+        Mail {
+            sent: FxHashMap::default(),
+            got: FxHashMap::default(),
+            boxes: FxHashMap::default(),
+            leaves: BinaryHeap::new(),
+            longest: Worst::new(scope.worst),
+            kinds: PerKind::default(),
+            from_outside: 0,
+        }
+    }
+
+    /// How much each process sent, in no order.
+    pub fn senders(&self) -> impl Iterator<Item = (ProcId, &PerKind)> {
+        self.sent.iter().map(|(&proc, of)| (proc, of))
+    }
+
+    /// What each process got, in no order.
+    pub fn receivers(&self) -> impl Iterator<Item = (ProcId, &Letters)> {
+        self.got.iter().map(|(&proc, of)| (proc, of))
+    }
+
+    /// The mailboxes in which anything lay, in no order.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (ProcId, &Mailbox)> {
+        self.boxes.iter().map(|(&proc, of)| (proc, of))
+    }
+
+    /// Messages that were taken out until then are gone.
+    pub(super) fn advance(&mut self, to_ns: u64, scope: &ReportScope<'_>) {
+        while let Some(&Reverse((at_ns, to))) = self.leaves.peek()
+            && at_ns <= to_ns
+        {
+            self.leaves.pop();
+            if let Some(mailbox) = self.boxes.get_mut(&to) {
+                if at_ns >= scope.since_ns {
+                    mailbox.begin();
+                }
+                mailbox.length = mailbox.length.saturating_sub(1);
+            }
+        }
+    }
+
+    pub(super) fn on_life(&mut self, life: &Life) {
+        if life.event == LifeEvent::Exit {
+            let mailbox = self.boxes.entry(life.proc).or_default();
+            mailbox.length = 0;
+            mailbox.is_ended = true;
+        }
+    }
+
+    pub(super) fn add(&mut self, message: &Message, scope: &ReportScope<'_>) {
+        let sent_ns = since_start(message.sent_ns);
+        let received_ns = message.received_ns.map(|ns| since_start(ns).max(sent_ns));
+        let is_message = became_message(message);
+        if is_message && message.fate != Fate::Unknown && (scope.wanted)(message.to) {
+            self.put(message.to, sent_ns, received_ns, scope);
+        }
+        if !scope.contains(sent_ns) {
+            return;
+        }
+        if let Some(from) = message
+            .from
+            .filter(|&from| is_message && (scope.wanted)(from))
+        {
+            self.sent.entry(from).or_default().add(message.kind);
+        }
+        if is_message && scope.wants_either(message.from, message.to) {
+            self.kinds.add(message.kind);
+            self.from_outside += u64::from(message.from.is_none());
+            let is_there = received_ns.is_none() && message.fate == Fate::Waiting;
+            if let Some(end_ns) = received_ns.or(is_there.then_some(scope.until_ns)) {
+                self.longest.add(end_ns.saturating_sub(sent_ns), || Lain {
+                    message: message.clone(),
+                    is_there,
+                });
+            }
+        }
+        if (scope.wanted)(message.to) {
+            let letters = self.got.entry(message.to).or_default();
+            if is_message {
+                letters.sent.add(message.kind);
+            }
+            match (received_ns, message.fate) {
+                (Some(received_ns), _) => letters.lain_ns.add(received_ns - sent_ns),
+                (None, Fate::Dropped) => letters.dropped += 1,
+                (None, Fate::Unknown | Fate::Received) => letters.unknown += 1,
+                (None, Fate::Waiting) => letters.waiting += 1,
+            }
+        }
+    }
+
+    fn put(&mut self, to: ProcId, ns: u64, received_ns: Option<u64>, scope: &ReportScope<'_>) {
+        let mailbox = self.boxes.entry(to).or_default();
+        if ns >= scope.since_ns {
+            mailbox.begin();
+        }
+        if mailbox.is_ended {
+            return;
+        }
+        mailbox.length += 1;
+        mailbox.peak = mailbox.peak.max(mailbox.length);
+        if let Some(received_ns) = received_ns {
+            self.leaves.push(Reverse((received_ns, to)));
+        }
+    }
+
+    pub(super) fn finish(&mut self, scope: &ReportScope<'_>) {
+        self.advance(scope.until_ns.saturating_sub(1), scope);
+        for mailbox in self.boxes.values_mut() {
+            mailbox.begin();
+            mailbox.at_end = mailbox.length;
+        }
+    }
+}

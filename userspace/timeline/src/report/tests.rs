@@ -1,0 +1,286 @@
+//! Reports against what a brute-force look at all rows says.
+
+mod calls;
+mod kit;
+
+use std::collections::BTreeMap;
+
+use escope_model::{Fate, LeftAs, LifeEvent, MessageKind, ProcId};
+use proptest::prelude::*;
+
+use self::kit::{ALL, collection, life, message, report, run, scope};
+use super::ReportScope;
+use crate::delays::{DelayKind, ProcessRuns};
+use crate::gaps::Gaps;
+use crate::merged::Happening;
+use crate::rests::became_message;
+use crate::runs::RunRow;
+use crate::spread::Spread;
+
+const A: ProcId = ProcId(1);
+const B: ProcId = ProcId(2);
+
+#[test]
+fn messages_are_counted_by_who_and_by_kind() {
+    let rows = [
+        message(A, B, MessageKind::Call, 10, Some(15)),
+        message(B, A, MessageKind::Reply, 20, Some(21)),
+        message(A, B, MessageKind::Cast, 30, None),
+        Happening::Message(escope_model::Message {
+            from: None,
+            fate: Fate::Dropped,
+            ..kit::row(A, B, MessageKind::Timeout, 40, None)
+        }),
+    ];
+    let report = report(&rows, &scope(100));
+    let of = |proc| *report.mail.senders().find(|(it, _)| *it == proc).unwrap().1;
+    assert_eq!((of(A).sum(), of(A).of(MessageKind::Call)), (2, 1));
+    assert_eq!(of(B).of(MessageKind::Reply), 1);
+    let mut receivers = report.mail.receivers();
+    let got = receivers.find(|(it, _)| *it == B).unwrap().1;
+    assert_eq!((got.sent.sum(), got.waiting, got.dropped), (3, 1, 1));
+    assert_eq!((got.lain_ns.count(), got.lain_ns.max()), (1, 5));
+    assert_eq!((report.mail.kinds.sum(), report.mail.from_outside), (4, 1));
+    let longest: Vec<_> = report.mail.longest.iter().collect();
+    let told: Vec<_> = longest.iter().map(|(ns, it)| (*ns, it.is_there)).collect();
+    assert_eq!(told, [(70, true), (5, false), (1, false)]);
+}
+
+#[test]
+fn a_signal_that_never_became_a_message_is_none() {
+    let unknown = |kind| {
+        Happening::Message(escope_model::Message {
+            fate: Fate::Unknown,
+            ..kit::row(A, B, kind, 10, None)
+        })
+    };
+    let rows = [unknown(MessageKind::Down), unknown(MessageKind::Cast)];
+    let report = report(&rows, &scope(100));
+    assert_eq!(report.mail.kinds.sum(), 1);
+    let (_, letters) = report.mail.receivers().next().unwrap();
+    assert_eq!((letters.sent.sum(), letters.unknown), (1, 2));
+    assert_eq!(report.mail.mailboxes().count(), 0);
+}
+
+#[test]
+fn a_mailbox_that_begins_with_something_and_ends_with_more_has_grown() {
+    let rows = [
+        message(A, B, MessageKind::Cast, 10, Some(60)),
+        message(A, B, MessageKind::Cast, 20, Some(30)),
+        message(A, B, MessageKind::Cast, 52, None),
+        message(A, B, MessageKind::Cast, 54, None),
+        message(A, A, MessageKind::Cast, 55, None),
+        life(A, LifeEvent::Exit, 58, None),
+        message(A, A, MessageKind::Cast, 59, None),
+    ];
+    let scope = ReportScope {
+        since_ns: 50,
+        ..scope(100)
+    };
+    let report = report(&rows, &scope);
+    let of = |proc| {
+        *report
+            .mail
+            .mailboxes()
+            .find(|(it, _)| *it == proc)
+            .unwrap()
+            .1
+    };
+    let told = |proc| (of(proc).at_begin, of(proc).peak, of(proc).at_end);
+    assert_eq!(told(B), (1, 3, 2));
+    assert_eq!(told(A), (0, 1, 0));
+}
+
+#[test]
+fn collections_count_where_they_began_and_as_long_as_they_lay_within() {
+    let rows = [
+        collection(A, 10, 60),
+        collection(A, 70, 75),
+        collection(B, 90, 150),
+    ];
+    let scope = ReportScope {
+        since_ns: 50,
+        ..scope(100)
+    };
+    let report = report(&rows, &scope);
+    let of = |proc| {
+        report
+            .pauses
+            .processes()
+            .find(|(it, _)| *it == proc)
+            .unwrap()
+            .1
+            .clone()
+    };
+    assert_eq!((of(A).collecting_ns, of(A).took_ns.count()), (15, 1));
+    assert_eq!((of(B).collecting_ns, of(B).took_ns.max()), (10, 60));
+    assert_eq!(report.pauses.all.took_ns.count(), 2);
+    assert_eq!(report.pauses.longest.iter().next().unwrap().1.proc, B);
+}
+
+#[test]
+fn lives_are_told_by_parent_reason_and_length() {
+    let rows = [
+        life(B, LifeEvent::Spawn, 10, Some(A)),
+        life(B, LifeEvent::Exit, 30, None),
+        life(A, LifeEvent::Exit, 40, None),
+    ];
+    let report = report(&rows, &scope(100));
+    let of = |proc| {
+        *report
+            .lives
+            .processes()
+            .find(|(it, _)| *it == proc)
+            .unwrap()
+            .1
+    };
+    assert_eq!((of(B).lived_ns(), of(B).parent), (Some(20), Some(A)));
+    assert_eq!((of(A).lived_ns(), of(A).children), (None, 1));
+    assert_eq!((report.lives.spawned, report.lives.ended), (1, 2));
+    assert_eq!(report.lives.reasons().next().unwrap().1, 2);
+}
+
+#[test]
+fn only_what_is_wanted_counts() {
+    let rows = [
+        message(A, B, MessageKind::Cast, 10, Some(15)),
+        message(A, ProcId(3), MessageKind::Cast, 11, Some(15)),
+        run(A, 0, 20, LeftAs::Waiting),
+        run(B, 30, 40, LeftAs::Waiting),
+    ];
+    let wanted = |proc| proc == B;
+    let scope = ReportScope {
+        wanted: &wanted,
+        ..scope(100)
+    };
+    let report = report(&rows, &scope);
+    assert_eq!(report.mail.kinds.sum(), 1);
+    assert_eq!(report.mail.senders().count(), 0);
+    assert_eq!(report.work.processes().count(), 1);
+}
+
+/// Runs of few processes that do not overlap, and messages.
+fn rows() -> impl Strategy<Value = Vec<Happening>> {
+    let runs = prop::collection::vec((0..3u32, 0..12i64, 0..12i64, 0..6usize), 0..20);
+    let messages = prop::collection::vec(
+        (0..4u32, 0..3u32, 0..6usize, 0..150i64, 0..80i64, 0..4usize),
+        0..30,
+    );
+    (runs, messages).prop_map(|(runs, messages)| {
+        let mut rows = Vec::new();
+        let mut now = [0; 3];
+        for (proc, idle, busy, left) in runs {
+            let now = &mut now[proc as usize];
+            let start = *now + idle;
+            *now = start + busy;
+            let mut row = kit::run_row(ProcId(proc), start, *now);
+            row.left_as = LeftAs::ALL.get(left).copied();
+            rows.push(Happening::Run(row));
+        }
+        for (from, to, kind, sent, lay, fate) in messages {
+            let kind = MessageKind::ALL[kind];
+            let fate = Fate::ALL[fate];
+            let received = (fate == Fate::Received).then_some(sent + lay);
+            let mut row = kit::row(ProcId(from), ProcId(to), kind, sent, received);
+            row.from = (from < 3).then_some(ProcId(from));
+            row.fate = fate;
+            rows.push(Happening::Message(row));
+        }
+        rows.sort_by_key(|row| (row.begin_ns(), matches!(row, Happening::Message(_))));
+        rows
+    })
+}
+
+fn gaps() -> impl Strategy<Value = Gaps> {
+    let spans = prop::collection::vec((0..150u64, 1..20u64), 0..3);
+    spans.prop_map(|spans| Gaps::of(spans.iter().map(|&(at, took)| (at, at + took)).collect()))
+}
+
+/// Time in run queues and the like by looking at all runs of a process at once.
+fn delays(rows: &[Happening], proc: ProcId, gaps: &Gaps) -> BTreeMap<DelayKind, Spread> {
+    let runs: Vec<RunRow<ProcId>> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Happening::Run(run) if run.proc == proc => Some(RunRow {
+                who: proc,
+                scheduler: run.scheduler,
+                start_ns: run.start_ns as u64,
+                end_ns: run.end_ns as u64,
+                at: None,
+                reductions: run.reductions,
+                left_as: run.left_as,
+                cut: run.cut,
+            }),
+            _ => None,
+        })
+        .collect();
+    let enqueued_ns: Vec<u64> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Happening::Message(it) if it.to == proc && became_message(it) => {
+                Some(it.sent_ns as u64)
+            }
+            _ => None,
+        })
+        .collect();
+    let mut all: BTreeMap<DelayKind, Spread> = BTreeMap::new();
+    let seen = ProcessRuns {
+        runs: &runs,
+        enqueued_ns: &enqueued_ns,
+        gaps_ns: gaps.spans(),
+    };
+    for delay in seen.delays() {
+        let took_ns = delay.end_ns - delay.start_ns;
+        all.entry(delay.kind).or_default().add(took_ns);
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn rows_that_come_by_tell_the_delays_of_all_rows(rows in rows(), gaps in gaps()) {
+        let scope = ReportScope { gaps, ..scope(10_000) };
+        let report = report(&rows, &scope);
+        for (proc, work) in report.work.processes() {
+            let delays = delays(&rows, proc, &scope.gaps);
+            let of = |kind| delays.get(&kind).cloned().unwrap_or_default();
+            prop_assert_eq!(&work.queued_ns, &of(DelayKind::RunQueue));
+            prop_assert_eq!(&work.woken_ns, &of(DelayKind::Woken));
+            prop_assert_eq!(&work.unknown_ns, &of(DelayKind::Unknown));
+        }
+        let running: u64 = report.work.schedulers().map(|(_, it)| it.running_ns).sum();
+        let of_all: u64 = report.work.processes().map(|(_, it)| it.running_ns).sum();
+        prop_assert_eq!(running, of_all);
+    }
+
+    #[test]
+    fn mailboxes_are_as_long_as_what_lies_in_them(
+        rows in rows(),
+        since_ns in 0..100u64,
+        length_ns in 1..200u64,
+    ) {
+        let until_ns = since_ns + length_ns;
+        let scope = ReportScope { since_ns, ..scope(until_ns) };
+        let report = report(&rows, &scope);
+        for proc in ALL {
+            // Who lies there at an instant, after all that happens at it.
+            let length = |ns: u64| rows.iter().filter(|row| matches!(row, Happening::Message(it)
+                if it.to == proc && it.fate != Fate::Unknown
+                    && it.sent_ns as u64 <= ns && it.sent_ns < until_ns as i64
+                    && it.received_ns.is_none_or(|at| at as u64 > ns))).count() as u64;
+            let mailbox = report.mail.mailboxes().find(|(it, _)| *it == proc);
+            let mailbox = mailbox.map(|(_, it)| *it).unwrap_or_default();
+            prop_assert_eq!(mailbox.at_end, length(until_ns - 1));
+            let begin = if since_ns == 0 { 0 } else { length(since_ns - 1) };
+            prop_assert_eq!(mailbox.at_begin, begin);
+            let peak = (since_ns..until_ns).map(length).max().unwrap_or(0).max(begin);
+            prop_assert!(mailbox.peak >= peak, "{} {}", mailbox.peak, peak);
+            // Within an instant there may be more than at its end, if they came and went in it.
+            let sent = |ns: u64| rows.iter().filter(|row| matches!(row, Happening::Message(it)
+                if it.to == proc && it.sent_ns as u64 == ns && it.received_ns == Some(it.sent_ns)))
+                .count() as u64;
+            let most = (since_ns..until_ns).map(|ns| length(ns) + sent(ns)).max().unwrap_or(0);
+            prop_assert!(mailbox.peak <= most.max(begin));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How schedulers were used, and who waited for one.
+
+use std::collections::BTreeMap;
+
+use escope_model::{Message, ProcId, Run, SchedulerId, SchedulerKind};
+use rustc_hash::FxHashMap;
+
+use super::ReportScope;
+use crate::delays::DelayKind;
+use crate::merged::since_start;
+use crate::rests::Rest;
+use crate::spread::Spread;
+
+/// What one scheduler did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SchedulerWork {
+    /// Runs of processes that began on it.
+    pub runs: u64,
+    /// For how long it ran processes. The rest of the time it ran ports, looked for work,
+    /// or slept, which runs do not tell.
+    pub running_ns: u64,
+    /// Reductions of the runs whose end was seen.
+    pub reductions: u64,
+    /// Runs of which an end was not seen.
+    pub cut: u64,
+}
+
+/// What one process did, and what it waited for to do it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessWork {
+    /// Runs that began.
+    pub runs: u64,
+    /// For how long it ran.
+    pub running_ns: u64,
+    /// Reductions of the runs whose end was seen.
+    pub reductions: u64,
+    /// How long it was ready and no scheduler ran it, each time.
+    pub queued_ns: Spread,
+    /// How long it waited until a timeout or the like woke it, and then for a scheduler: what
+    /// of it was which is not known.
+    pub woken_ns: Spread,
+    /// Times between runs of which it is not known what it waited for.
+    pub unknown_ns: Spread,
+    /// How often it ran on another normal scheduler than the last time.
+    pub moved: u64,
+}
+
+/// Runs, and the time between them.
+#[derive(Debug, Default)]
+pub struct Work {
+    schedulers: BTreeMap<SchedulerId, SchedulerWork>,
+    processes: FxHashMap<ProcId, ProcessWork>,
+    rests: FxHashMap<ProcId, Rest>,
+}
+
+impl Work {
+    /// By scheduler, normal ones first.
+    pub fn schedulers(&self) -> impl Iterator<Item = (SchedulerId, &SchedulerWork)> {
+        self.schedulers.iter().map(|(&id, of)| (id, of))
+    }
+
+    /// By process, in no order.
+    pub fn processes(&self) -> impl Iterator<Item = (ProcId, &ProcessWork)> {
+        self.processes.iter().map(|(&proc, of)| (proc, of))
+    }
+
+    pub(super) fn on_message(&mut self, message: &Message) {
+        if let Some(rest) = self.rests.get_mut(&message.to) {
+            rest.on_message(message);
+        }
+    }
+
+    pub(super) fn on_run(&mut self, run: &Run, scope: &ReportScope<'_>) {
+        if !(scope.wanted)(run.proc) {
+            return;
+        }
+        let before = self.rests.insert(run.proc, Rest::after(run));
+        let start_ns = since_start(run.start_ns);
+        let end_ns = since_start(run.end_ns).max(start_ns);
+        if end_ns < scope.since_ns {
+            return;
+        }
+        let is_within = scope.contains(start_ns);
+        let running_ns = scope.clip(start_ns, end_ns);
+        let reductions = u64::from(run.reductions.unwrap_or(0));
+        let process = self.processes.entry(run.proc).or_default();
+        let scheduler = self.schedulers.entry(run.scheduler).or_default();
+        process.running_ns += running_ns;
+        scheduler.running_ns += running_ns;
+        if !is_within {
+            return;
+        }
+        process.runs += 1;
+        scheduler.runs += 1;
+        process.reductions += reductions;
+        scheduler.reductions += reductions;
+        scheduler.cut += u64::from(run.cut.is_some());
+        let Some(before) = before else { return };
+        let is_normal = |id: SchedulerId| id.kind == SchedulerKind::Normal;
+        let was = before.scheduler();
+        let moved = was != run.scheduler && is_normal(was) && is_normal(run.scheduler);
+        process.moved += u64::from(moved);
+        for delay in before.until_run(run, &scope.gaps) {
+            let took_ns = delay.end_ns - delay.start_ns;
+            match delay.kind {
+                DelayKind::RunQueue => process.queued_ns.add(took_ns),
+                DelayKind::Woken => process.woken_ns.add(took_ns),
+                DelayKind::Unknown => process.unknown_ns.add(took_ns),
+                DelayKind::Waiting | DelayKind::Suspended | DelayKind::Dirty => {}
+            }
+        }
+    }
+}
