@@ -22,8 +22,20 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads a recording. Damage is told on stderr; what can be read is used.
+    /// Reads a recording of which something must pass the filter. Damage is told on stderr;
+    /// what can be read is used.
     pub(crate) fn open(
+        path: &Path,
+        args: &FilterArgs,
+        include_idle: bool,
+    ) -> anyhow::Result<Loaded> {
+        let loaded = Loaded::open_any(path, args, include_idle)?;
+        loaded.require_samples(args)?;
+        Ok(loaded)
+    }
+
+    /// The same where samples are not all that counts.
+    pub(crate) fn open_any(
         path: &Path,
         args: &FilterArgs,
         include_idle: bool,
@@ -50,14 +62,6 @@ impl Loaded {
         for problem in rows.problems() {
             say!("escope-bpf: warning: {problem}");
         }
-        if tally.total(&dictionary).samples == 0
-            && (args.process.is_some() || args.module.is_some())
-        {
-            return Err(Failure::failed(
-                "no sample passes this filter: `report` without it lists the processes and modules",
-            )
-            .into());
-        }
         // A recording that lacks its end covers what it has.
         let whole = manifest
             .ended
@@ -72,6 +76,18 @@ impl Loaded {
             tally,
             duration_ns: (until - from) as u64,
         })
+    }
+
+    /// Fails if a filter leaves no sample.
+    pub(crate) fn require_samples(&self, args: &FilterArgs) -> anyhow::Result<()> {
+        let is_filtered = args.process.is_some() || args.module.is_some();
+        if is_filtered && self.tally.total(&self.dictionary).samples == 0 {
+            return Err(Failure::failed(
+                "no sample passes this filter: `report` without it lists the processes and modules",
+            )
+            .into());
+        }
+        Ok(())
     }
 
     /// What was recorded, for a title.

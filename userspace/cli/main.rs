@@ -11,6 +11,7 @@
 mod args;
 mod check;
 mod completions;
+mod coverage;
 mod doctor;
 mod export;
 mod failure;
@@ -23,6 +24,7 @@ mod query;
 mod record;
 mod report;
 mod say;
+mod section;
 mod snapshot;
 mod summary;
 mod tables;

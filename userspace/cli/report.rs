@@ -1,4 +1,11 @@
-//! `report`: who spent the time.
+//! `report`: who spent the time, and what events add up to.
+
+mod calls;
+mod collections;
+mod events;
+mod lives;
+mod mail;
+mod schedulers;
 
 use escope_profile::{Limits, Report, ReportOptions};
 use escope_recording::Manifest;
@@ -7,10 +14,11 @@ use serde_json::{Map, Value};
 use crate::args::{ReportArgs, ReportFormat};
 use crate::load::Loaded;
 use crate::output::{self, Content};
+use crate::section::Section;
 use crate::tables;
 
 pub(crate) fn run(args: ReportArgs) -> anyhow::Result<()> {
-    let loaded = Loaded::open(&args.recording, &args.filter, true)?;
+    let loaded = Loaded::open_any(&args.recording, &args.filter, true)?;
     let report = Report::build(
         &loaded.tally,
         &loaded.dictionary,
@@ -19,21 +27,25 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<()> {
             duration_ns: Some(loaded.duration_ns),
         },
     );
+    let events = events::sections(&args, &loaded)?;
+    if events.is_empty() {
+        loaded.require_samples(&args.filter)?;
+    }
     let content = match args.format {
         ReportFormat::Table => Content::Text,
         ReportFormat::Json => Content::Json,
     };
     output::write_to(None, content, |out| match args.format {
-        ReportFormat::Table => tables::write(&report, &loaded.manifest, out),
+        ReportFormat::Table => tables::write(&report, &events, &loaded.manifest, out),
         ReportFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &json(&report, &loaded.manifest)?)?;
+            serde_json::to_writer_pretty(&mut *out, &json(&report, &events, &loaded.manifest)?)?;
             Ok(writeln!(out)?)
         }
     })
 }
 
 /// The report's tables, with what the recording says of itself beside them.
-fn json(report: &Report, manifest: &Manifest) -> serde_json::Result<Value> {
+fn json(report: &Report, events: &[Section], manifest: &Manifest) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(report)?;
     let mut about = Map::new();
     for (name, part) in [
@@ -48,6 +60,10 @@ fn json(report: &Report, manifest: &Manifest) -> serde_json::Result<Value> {
     }
     if let Some(object) = value.as_object_mut() {
         object.insert("recording".to_owned(), Value::Object(about));
+        if !events.is_empty() {
+            let sections = events.iter().map(|it| (it.key.to_owned(), it.json()));
+            object.insert("events".to_owned(), sections.collect());
+        }
     }
     Ok(value)
 }

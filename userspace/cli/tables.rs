@@ -6,6 +6,7 @@ use escope_profile::{Report, Top};
 use escope_recording::Manifest;
 
 use crate::printable::one_line;
+use crate::section::Section;
 use crate::summary::bytes;
 use crate::time;
 
@@ -14,6 +15,7 @@ const NAME_WIDTH: usize = 56;
 /// Prints every section that has something to say.
 pub(crate) fn write(
     report: &Report,
+    events: &[Section],
     manifest: &Manifest,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -23,6 +25,9 @@ pub(crate) fn write(
     modules(report, out)?;
     native(report, out)?;
     whole(report, out)?;
+    for section in events {
+        section.write(out)?;
+    }
     tail(manifest, out)
 }
 
@@ -133,7 +138,7 @@ fn section<T>(
     Ok(())
 }
 
-fn line(out: &mut dyn Write, name: &str, cells: Vec<String>) -> anyhow::Result<()> {
+pub(crate) fn line(out: &mut dyn Write, name: &str, cells: Vec<String>) -> anyhow::Result<()> {
     let name = one_line(name);
     let width = name.chars().count();
     match NAME_WIDTH.checked_sub(width) {
@@ -237,6 +242,6 @@ fn tail(manifest: &Manifest, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

@@ -2,6 +2,7 @@
 
 mod chart;
 mod facts;
+mod process;
 mod sequence;
 mod story;
 
@@ -14,6 +15,7 @@ use escope_timeline::{ProcessSummary, Summary};
 use serde_json::json;
 
 use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
+use crate::coverage::name;
 use crate::failure::Failure;
 use crate::load::range;
 use crate::output::{self, Content};
@@ -36,7 +38,7 @@ pub(crate) fn run(args: TimelineArgs) -> anyhow::Result<()> {
         return chart::draw(&recording, &dictionary, range, &args);
     }
     if let Some(wanted) = &args.process {
-        return story::tell(&recording, &dictionary, range, wanted, &args);
+        return process::tell(&recording, &dictionary, range, wanted, &args);
     }
     let summary = Summary::of(
         recording.runs(range)?,
@@ -74,12 +76,6 @@ fn key(of: &ProcessSummary, by: TimelineSort) -> u64 {
         TimelineSort::Mailbox => of.mailbox_max,
         TimelineSort::Gc => of.collecting_ns,
     }
-}
-
-/// What to call a process.
-fn name(dictionary: &Dictionary, proc: ProcId) -> String {
-    let process = dictionary.process(proc);
-    process.map_or_else(|| format!("process {}", proc.0), |it| it.display_name())
 }
 
 fn table(

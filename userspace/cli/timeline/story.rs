@@ -1,243 +1,205 @@
-//! One process, event by event.
+//! Some processes, event by event: each in the order of time, none held but those that
+//! are under way.
 
-use escope_model::{Dictionary, Fate, LifeEvent, ProcId};
-use escope_recording::{Recording, TimeRange};
+use std::collections::BTreeMap;
+
+use escope_model::{Collection, Dictionary, Fate, FrameId, Life, LifeEvent, Message, ProcId, Run};
+use escope_timeline::Happening;
 use serde_json::{Value, json};
 
-use super::facts::{is_called, place};
-use super::name;
-use crate::args::{TimelineArgs, TimelineFormat};
-use crate::failure::Failure;
-use crate::output::{self, Content};
-use crate::printable::one_line;
+use crate::coverage::{name, sender};
 use crate::time;
 
-/// Something that happened to it.
-struct Event {
-    at_ns: i64,
-    text: String,
-    value: Value,
+/// Something that happened to one of them.
+#[derive(Debug)]
+pub(super) enum Event {
+    Ran(Run),
+    Sent(Message),
+    /// It took a message out, or what else became of it.
+    Got(Message),
+    Lived(Life),
+    Collected(Collection),
 }
 
-/// Prints what happened to the processes of a name.
-pub(super) fn tell(
-    recording: &Recording,
-    dictionary: &Dictionary,
-    range: TimeRange,
-    wanted: &str,
-    args: &TimelineArgs,
-) -> anyhow::Result<()> {
-    let is_it = |proc: ProcId| {
-        let process = dictionary.process(proc);
-        process.is_some_and(|process| is_called(process, wanted))
-    };
-    let mut events = Vec::new();
-    runs(recording, dictionary, range, &is_it, &mut events)?;
-    messages(recording, dictionary, range, &is_it, &mut events)?;
-    lives(recording, dictionary, range, &is_it, &mut events)?;
-    collections(recording, dictionary, range, &is_it, &mut events)?;
-    events.sort_by_key(|event| event.at_ns);
-    if events.is_empty() {
-        return Err(Failure::failed(format!(
-            "nothing is told of {wanted}: give a registered name, a label, a pid <0.N.S> or an \
-             initial call; `timeline` without --process lists them"
-        ))
-        .into());
-    }
-    if args.format == Some(TimelineFormat::Json) {
-        return output::write_to(None, Content::Json, |out| {
-            let values: Vec<&Value> = events.iter().map(|event| &event.value).collect();
-            serde_json::to_writer_pretty(&mut *out, &values)?;
-            Ok(writeln!(out)?)
-        });
-    }
-    output::write_to(None, Content::Text, |out| {
-        for event in events.iter().take(args.rows) {
-            let at = event.at_ns as f64 / 1e9;
-            writeln!(out, "{at:>14.6} s  {}", one_line(&event.text))?;
+/// Passes on the events of processes in the order of their times. Messages that they take
+/// later than others were sent to them wait here for their turn.
+pub(super) fn events<E>(
+    rows: impl Iterator<Item = Result<Happening, E>>,
+    since_ns: u64,
+    is_it: &dyn Fn(ProcId) -> bool,
+    mut tell: impl FnMut(i64, Event) -> anyhow::Result<()>,
+) -> anyhow::Result<()>
+where
+    anyhow::Error: From<E>,
+{
+    let mut waiting: BTreeMap<(i64, u64), Message> = BTreeMap::new();
+    for row in rows {
+        let row = row?;
+        let begin_ns = i64::try_from(row.begin_ns()).unwrap_or(i64::MAX);
+        while let Some(first) = waiting.first_entry()
+            && first.key().0 <= begin_ns
+        {
+            let at_ns = first.key().0;
+            tell(at_ns, Event::Got(first.remove()))?;
         }
-        if events.len() > args.rows {
-            writeln!(out, "and {} more: -n shows them", events.len() - args.rows)?;
+        if row.begin_ns() < since_ns {
+            continue;
         }
-        Ok(())
+        match row {
+            Happening::Run(run) if is_it(run.proc) => tell(begin_ns, Event::Ran(run))?,
+            Happening::Collection(it) if is_it(it.proc) => tell(begin_ns, Event::Collected(it))?,
+            Happening::Life(life) if is_it(life.proc) || life.other.is_some_and(is_it) => {
+                tell(begin_ns, Event::Lived(life))?;
+            }
+            Happening::Message(message) => {
+                let is_here = is_it(message.to);
+                if message.from.is_some_and(is_it) {
+                    tell(begin_ns, Event::Sent(message.clone()))?;
+                }
+                if is_here {
+                    let at_ns = message.received_ns.map_or(begin_ns, |ns| ns.max(begin_ns));
+                    waiting.insert((at_ns, message.msg), message);
+                }
+            }
+            _ => {}
+        }
+    }
+    for ((at_ns, _), message) in waiting {
+        tell(at_ns, Event::Got(message))?;
+    }
+    Ok(())
+}
+
+/// Function and line.
+pub(super) fn place(dictionary: &Dictionary, at: Option<FrameId>) -> Option<String> {
+    let frame = dictionary.frame(at?)?;
+    Some(match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!("{} {file}:{line}", frame.name()),
+        _ => frame.name(),
     })
 }
 
-fn runs(
-    recording: &Recording,
-    dictionary: &Dictionary,
-    range: TimeRange,
-    is_it: &dyn Fn(ProcId) -> bool,
-    events: &mut Vec<Event>,
-) -> anyhow::Result<()> {
-    for run in recording.runs(range)? {
-        let run = run?;
-        if !is_it(run.proc) {
-            continue;
-        }
-        let ran_ns = run.end_ns.saturating_sub(run.start_ns).max(0);
-        let left = run.left_as.map_or("unseen", |left| left.as_str());
-        let at = place(dictionary, run.at);
-        let seen = run.cut.map_or("", |_| " (not all of it was seen)");
-        let used = run
-            .reductions
-            .map_or_else(|| "?".to_owned(), |used| used.to_string());
-        events.push(Event {
-            at_ns: run.start_ns,
-            text: format!(
-                "{} ran on {} for {}{seen}, {used} reductions; left {left} in {}",
-                name(dictionary, run.proc),
-                run.scheduler,
-                time::show(ran_ns as u64),
-                at.as_deref().unwrap_or("unknown code"),
-            ),
-            value: json!({
-                "ts_ns": run.start_ns, "event": "run", "proc": run.proc.0,
-                "scheduler": run.scheduler.to_string(), "ran_ns": ran_ns,
-                "reductions": run.reductions, "left_as": run.left_as.map(|left| left.as_str()),
-                "at": at, "cut": run.cut.map(|cut| cut.as_str()),
-            }),
-        });
-    }
-    Ok(())
+fn span(from_ns: i64, to_ns: i64) -> u64 {
+    u64::try_from(to_ns.saturating_sub(from_ns)).unwrap_or(0)
 }
 
-fn messages(
-    recording: &Recording,
-    dictionary: &Dictionary,
-    range: TimeRange,
-    is_it: &dyn Fn(ProcId) -> bool,
-    events: &mut Vec<Event>,
-) -> anyhow::Result<()> {
-    for message in recording.messages(range)? {
-        let message = message?;
-        let kind = message.kind.as_str();
-        let tag = message
-            .tag
-            .as_deref()
-            .map_or(String::new(), |tag| format!(" {tag}"));
-        let value = |event: &str, ts_ns: i64| {
-            json!({
-                "ts_ns": ts_ns, "event": event, "msg": message.msg, "kind": kind,
-                "tag": message.tag, "from": message.from.map(|from| from.0),
-                "to": message.to.0, "fate": message.fate.as_str(),
-            })
-        };
-        let from = message
-            .from
-            .map_or_else(|| "outside".to_owned(), |from| name(dictionary, from));
-        let to = name(dictionary, message.to);
-        if message.from.is_some_and(is_it) {
-            events.push(Event {
-                at_ns: message.sent_ns,
-                text: format!("{from} sent {kind}{tag} to {to}"),
-                value: value("send", message.sent_ns),
-            });
-        }
-        if !is_it(message.to) {
-            continue;
-        }
-        let (at_ns, what) = match (message.received_ns, message.fate) {
-            (Some(at_ns), _) => {
-                let lain_ns = at_ns.saturating_sub(message.sent_ns).max(0);
-                let lain = time::show(lain_ns as u64);
-                (
-                    at_ns,
-                    format!("took {kind}{tag} from {from}, which lay {lain} in its mailbox"),
-                )
+impl Event {
+    /// For people: one line, without its time.
+    pub(super) fn text(&self, dictionary: &Dictionary) -> String {
+        match self {
+            Event::Ran(run) => ran(run, dictionary),
+            Event::Sent(message) => {
+                let from = sender(dictionary, message.from);
+                let to = name(dictionary, message.to);
+                format!("{from} sent {} to {to}", what(message))
             }
-            (None, Fate::Dropped) => (
-                message.sent_ns,
-                format!("never took {kind}{tag} from {from}: it ended"),
-            ),
-            (None, Fate::Waiting) => (
-                message.sent_ns,
-                format!("got {kind}{tag} from {from}, which still lies there"),
-            ),
-            (None, _) => (
-                message.sent_ns,
-                format!("got {kind}{tag} from {from}; what became of it was not seen"),
-            ),
-        };
-        events.push(Event {
-            at_ns,
-            text: format!("{to} {what}"),
-            value: value("receive", at_ns),
-        });
-    }
-    Ok(())
-}
-
-fn lives(
-    recording: &Recording,
-    dictionary: &Dictionary,
-    range: TimeRange,
-    is_it: &dyn Fn(ProcId) -> bool,
-    events: &mut Vec<Event>,
-) -> anyhow::Result<()> {
-    for life in recording.lifecycle(range)? {
-        let life = life?;
-        if !is_it(life.proc) && !life.other.is_some_and(is_it) {
-            continue;
+            Event::Got(message) => got(message, dictionary),
+            Event::Lived(life) => lived(life, dictionary),
+            Event::Collected(collection) => collected(collection, dictionary),
         }
-        let who = name(dictionary, life.proc);
-        let other = life
-            .other
-            .map_or_else(|| "outside".to_owned(), |it| name(dictionary, it));
-        let named = life.name.as_deref().unwrap_or("?");
-        let text = match life.event {
-            LifeEvent::Spawn => format!("{other} spawned {who}"),
-            LifeEvent::Exit => format!("{who} ended: {}", life.reason.as_deref().unwrap_or("?")),
-            LifeEvent::Register => format!("{who} was registered as {named}"),
-            LifeEvent::Unregister => format!("{who} gave up the name {named}"),
-            LifeEvent::Link => format!("{who} linked to {other}"),
-            LifeEvent::Unlink => format!("{who} unlinked from {other}"),
-            LifeEvent::Monitor => format!("{who} began to monitor {other}"),
-            LifeEvent::Demonitor => format!("{who} no longer monitors {other}"),
-        };
-        events.push(Event {
-            at_ns: life.ts_ns,
-            text,
-            value: json!({
-                "ts_ns": life.ts_ns, "event": life.event.as_str(), "proc": life.proc.0,
+    }
+
+    /// For programs.
+    pub(super) fn json(&self, at_ns: i64, dictionary: &Dictionary) -> Value {
+        match self {
+            Event::Ran(run) => json!({
+                "ts_ns": at_ns, "event": "run", "proc": run.proc.0,
+                "scheduler": run.scheduler.to_string(), "ran_ns": span(run.start_ns, run.end_ns),
+                "reductions": run.reductions, "left_as": run.left_as.map(|left| left.as_str()),
+                "at": place(dictionary, run.at), "cut": run.cut.map(|cut| cut.as_str()),
+            }),
+            Event::Sent(message) => message_json("send", at_ns, message),
+            Event::Got(message) => message_json("receive", at_ns, message),
+            Event::Lived(life) => json!({
+                "ts_ns": at_ns, "event": life.event.as_str(), "proc": life.proc.0,
                 "other": life.other.map(|other| other.0), "name": life.name,
                 "reason": life.reason,
             }),
-        });
-    }
-    Ok(())
-}
-
-fn collections(
-    recording: &Recording,
-    dictionary: &Dictionary,
-    range: TimeRange,
-    is_it: &dyn Fn(ProcId) -> bool,
-    events: &mut Vec<Event>,
-) -> anyhow::Result<()> {
-    for collection in recording.gc(range)? {
-        let collection = collection?;
-        if !is_it(collection.proc) {
-            continue;
-        }
-        let took_ns = collection.end_ns.saturating_sub(collection.start_ns).max(0);
-        let words = |words: Option<u64>| words.map_or_else(|| "?".to_owned(), |it| it.to_string());
-        events.push(Event {
-            at_ns: collection.start_ns,
-            text: format!(
-                "{} collected garbage for {}: heaps of {} words became {}",
-                name(dictionary, collection.proc),
-                time::show(took_ns as u64),
-                words(collection.before_words),
-                words(collection.after_words),
-            ),
-            value: json!({
-                "ts_ns": collection.start_ns, "event": "gc", "proc": collection.proc.0,
-                "took_ns": took_ns, "before_words": collection.before_words,
+            Event::Collected(collection) => json!({
+                "ts_ns": at_ns, "event": "gc", "proc": collection.proc.0,
+                "took_ns": span(collection.start_ns, collection.end_ns),
+                "before_words": collection.before_words,
                 "after_words": collection.after_words,
                 "cut": collection.cut.map(|cut| cut.as_str()),
             }),
-        });
+        }
     }
-    Ok(())
+}
+
+fn message_json(event: &str, at_ns: i64, message: &Message) -> Value {
+    json!({
+        "ts_ns": at_ns, "event": event, "msg": message.msg, "kind": message.kind.as_str(),
+        "tag": message.tag, "from": message.from.map(|from| from.0),
+        "to": message.to.0, "fate": message.fate.as_str(),
+    })
+}
+
+/// Kind and tag of a message.
+pub(super) fn what(message: &Message) -> String {
+    match message.tag.as_deref() {
+        Some(tag) => format!("{} {tag}", message.kind.as_str()),
+        None => message.kind.as_str().to_owned(),
+    }
+}
+
+fn ran(run: &Run, dictionary: &Dictionary) -> String {
+    let left = run.left_as.map_or("unseen", |left| left.as_str());
+    let at = place(dictionary, run.at);
+    let seen = run.cut.map_or("", |_| " (not all of it was seen)");
+    let used = run
+        .reductions
+        .map_or_else(|| "?".to_owned(), |used| used.to_string());
+    format!(
+        "{} ran on {} for {}{seen}, {used} reductions; left {left} in {}",
+        name(dictionary, run.proc),
+        run.scheduler,
+        time::show(span(run.start_ns, run.end_ns)),
+        at.as_deref().unwrap_or("unknown code"),
+    )
+}
+
+fn got(message: &Message, dictionary: &Dictionary) -> String {
+    let (from, to) = (
+        sender(dictionary, message.from),
+        name(dictionary, message.to),
+    );
+    let what = what(message);
+    match (message.received_ns, message.fate) {
+        (Some(at_ns), _) => {
+            let lain = time::show(span(message.sent_ns, at_ns));
+            format!("{to} took {what} from {from}, which lay {lain} in its mailbox")
+        }
+        (None, Fate::Dropped) => format!("{to} never took {what} from {from}: it ended"),
+        (None, Fate::Waiting) => format!("{to} got {what} from {from}, which still lies there"),
+        (None, _) => {
+            format!("{to} got {what} from {from}; what became of it was not seen")
+        }
+    }
+}
+
+fn lived(life: &Life, dictionary: &Dictionary) -> String {
+    let who = name(dictionary, life.proc);
+    let other = sender(dictionary, life.other);
+    let named = life.name.as_deref().unwrap_or("?");
+    match life.event {
+        LifeEvent::Spawn => format!("{other} spawned {who}"),
+        LifeEvent::Exit => format!("{who} ended: {}", life.reason.as_deref().unwrap_or("?")),
+        LifeEvent::Register => format!("{who} was registered as {named}"),
+        LifeEvent::Unregister => format!("{who} gave up the name {named}"),
+        LifeEvent::Link => format!("{who} linked to {other}"),
+        LifeEvent::Unlink => format!("{who} unlinked from {other}"),
+        LifeEvent::Monitor => format!("{who} began to monitor {other}"),
+        LifeEvent::Demonitor => format!("{who} no longer monitors {other}"),
+    }
+}
+
+fn collected(collection: &Collection, dictionary: &Dictionary) -> String {
+    let words = |words: Option<u64>| words.map_or_else(|| "?".to_owned(), |it| it.to_string());
+    format!(
+        "{} collected garbage for {}: heaps of {} words became {}",
+        name(dictionary, collection.proc),
+        time::show(span(collection.start_ns, collection.end_ns)),
+        words(collection.before_words),
+        words(collection.after_words),
+    )
 }

@@ -64,6 +64,20 @@ impl ProcessInfo {
             (None, None, None) => self.pid.clone(),
         }
     }
+
+    /// Whether any of its names is `wanted`: registered name, label, pid, initial call, or
+    /// the name that processes of its kind share.
+    #[must_use]
+    pub fn is_called(&self, wanted: &str) -> bool {
+        self.pid == wanted
+            || self.name.as_deref() == Some(wanted)
+            || self.label.as_deref() == Some(wanted)
+            || self.group_name() == wanted
+            || self
+                .initial_call
+                .as_ref()
+                .is_some_and(|call| call.to_string() == wanted)
+    }
 }
 
 /// A registered name: Elixir's aliases lose their prefix, other atoms are quoted.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use escope_model::{Activity, Dictionary, ProcId, ProcessInfo, Sample, StackId};
+use escope_model::{Activity, Dictionary, ProcId, Sample, StackId};
 use rustc_hash::FxHashMap;
 
 /// Which samples count. The default takes all that is work.
@@ -108,7 +108,7 @@ impl<'a> NameFilter<'a> {
         *self.processes.entry(proc).or_insert_with(|| {
             dictionary
                 .process(proc)
-                .is_some_and(|p| is_called(p, wanted))
+                .is_some_and(|process| process.is_called(wanted))
         })
     }
 
@@ -127,22 +127,9 @@ impl<'a> NameFilter<'a> {
     }
 }
 
-/// Whether any of a process's names is `wanted`: what [`Filter::process`] may be.
-#[must_use]
-pub fn is_called(process: &ProcessInfo, wanted: &str) -> bool {
-    process.pid == wanted
-        || process.name.as_deref() == Some(wanted)
-        || process.label.as_deref() == Some(wanted)
-        || process.group_name() == wanted
-        || process
-            .initial_call
-            .as_ref()
-            .is_some_and(|call| call.to_string() == wanted)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Filter, SampleFilter, is_called};
+    use super::{Filter, SampleFilter};
     use crate::kit;
     use escope_model::{Activity, Mfa};
 
@@ -198,8 +185,8 @@ mod tests {
             "Elixir.MyApp.Queue",
             "MyApp.Queue",
         ] {
-            assert!(is_called(&process, name), "{name}");
+            assert!(process.is_called(name), "{name}");
         }
-        assert!(!is_called(&process, "MyApp"));
+        assert!(!process.is_called("MyApp"));
     }
 }

@@ -8,13 +8,14 @@
 //! | in a run on a normal scheduler | `Running`, or `Collecting` within a collection |
 //! | in a run on a dirty one | `Dirty`, or `Collecting` |
 //! | between two runs | by [`DelayKind`](crate::DelayKind) |
-//! | from its spawn until its first run | `RunQueue`: `erl_create_process` makes it ready |
-//! | before its first run, if it was spawned earlier | `Unknown` |
+//! | from its `spawn` until its first run | `RunQueue`: `erl_create_process` makes it ready |
+//! | before its first run, if its `spawn` was not seen | `Before` |
 //! | from its last run until its exit, or the end | as between runs, but for what it still waits for |
 //! | where events are missing and nothing else is told | `Gap` |
 //!
-//! It is observed from its spawn, if that was seen, until its exit, or the end of its last run
-//! if that is later; else as long as the part that is asked for.
+//! It is observed from its `spawn`, if that was seen, until its exit, or the end of its last run
+//! if that is later; else as long as the part that is asked for. (A recorder that notices a
+//! process when it first runs tells its `spawn` then, and the queue before that is not observed.)
 
 use std::collections::BTreeMap;
 
@@ -65,6 +66,8 @@ spent! {
     Suspended = "suspended",
     /// Waiting for a dirty scheduler, or for a normal one on the way back.
     DirtyQueue = "dirty_queue",
+    /// Anything, before its first run: it was there, but nothing of it was seen yet.
+    Before = "before_first_run",
     /// Between runs on its way out.
     Exiting = "exiting",
     /// Events are missing.
@@ -272,12 +275,12 @@ impl<'a> Spending<'a> {
     }
 
     fn before_first(&mut self, to_ns: u64, is_seen: bool, tell: &mut dyn FnMut(Stretch)) {
-        if self.is_born && is_seen {
-            let gap = self.gaps.within(self.told_ns, to_ns).next();
-            let sure_ns = gap.map_or(to_ns, |gap| gap.0);
-            self.tell(sure_ns, Spent::RunQueue, tell);
-        }
-        self.tell_unknown(to_ns, tell);
+        let spent = match self.is_born {
+            true if is_seen => Spent::RunQueue,
+            true => Spent::Unknown,
+            false => Spent::Before,
+        };
+        self.tell_until_gap(to_ns, spent, tell);
     }
 
     /// A run, with the collections in it.
@@ -316,10 +319,7 @@ impl<'a> Spending<'a> {
                 DelayKind::Suspended => self.tell(delay.end_ns, Spent::Suspended, tell),
                 DelayKind::Dirty => self.tell(delay.end_ns, Spent::DirtyQueue, tell),
                 DelayKind::Unknown if run.left_as == Some(LeftAs::Exiting) => {
-                    let gap = self.gaps.within(self.told_ns, delay.end_ns).next();
-                    let sure_ns = gap.map_or(delay.end_ns, |gap| gap.0);
-                    self.tell(sure_ns, Spent::Exiting, tell);
-                    self.tell_unknown(delay.end_ns, tell);
+                    self.tell_until_gap(delay.end_ns, Spent::Exiting, tell);
                 }
                 DelayKind::Unknown => self.tell_unknown(delay.end_ns, tell),
             }
@@ -356,6 +356,13 @@ impl<'a> Spending<'a> {
         waits.count += 1;
         waits.waited_ns += waited_ns;
         waits.waited_max_ns = waits.waited_max_ns.max(waited_ns);
+    }
+
+    /// What is so until events are missing.
+    fn tell_until_gap(&mut self, to_ns: u64, spent: Spent, tell: &mut dyn FnMut(Stretch)) {
+        let gap = self.gaps.within(self.told_ns, to_ns).next();
+        self.tell(gap.map_or(to_ns, |gap| gap.0), spent, tell);
+        self.tell_unknown(to_ns, tell);
     }
 
     fn tell_unknown(&mut self, to_ns: u64, tell: &mut dyn FnMut(Stretch)) {

@@ -64,6 +64,12 @@ impl Work {
         self.processes.iter().map(|(&proc, of)| (proc, of))
     }
 
+    /// Of one process, if it ran.
+    #[must_use]
+    pub fn process(&self, proc: ProcId) -> Option<&ProcessWork> {
+        self.processes.get(&proc)
+    }
+
     pub(super) fn on_message(&mut self, message: &Message) {
         if let Some(rest) = self.rests.get_mut(&message.to) {
             rest.on_message(message);

@@ -120,7 +120,7 @@ fn a_collection_that_moves_to_a_dirty_scheduler_waits_for_it() {
         normal(60, 65, LeftAs::Waiting),
     ];
     let expected = [
-        (0, 10, Spent::Unknown),
+        (0, 10, Spent::Before),
         (10, 18, Spent::Running),
         (18, 20, Spent::Collecting),
         (20, 30, Spent::DirtyQueue),

@@ -1,0 +1,156 @@
+//! Which part of a recording events tell of.
+
+use escope_model::{Dictionary, ProcId};
+use escope_recording::{EndedHow, Recording, RecordingError, Rows, TimeRange};
+use escope_timeline::{Gaps, Happening, Tables};
+use serde_json::{Value, json};
+
+use crate::time;
+
+/// Places of losses that leave gaps among events.
+const GAPS: [&str; 2] = ["event_ring_full", "event_gap"];
+
+/// From when to when, and where events are missing.
+#[derive(Debug)]
+pub(crate) struct Coverage {
+    /// Nanoseconds since the recording's start.
+    pub(crate) since_ns: u64,
+    /// The first instant that is too late.
+    pub(crate) until_ns: u64,
+    pub(crate) gaps: Gaps,
+    /// Events that happened while they were recorded, and those of them that were.
+    happened: u64,
+    recorded: u64,
+}
+
+impl Coverage {
+    /// Of a part of a recording. One that lacks its end covers what it has.
+    pub(crate) fn of(recording: &Recording, range: TimeRange) -> Result<Coverage, RecordingError> {
+        let mut spans = Vec::new();
+        for loss in recording.losses()? {
+            let loss = loss?;
+            if GAPS.contains(&loss.place.as_str()) {
+                spans.push((since_start(loss.from_ns), since_start(loss.to_ns)));
+            }
+        }
+        let manifest = recording.manifest();
+        let ended = manifest.ended.as_ref();
+        let end_ns = match ended.filter(|ended| ended.how != EndedHow::Failed) {
+            Some(ended) => since_start(ended.at_ns),
+            None => last_ns(recording)?.saturating_add(1),
+        };
+        let since_ns = range.since_ns.map_or(0, since_start).min(end_ns);
+        let until_ns = range.until_ns.map_or(end_ns, since_start);
+        let counter = |name: &str| manifest.totals.counters.get(name).copied().unwrap_or(0);
+        Ok(Coverage {
+            since_ns,
+            until_ns: until_ns.clamp(since_ns, end_ns),
+            gaps: Gaps::of(spans),
+            happened: counter("event_attempts"),
+            recorded: counter("events_recorded"),
+        })
+    }
+
+    /// How long it is without what is missing.
+    pub(crate) fn seen_ns(&self) -> u64 {
+        (self.until_ns - self.since_ns) - self.lost_ns()
+    }
+
+    fn lost_ns(&self) -> u64 {
+        self.gaps.lost_ns(self.since_ns, self.until_ns)
+    }
+
+    fn gap_count(&self) -> usize {
+        self.gaps.within(self.since_ns, self.until_ns).count()
+    }
+
+    /// `6.14 s`, `5.90 s seen of 6.14 s`.
+    pub(crate) fn seen(&self) -> String {
+        let lasted = time::show(self.until_ns - self.since_ns);
+        match self.lost_ns() {
+            0 => lasted,
+            _ => format!("{} seen of {lasted}", time::show(self.seen_ns())),
+        }
+    }
+
+    /// What is missing, if anything is.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let lost = self.happened.saturating_sub(self.recorded);
+        match (self.gap_count(), lost) {
+            (0, 0) => None,
+            (0, _) => Some(format!(
+                "{lost} events were lost, none of them in this part"
+            )),
+            (gaps, _) => Some(format!(
+                "{} in {gaps} gaps, where {lost} of {} events were lost in all: what reaches into \
+                 a gap is told up to it, or as unknown",
+                time::show(self.lost_ns()),
+                self.happened,
+            )),
+        }
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "from_ns": self.since_ns,
+            "to_ns": self.until_ns,
+            "seen_ns": self.seen_ns(),
+            "gaps": self.gap_count(),
+            "in_gaps_ns": self.lost_ns(),
+            "events_happened": self.happened,
+            "events_recorded": self.recorded,
+        })
+    }
+}
+
+/// A time of a recording that claims to be from before it counts as its start.
+fn since_start(ns: i64) -> u64 {
+    u64::try_from(ns).unwrap_or(0)
+}
+
+/// When the last row begins.
+fn last_ns(recording: &Recording) -> Result<u64, RecordingError> {
+    let mut last_ns = 0;
+    for row in rows(recording, None)? {
+        last_ns = last_ns.max(row?.begin_ns());
+    }
+    Ok(last_ns)
+}
+
+/// All rows of events that begin before a time, in the order in which they do.
+pub(crate) fn rows(
+    recording: &Recording,
+    until_ns: Option<u64>,
+) -> Result<impl Iterator<Item = Result<Happening, RecordingError>> + use<>, RecordingError> {
+    let range = TimeRange {
+        since_ns: None,
+        until_ns: until_ns.map(|ns| i64::try_from(ns).unwrap_or(i64::MAX)),
+    };
+    let tables = Tables {
+        runs: told(recording.runs(range)?),
+        messages: told(recording.messages(range)?),
+        lives: told(recording.lifecycle(range)?),
+        collections: told(recording.gc(range)?),
+    };
+    Ok(tables.merged())
+}
+
+/// Rows of which it is said what could not be read.
+fn told<R>(rows: Rows<R>) -> Rows<R> {
+    for problem in rows.problems() {
+        crate::say::say!("escope-bpf: warning: {problem}");
+    }
+    rows
+}
+
+/// What to call a process.
+pub(crate) fn name(dictionary: &Dictionary, proc: ProcId) -> String {
+    let process = dictionary.process(proc);
+    process.map_or_else(|| format!("process {}", proc.0), |it| it.display_name())
+}
+
+/// What to call a sender, which may be none of this node's processes.
+pub(crate) fn sender(dictionary: &Dictionary, proc: Option<ProcId>) -> String {
+    proc.map_or_else(|| "outside".to_owned(), |proc| name(dictionary, proc))
+}

@@ -1,0 +1,95 @@
+//! A table of the report, for people and for programs.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::printable::one_line;
+use crate::tables::line;
+
+/// One table about events.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Its name in JSON.
+    pub(crate) key: &'static str,
+    /// What its rows are.
+    pub(crate) title: String,
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) rows: Vec<Row>,
+    /// How many rows more there are.
+    pub(crate) omitted: usize,
+    /// What else is to be said, a sentence each; the same is in `more`.
+    pub(crate) notes: Vec<String>,
+    pub(crate) more: Map<String, Value>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) cells: Vec<String>,
+    pub(crate) value: Value,
+}
+
+impl Section {
+    /// The first `limit` of `items`, which are in their order.
+    pub(crate) fn new<T>(
+        key: &'static str,
+        title: String,
+        columns: &'static [&'static str],
+        items: &[T],
+        limit: usize,
+        row: impl Fn(&T) -> Row,
+    ) -> Section {
+        Section {
+            key,
+            title,
+            columns,
+            rows: items.iter().take(limit).map(row).collect(),
+            omitted: items.len().saturating_sub(limit),
+            notes: Vec::new(),
+            more: Map::new(),
+        }
+    }
+
+    /// Adds a number that is no row; it is said if it is not 0.
+    pub(crate) fn count(&mut self, key: &str, count: u64, what: &str) {
+        self.more.insert(key.to_owned(), count.into());
+        if count > 0 {
+            self.notes.push(format!("{count} {what}"));
+        }
+    }
+
+    /// For people. A table without rows has nothing to say but its notes.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        if self.rows.is_empty() && self.notes.is_empty() {
+            return Ok(());
+        }
+        writeln!(out)?;
+        let heads = self.columns.iter().map(|&head| head.to_owned()).collect();
+        match self.columns {
+            [] => writeln!(out, "{}", one_line(&self.title))?,
+            _ => line(out, &self.title, heads)?,
+        }
+        for row in &self.rows {
+            line(out, &row.name, row.cells.clone())?;
+        }
+        if self.omitted > 0 {
+            writeln!(out, "  and {} more: -n shows them", self.omitted)?;
+        }
+        for note in &self.notes {
+            writeln!(out, "  {}", one_line(note))?;
+        }
+        Ok(())
+    }
+
+    /// For programs: `rows`, `omitted`, and what else there is.
+    pub(crate) fn json(&self) -> Value {
+        let mut value = self.more.clone();
+        if !self.columns.is_empty() {
+            let rows: Vec<&Value> = self.rows.iter().map(|row| &row.value).collect();
+            value.insert("rows".to_owned(), json!(rows));
+            value.insert("omitted".to_owned(), json!(self.omitted));
+        }
+        Value::Object(value)
+    }
+}
