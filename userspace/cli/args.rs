@@ -338,9 +338,16 @@ pub(crate) enum ByArg {
 pub(crate) struct TimelineArgs {
     /// The recording
     pub(crate) recording: PathBuf,
-    /// Only this one, event by event: registered name, label, pid `<0.N.S>` or initial call
+    /// Only this one: what it spent its time on, and event by event. Registered name, label,
+    /// pid `<0.N.S>` or initial call
     #[arg(long)]
     pub(crate) process: Option<String>,
+    /// What can have led to what a process did until a time, the latest first
+    #[arg(long, value_name = "PROC@TIME", conflicts_with_all = ["process", "path"])]
+    pub(crate) before: Option<String>,
+    /// By which messages the process A can have influenced B first
+    #[arg(long, value_name = "A,B", conflicts_with = "process")]
+    pub(crate) path: Option<String>,
     /// What comes first
     #[arg(long, value_enum, default_value_t = TimelineSort::Running)]
     pub(crate) sort: TimelineSort,
@@ -461,7 +468,9 @@ pub(crate) enum ExportFormat {
 
 /// Ask a recording in SQL
 ///
-/// Tables: samples, stacks, frames, processes, threads, code, series, losses; view: cpu.
+/// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
+/// messages, lifecycle, gc; views with names: cpu, named_runs, named_messages, named_lifecycle,
+/// named_gc.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "query"), allow(dead_code))]

@@ -2,6 +2,7 @@
 
 mod chart;
 mod facts;
+mod influence;
 mod process;
 mod sequence;
 mod story;
@@ -36,6 +37,12 @@ pub(crate) fn run(args: TimelineArgs) -> anyhow::Result<()> {
     }
     if chart::is_asked_for(&args)? {
         return chart::draw(&recording, &dictionary, range, &args);
+    }
+    if let Some(asked) = &args.before {
+        return influence::before(&recording, &dictionary, range, asked, &args);
+    }
+    if let Some(asked) = &args.path {
+        return influence::path(&recording, &dictionary, range, asked, &args);
     }
     if let Some(wanted) = &args.process {
         return process::tell(&recording, &dictionary, range, wanted, &args);

@@ -32,6 +32,7 @@ impl Gaps {
         let gaps = self.0.get(first..).unwrap_or(&[]).iter();
         gaps.take_while(move |gap| gap.0 < to_ns)
             .map(move |gap| (gap.0.max(from_ns), gap.1.min(to_ns)))
+            .filter(|gap| gap.0 < gap.1)
     }
 
     /// How much of a span they take.

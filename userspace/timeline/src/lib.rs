@@ -19,6 +19,7 @@ mod causality;
 mod collections;
 mod delays;
 mod gaps;
+mod influence;
 #[cfg(test)]
 mod kit;
 mod left;
@@ -40,6 +41,7 @@ pub use causality::{Clock, Clocks, Moment, Relation, Step};
 pub use collections::{CollectionRow, Collections};
 pub use delays::{Delay, DelayKind, ProcessRuns};
 pub use gaps::Gaps;
+pub use influence::{Edge, Edges, How, Latest, Past, Reach};
 pub use left::StateBits;
 pub use merged::{Happening, Tables};
 pub use messages::{Entry, MessageRow, Messages, Sent};

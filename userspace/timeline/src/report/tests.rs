@@ -33,11 +33,18 @@ fn messages_are_counted_by_who_and_by_kind() {
         }),
     ];
     let report = report(&rows, &scope(100));
-    let of = |proc| *report.mail.senders().find(|(it, _)| *it == proc).unwrap().1;
+    let of = |proc| {
+        *report
+            .mail
+            .senders()
+            .find(|(it, _)| *it == proc)
+            .expect("it is there")
+            .1
+    };
     assert_eq!((of(A).sum(), of(A).of(MessageKind::Call)), (2, 1));
     assert_eq!(of(B).of(MessageKind::Reply), 1);
     let mut receivers = report.mail.receivers();
-    let got = receivers.find(|(it, _)| *it == B).unwrap().1;
+    let got = receivers.find(|(it, _)| *it == B).expect("it is there").1;
     assert_eq!((got.sent.sum(), got.waiting, got.dropped), (3, 1, 1));
     assert_eq!((got.lain_ns.count(), got.lain_ns.max()), (1, 5));
     assert_eq!((report.mail.kinds.sum(), report.mail.from_outside), (4, 1));
@@ -57,7 +64,7 @@ fn a_signal_that_never_became_a_message_is_none() {
     let rows = [unknown(MessageKind::Down), unknown(MessageKind::Cast)];
     let report = report(&rows, &scope(100));
     assert_eq!(report.mail.kinds.sum(), 1);
-    let (_, letters) = report.mail.receivers().next().unwrap();
+    let (_, letters) = report.mail.receivers().next().expect("it is there");
     assert_eq!((letters.sent.sum(), letters.unknown), (1, 2));
     assert_eq!(report.mail.mailboxes().count(), 0);
 }
@@ -83,7 +90,7 @@ fn a_mailbox_that_begins_with_something_and_ends_with_more_has_grown() {
             .mail
             .mailboxes()
             .find(|(it, _)| *it == proc)
-            .unwrap()
+            .expect("it is there")
             .1
     };
     let told = |proc| (of(proc).at_begin, of(proc).peak, of(proc).at_end);
@@ -108,14 +115,24 @@ fn collections_count_where_they_began_and_as_long_as_they_lay_within() {
             .pauses
             .processes()
             .find(|(it, _)| *it == proc)
-            .unwrap()
+            .expect("it is there")
             .1
             .clone()
     };
     assert_eq!((of(A).collecting_ns, of(A).took_ns.count()), (15, 1));
     assert_eq!((of(B).collecting_ns, of(B).took_ns.max()), (10, 60));
     assert_eq!(report.pauses.all.took_ns.count(), 2);
-    assert_eq!(report.pauses.longest.iter().next().unwrap().1.proc, B);
+    assert_eq!(
+        report
+            .pauses
+            .longest
+            .iter()
+            .next()
+            .expect("it is there")
+            .1
+            .proc,
+        B
+    );
 }
 
 #[test]
@@ -131,13 +148,13 @@ fn lives_are_told_by_parent_reason_and_length() {
             .lives
             .processes()
             .find(|(it, _)| *it == proc)
-            .unwrap()
+            .expect("it is there")
             .1
     };
     assert_eq!((of(B).lived_ns(), of(B).parent), (Some(20), Some(A)));
     assert_eq!((of(A).lived_ns(), of(A).children), (None, 1));
     assert_eq!((report.lives.spawned, report.lives.ended), (1, 2));
-    assert_eq!(report.lives.reasons().next().unwrap().1, 2);
+    assert_eq!(report.lives.reasons().next().expect("it is there").1, 2);
 }
 
 #[test]

@@ -22,11 +22,22 @@ fn reply(sent_ns: i64, received_ns: i64) -> Happening {
 
 fn to(report: &EventReport, proc: ProcId) -> CallsTo {
     let mut servers = report.calls.servers();
-    servers.find(|(it, _)| *it == proc).unwrap().1.clone()
+    servers
+        .find(|(it, _)| *it == proc)
+        .expect("it is there")
+        .1
+        .clone()
 }
 
 fn slowest(report: &EventReport) -> CallTimes {
-    report.calls.slowest.iter().next().unwrap().1.clone()
+    report
+        .calls
+        .slowest
+        .iter()
+        .next()
+        .expect("it is there")
+        .1
+        .clone()
 }
 
 #[test]
