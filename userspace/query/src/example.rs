@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use escope_model::{
-    Activity, Frame, FrameId, FrameKind, Loss, Mfa, ProcId, ProcessInfo, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+    Activity, Collection, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss, Message,
+    MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId,
+    ThreadInfo, ThreadKind, Truncation,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -116,7 +117,68 @@ fn write_dictionary(writer: &mut Writer) {
     write_rest(writer);
 }
 
+/// A call that `my_server` takes, runs for and answers, a collection in it, and the worker's end.
+fn write_events(writer: &mut Writer) {
+    let run = |proc, start_ns: i64, at| Run {
+        proc: ProcId(proc),
+        scheduler: SchedulerId {
+            kind: SchedulerKind::Normal,
+            number: 1,
+        },
+        start_ns,
+        end_ns: start_ns + 2_000_000,
+        reductions: Some(100),
+        left_as: Some(LeftAs::Waiting),
+        at: Some(FrameId(at)),
+        cut: None,
+    };
+    for run in [
+        run(1, 1_000_000, 4),
+        run(0, 3_000_000, 0),
+        run(0, 9_000_000, 0),
+    ] {
+        writer.run(&run);
+    }
+    let message = |msg, from, to, kind, sent_ns: i64, lay_ns: Option<i64>| Message {
+        msg,
+        from: Option::map(from, ProcId),
+        to: ProcId(to),
+        kind,
+        tag: (kind == MessageKind::Call).then(|| "$gen_call".to_owned()),
+        sent_ns,
+        received_ns: lay_ns.map(|lay_ns| sent_ns + lay_ns),
+        fate: lay_ns.map_or(Fate::Waiting, |_| Fate::Received),
+    };
+    for message in [
+        message(0, Some(1), 0, MessageKind::Call, 2_000_000, Some(1_500_000)),
+        message(1, Some(0), 1, MessageKind::Reply, 4_000_000, Some(500_000)),
+        message(2, Some(1), 0, MessageKind::Cast, 5_000_000, None),
+        message(3, None, 0, MessageKind::Timeout, 6_000_000, None),
+    ] {
+        writer.message(&message);
+    }
+    let life = |ts_ns, event, other, reason: Option<&str>| Life {
+        ts_ns,
+        proc: ProcId(1),
+        event,
+        other: Option::map(other, ProcId),
+        name: None,
+        reason: reason.map(str::to_owned),
+    };
+    writer.life(&life(500_000, LifeEvent::Spawn, Some(0), None));
+    writer.life(&life(7_000_000, LifeEvent::Exit, None, Some("killed")));
+    writer.collection(&Collection {
+        proc: ProcId(0),
+        start_ns: 3_500_000,
+        end_ns: 3_750_000,
+        before_words: Some(1000),
+        after_words: Some(600),
+        cut: None,
+    });
+}
+
 fn write_rest(writer: &mut Writer) {
+    write_events(writer);
     let process = |id: u32, name: Option<&str>, module: &str| ProcessInfo {
         proc: ProcId(id),
         pid: format!("<0.{}.0>", 100 + id),

@@ -111,6 +111,72 @@ const NAMED: &[Named] = &[
               ORDER BY gc_s DESC, process LIMIT 20",
     },
     Named {
+        name: "top_runs",
+        description: "the 20 processes that schedulers ran longest, and how often; of events",
+        sql: "SELECT process, pid, COUNT(*) AS runs, SUM(ran_ns) / 1e9 AS ran_s, \
+              SUM(reductions) AS reductions FROM named_runs \
+              GROUP BY proc, process, pid ORDER BY ran_s DESC, process LIMIT 20",
+    },
+    Named {
+        name: "left_in",
+        description: "the 20 places where processes left schedulers most often, and how",
+        sql: "SELECT left_in, file, line, left_as, COUNT(*) AS runs FROM named_runs \
+              GROUP BY left_in, file, line, left_as \
+              ORDER BY runs DESC, left_in, line, left_as LIMIT 20",
+    },
+    Named {
+        name: "top_senders",
+        description: "the 20 processes that sent the most messages",
+        sql: "SELECT sender, sender_pid, COUNT(*) AS messages, \
+              SUM(CASE WHEN kind = 'call' THEN 1 ELSE 0 END) AS calls, \
+              SUM(CASE WHEN kind = 'cast' THEN 1 ELSE 0 END) AS casts \
+              FROM named_messages WHERE sender IS NOT NULL \
+              GROUP BY sender, sender_pid ORDER BY messages DESC, sender LIMIT 20",
+    },
+    Named {
+        name: "top_receivers",
+        description: "the 20 processes that got the most messages, and how long these lay in the \
+                      mailbox",
+        sql: "SELECT receiver, receiver_pid, COUNT(*) AS messages, \
+              COUNT(received_ns) AS taken, AVG(lay_ns) / 1e6 AS lay_ms, \
+              MAX(lay_ns) / 1e6 AS longest_ms FROM named_messages \
+              GROUP BY receiver, receiver_pid ORDER BY messages DESC, receiver LIMIT 20",
+    },
+    Named {
+        name: "slow_messages",
+        description: "the 20 messages that lay in a mailbox longest until they were taken out",
+        sql: "SELECT msg, sender, receiver, kind, tag, sent_ns / 1e9 AS sent_s, \
+              lay_ns / 1e6 AS lay_ms FROM named_messages WHERE lay_ns IS NOT NULL \
+              ORDER BY lay_ns DESC, msg LIMIT 20",
+    },
+    Named {
+        name: "message_fates",
+        description: "how many messages of each kind were received, or not",
+        sql: "SELECT kind, fate, COUNT(*) AS messages FROM messages \
+              GROUP BY kind, fate ORDER BY messages DESC, kind, fate",
+    },
+    Named {
+        name: "slow_gc",
+        description: "the 20 garbage collections that took longest; of events",
+        sql: "SELECT process, pid, start_ns / 1e9 AS start_s, took_ns / 1e6 AS took_ms, \
+              before_words, after_words, cut FROM named_gc \
+              ORDER BY took_ns DESC, start_ns LIMIT 20",
+    },
+    Named {
+        name: "spawns",
+        description: "the 20 processes that spawned the most, and what",
+        sql: "SELECT other_process AS parent, process_group AS spawned, COUNT(*) AS processes \
+              FROM named_lifecycle WHERE event = 'spawn' \
+              GROUP BY other_process, process_group ORDER BY processes DESC, spawned LIMIT 20",
+    },
+    Named {
+        name: "exits",
+        description: "for which reasons processes ended, the 20 most frequent",
+        sql: "SELECT reason, process_group, COUNT(*) AS processes \
+              FROM named_lifecycle WHERE event = 'exit' \
+              GROUP BY reason, process_group ORDER BY processes DESC, reason LIMIT 20",
+    },
+    Named {
         name: "truncated",
         description: "how much CPU time has an incomplete stack, and why",
         sql: "SELECT truncated, COUNT(*) AS samples, SUM(weight_ns) / 1e9 AS cpu_s \

@@ -16,8 +16,18 @@ use crate::names::{named_frames, named_processes};
 use crate::scan::ParquetTable;
 use crate::stacks::{ends, spread};
 
-/// Derived tables, in the order they are listed.
-const VIEWS: [&str; 4] = ["cpu", "named_frames", "named_processes", "stack_frames"];
+/// Derived tables, in the order they are listed, and the table that each has the rows of.
+/// Recordings of earlier versions lack some.
+const VIEWS: [(&str, &str); 8] = [
+    ("cpu", "samples"),
+    ("named_frames", "frames"),
+    ("named_gc", "gc"),
+    ("named_lifecycle", "lifecycle"),
+    ("named_messages", "messages"),
+    ("named_processes", "processes"),
+    ("named_runs", "runs"),
+    ("stack_frames", "stacks"),
+];
 
 /// Columns of `cpu`, the important ones first.
 const CPU: [&str; 21] = [
@@ -49,6 +59,72 @@ const STACK_FRAMES: [&str; 10] = [
     "stack", "depth", "frame", "name", "kind", "module", "function", "arity", "file", "line",
 ];
 
+/// Columns of `named_runs`.
+const NAMED_RUNS: [&str; 14] = [
+    "start_ns",
+    "end_ns",
+    "ran_ns",
+    "process",
+    "process_group",
+    "pid",
+    "scheduler",
+    "reductions",
+    "left_as",
+    "left_in",
+    "file",
+    "line",
+    "cut",
+    "proc",
+];
+
+/// Columns of `named_messages`.
+const NAMED_MESSAGES: [&str; 15] = [
+    "msg",
+    "sent_ns",
+    "received_ns",
+    "lay_ns",
+    "kind",
+    "tag",
+    "fate",
+    "sender",
+    "sender_group",
+    "sender_pid",
+    "receiver",
+    "receiver_group",
+    "receiver_pid",
+    "from",
+    "to",
+];
+
+/// Columns of `named_lifecycle`.
+const NAMED_LIFECYCLE: [&str; 11] = [
+    "ts_ns",
+    "event",
+    "process",
+    "process_group",
+    "pid",
+    "other_process",
+    "other_pid",
+    "name",
+    "reason",
+    "proc",
+    "other",
+];
+
+/// Columns of `named_gc`.
+const NAMED_GC: [&str; 10] = [
+    "start_ns",
+    "end_ns",
+    "took_ns",
+    "process",
+    "process_group",
+    "pid",
+    "before_words",
+    "after_words",
+    "cut",
+    "proc",
+];
+
 /// Every table of one recording.
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -77,7 +153,7 @@ impl Tables {
 
     /// Whether a query can name it.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.files.contains_key(name) || VIEWS.contains(&name)
+        self.files.contains_key(name) || self.derived().any(|view| view == name)
     }
 
     /// The recording's own tables.
@@ -87,7 +163,11 @@ impl Tables {
 
     /// The derived tables.
     pub(crate) fn derived(&self) -> impl Iterator<Item = &'static str> {
-        VIEWS.into_iter()
+        let is_there = |base: &str| self.files.contains_key(base);
+        let views = VIEWS.into_iter();
+        views
+            .filter(move |(_, base)| is_there(base))
+            .map(|(view, _)| view)
     }
 
     /// Every name, sorted.
@@ -102,6 +182,10 @@ impl Tables {
         match name {
             "cpu" => self.cpu(),
             "named_frames" => Ok(self.named_frames()?.lazy()),
+            "named_gc" => self.named_gc(),
+            "named_lifecycle" => self.named_lifecycle(),
+            "named_messages" => self.named_messages(),
+            "named_runs" => self.named_runs(),
             "named_processes" => Ok(self.named_processes()?.lazy()),
             "stack_frames" => self.stack_frames(),
             own => self.file(own)?.lazy(),
@@ -135,6 +219,62 @@ impl Tables {
     fn stack_frames(&self) -> PolarsResult<LazyFrame> {
         let rows = spread(&self.file("stacks")?.frame()?)?;
         Ok(left_join(rows.lazy(), self.named_frames()?, "frame").select(STACK_FRAMES.map(col)))
+    }
+
+    fn named_runs(&self) -> PolarsResult<LazyFrame> {
+        let places = self
+            .named_frames()?
+            .lazy()
+            .select([
+                col("frame").alias("at"),
+                col("name").alias("left_in"),
+                col("file"),
+                col("line"),
+            ])
+            .collect()?;
+        let who = self.who(["process", "process_group", "pid"])?;
+        let runs = left_join(
+            left_join(self.file("runs")?.lazy()?, who, "proc"),
+            places,
+            "at",
+        );
+        let ran = (col("end_ns") - col("start_ns")).alias("ran_ns");
+        Ok(runs.with_columns([ran]).select(NAMED_RUNS.map(col)))
+    }
+
+    fn named_messages(&self) -> PolarsResult<LazyFrame> {
+        let sender = self.who(["sender", "sender_group", "sender_pid"])?;
+        let receiver = self.who(["receiver", "receiver_group", "receiver_pid"])?;
+        let messages = self.file("messages")?.lazy()?;
+        let messages = left_join_on(messages, "from", sender);
+        let messages = left_join_on(messages, "to", receiver);
+        let lay = (col("received_ns") - col("sent_ns")).alias("lay_ns");
+        Ok(messages.with_columns([lay]).select(NAMED_MESSAGES.map(col)))
+    }
+
+    fn named_lifecycle(&self) -> PolarsResult<LazyFrame> {
+        let who = self.who(["process", "process_group", "pid"])?;
+        let other = self.who(["other_process", "other_group", "other_pid"])?;
+        let lives = left_join(self.file("lifecycle")?.lazy()?, who, "proc");
+        Ok(left_join_on(lives, "other", other).select(NAMED_LIFECYCLE.map(col)))
+    }
+
+    fn named_gc(&self) -> PolarsResult<LazyFrame> {
+        let who = self.who(["process", "process_group", "pid"])?;
+        let collections = left_join(self.file("gc")?.lazy()?, who, "proc");
+        let took = (col("end_ns") - col("start_ns")).alias("took_ns");
+        Ok(collections.with_columns([took]).select(NAMED_GC.map(col)))
+    }
+
+    /// `proc`, and under these names what a process is called, its kind and its pid.
+    fn who(&self, [name, group, pid]: [&str; 3]) -> PolarsResult<DataFrame> {
+        let columns = [
+            col("proc"),
+            col("process").alias(name),
+            col("process_group").alias(group),
+            col("pid").alias(pid),
+        ];
+        self.named_processes()?.lazy().select(columns).collect()
     }
 
     fn named_frames(&self) -> PolarsResult<DataFrame> {
@@ -172,6 +312,16 @@ fn left_join(left: LazyFrame, right: DataFrame, key: &str) -> LazyFrame {
         right.lazy(),
         [col(key)],
         [col(key)],
+        JoinArgs::new(JoinType::Left),
+    )
+}
+
+/// Processes by a column that has another name here.
+fn left_join_on(left: LazyFrame, key: &str, processes: DataFrame) -> LazyFrame {
+    left.join(
+        processes.lazy(),
+        [col(key)],
+        [col("proc")],
         JoinArgs::new(JoinType::Left),
     )
 }

@@ -144,6 +144,52 @@ fn named_queries_answer_exactly() {
 }
 
 #[test]
+fn events_have_their_names() {
+    let worker = "My.Worker.init/1 <0.101.0>";
+    assert_eq!(
+        answer("@left_in")[0],
+        [
+            text("my_server:loop/1"),
+            text("a.erl"),
+            int(7),
+            text("waiting"),
+            int(2)
+        ]
+    );
+    assert_eq!(
+        answer("@top_senders"),
+        [
+            [text(worker), text("<0.101.0>"), int(2), int(1), int(1)],
+            [text("my_server"), text("<0.100.0>"), int(1), int(0), int(0)],
+        ]
+    );
+    let slow = answer("SELECT msg, sender, receiver, tag, lay_ns FROM named_messages ORDER BY msg");
+    assert_eq!(
+        slow[0],
+        [
+            Value::Unsigned(0),
+            text(worker),
+            text("my_server"),
+            text("$gen_call"),
+            int(1_500_000)
+        ]
+    );
+    assert_eq!(
+        slow[3][1..],
+        [Value::Null, text("my_server"), Value::Null, Value::Null]
+    );
+    let lives =
+        answer("SELECT event, process, other_process, reason FROM named_lifecycle ORDER BY ts_ns");
+    assert_eq!(lives[0][1..3], [text(worker), text("my_server")]);
+    assert_eq!(lives[1][2..], [Value::Null, text("killed")]);
+    let gc = answer("SELECT process, took_ns, after_words FROM named_gc");
+    assert_eq!(
+        gc,
+        [[text("my_server"), int(250_000), Value::Unsigned(600)]]
+    );
+}
+
+#[test]
 fn every_example_of_the_documentation_runs() {
     let place = example::finished();
     let sql = place.open();
@@ -236,7 +282,11 @@ fn every_table_is_listed_with_its_columns() {
             "threads",
             "cpu",
             "named_frames",
+            "named_gc",
+            "named_lifecycle",
+            "named_messages",
             "named_processes",
+            "named_runs",
             "stack_frames",
         ]
     );
