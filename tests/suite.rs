@@ -36,6 +36,7 @@ mod tier2 {
 mod tier3 {
     mod attribution;
     mod bad_output;
+    mod calls;
     mod containers;
     mod core;
     mod debug_info;
