@@ -1,10 +1,13 @@
 //! Which part of a recording events tell of.
 
+use std::sync::Once;
+
 use escope_model::{Dictionary, ProcId};
-use escope_recording::{EndedHow, Recording, RecordingError, Rows, TimeRange};
+use escope_recording::{EndedHow, Recording, RecordingError, TimeRange};
 use escope_timeline::{Gaps, Happening, Tables};
 use serde_json::{Value, json};
 
+use crate::say::say;
 use crate::time;
 
 /// Places of losses that leave gaps among events.
@@ -128,20 +131,25 @@ pub(crate) fn rows(
         until_ns: until_ns.map(|ns| i64::try_from(ns).unwrap_or(i64::MAX)),
     };
     let tables = Tables {
-        runs: told(recording.runs(range)?),
-        messages: told(recording.messages(range)?),
-        lives: told(recording.lifecycle(range)?),
-        collections: told(recording.gc(range)?),
+        runs: recording.runs(range)?,
+        messages: recording.messages(range)?,
+        lives: recording.lifecycle(range)?,
+        collections: recording.gc(range)?,
     };
+    // Rows are read more than once, what is wrong with them is said once.
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let of_lives = tables.lives.problems().iter();
+        let of_both = tables
+            .runs
+            .problems()
+            .iter()
+            .chain(tables.messages.problems());
+        for problem in of_both.chain(of_lives).chain(tables.collections.problems()) {
+            say!("escope-bpf: warning: {problem}");
+        }
+    });
     Ok(tables.merged())
-}
-
-/// Rows of which it is said what could not be read.
-fn told<R>(rows: Rows<R>) -> Rows<R> {
-    for problem in rows.problems() {
-        crate::say::say!("escope-bpf: warning: {problem}");
-    }
-    rows
 }
 
 /// What to call a process.

@@ -13,7 +13,8 @@ use crate::time;
 
 pub(super) fn sections(source: &Source<'_>) -> Vec<Section> {
     let calls = &source.report.calls;
-    if calls.servers().next().is_none() && calls.from_outside == 0 {
+    let is_any = calls.servers().next().is_some() || calls.unasked > 0;
+    if !is_any && calls.from_outside == 0 {
         return Vec::new();
     }
     vec![called(source), slowest(source)]
