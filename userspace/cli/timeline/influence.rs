@@ -16,7 +16,7 @@ use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::time;
 
-/// How many edges are kept when looking back: some 100 MB at most.
+/// How many edges are kept when looking back: some 200 MB at most with what is made of them.
 const EDGES_MAX: usize = 1 << 20;
 
 /// What holds for either answer.
