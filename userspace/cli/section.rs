@@ -59,9 +59,10 @@ impl Section {
         }
     }
 
-    /// For people. A table without rows has nothing to say but its notes.
+    /// For people. A table without rows has nothing to say but its notes; what has no columns is
+    /// a title with notes.
     pub(crate) fn write(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        if self.rows.is_empty() && self.notes.is_empty() {
+        if !self.columns.is_empty() && self.rows.is_empty() && self.notes.is_empty() {
             return Ok(());
         }
         writeln!(out)?;
@@ -91,5 +92,34 @@ impl Section {
             value.insert("omitted".to_owned(), json!(self.omitted));
         }
         Value::Object(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Row, Section};
+
+    fn written(columns: &'static [&'static str], items: &[u64]) -> (String, Value) {
+        let title = "a title".to_owned();
+        let mut section = Section::new("key", title, columns, items, 1, |&item| Row {
+            name: "a\nname".to_owned(),
+            cells: vec![item.to_string()],
+            value: json!(item),
+        });
+        section.count("none", 0, "are not said");
+        let mut out = Vec::new();
+        section.write(&mut out).unwrap();
+        (String::from_utf8(out).unwrap(), section.json())
+    }
+
+    #[test]
+    fn a_title_is_written_and_a_table_without_rows_is_not() {
+        assert_eq!(written(&[], &[]).0, "\na title\n");
+        assert_eq!(written(&["column"], &[]).0, "");
+        let (text, json) = written(&["column"], &[7, 8]);
+        assert!(text.contains("a\u{fffd}name") && text.ends_with("  and 1 more: -n shows them\n"));
+        assert_eq!(json, json!({ "rows": [7], "omitted": 1, "none": 0 }));
     }
 }
