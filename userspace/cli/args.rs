@@ -530,3 +530,13 @@ mod tests {
         super::Args::command().debug_assert();
     }
 }
+
+impl TimelineArgs {
+    /// The format of what is no picture.
+    pub(crate) fn table(&self) -> ReportFormat {
+        match self.format {
+            Some(TimelineFormat::Json) => ReportFormat::Json,
+            _ => ReportFormat::Table,
+        }
+    }
+}

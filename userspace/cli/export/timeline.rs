@@ -8,7 +8,7 @@ use std::io::Write;
 use escope_export::timeline::{Head, Plan, Point, Row};
 use escope_export::{ExportError, chrome_trace, perfetto};
 use escope_model::ProcId;
-use escope_profile::is_called;
+
 use escope_recording::{Problem, Recording, Rows, TimeRange};
 
 use crate::args::ExportArgs;
@@ -45,9 +45,7 @@ pub(super) fn run(args: &ExportArgs, format: TimelineFormat) -> anyhow::Result<(
         )?,
         asked_for: args.filter.process.as_deref().map(|wanted| {
             let processes = dictionary.processes.iter();
-            processes
-                .map(|process| is_called(process, wanted))
-                .collect()
+            processes.map(|process| process.is_called(wanted)).collect()
         }),
         idle: args.idle,
         recording: &recording,

@@ -1,9 +1,7 @@
 //! What is told of a recording's rows, in a line or in a picture.
 
 use escope_export::gantt::{Gap, GapKind};
-use escope_model::{
-    Cut, Dictionary, FrameId, ProcId, ProcessInfo, Run, SchedulerId, SchedulerKind,
-};
+use escope_model::{Cut, Dictionary, FrameId, ProcId, Run, SchedulerId, SchedulerKind};
 use escope_recording::{EndedHow, Recording, TimeRange};
 use std::collections::HashSet;
 
@@ -12,21 +10,11 @@ use crate::failure::Failure;
 use crate::say::say;
 use crate::time;
 
-/// Whether a process has this registered name, label, pid or initial call.
-pub(super) fn is_called(process: &ProcessInfo, wanted: &str) -> bool {
-    let call = || process.initial_call.as_ref().map(ToString::to_string);
-    process.pid == wanted
-        || process.name.as_deref() == Some(wanted)
-        || process.display_name() == wanted
-        || process.label.as_deref() == Some(wanted)
-        || call().as_deref() == Some(wanted)
-}
-
 /// All processes that are called so.
 pub(super) fn called(dictionary: &Dictionary, wanted: &str) -> anyhow::Result<HashSet<ProcId>> {
     let all = dictionary.processes.iter();
     let these: HashSet<ProcId> = all
-        .filter(|process| is_called(process, wanted))
+        .filter(|process| process.is_called(wanted))
         .map(|process| process.proc)
         .collect();
     if these.is_empty() {

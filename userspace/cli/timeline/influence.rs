@@ -167,12 +167,12 @@ pub(super) fn before(
     let unknown: u64 = past.until_ns.keys().map(|&proc| edges.unknown(proc)).sum();
     let complete_since_ns = past.complete_since_ns.max(coverage.since_ns);
     let lost_ns = coverage.gaps.lost_ns(complete_since_ns, at_ns);
-    let listed = match args.format {
+    let listed = match args.table() {
         ReportFormat::Table => past.edges.get(..args.rows).unwrap_or(&past.edges),
         ReportFormat::Json => &past.edges,
     };
     let told = told(recording, listed)?;
-    match args.format {
+    match args.table() {
         ReportFormat::Table => output::write_to(None, Content::Text, |out| {
             let head = format!(
                 "{} messages, spawns and exit signals of {} processes can have led to what {} did \
@@ -274,7 +274,7 @@ pub(super) fn path(
     let chain = first.and_then(|(_, proc)| reach.chain(proc));
     let lost_ns = coverage.gaps.lost_ns(coverage.since_ns, coverage.until_ns);
     let told = told(recording, chain.as_deref().unwrap_or(&[]))?;
-    match args.format {
+    match args.table() {
         ReportFormat::Table => output::write_to(None, Content::Text, |out| {
             let part = format!(
                 "from {:.6} s to {:.6} s",

@@ -62,7 +62,7 @@ pub(super) fn tell(
         ))
         .into());
     }
-    match args.format {
+    match args.table() {
         ReportFormat::Table => output::write_to(None, Content::Text, |out| {
             text(recording, dictionary, &told, args, out)
         }),

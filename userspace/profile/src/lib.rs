@@ -31,7 +31,7 @@ mod tally;
 mod weight;
 
 pub use class::FrameClass;
-pub use filter::{Filter, is_called};
+pub use filter::Filter;
 pub use frames::StackFrame;
 pub use group::GroupBy;
 pub use labels::Labels;
