@@ -56,6 +56,8 @@ mod tier3 {
     mod servers;
     pub(super) mod snapshot;
     mod split;
+    mod storm;
     mod traffic;
     mod wedged;
+    mod windows;
 }

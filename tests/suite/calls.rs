@@ -13,7 +13,17 @@ fn every_call_has_its_reply_or_is_counted_as_without() {
     let path = folder.path("test.escope");
     let mut vm = Workload::start("calls", &["+S", "2:2"], &[]);
     let pid = vm.pid().to_string();
-    let mut recorder = start(&["record", "-p", &pid, "--events", "full", "-o", &path]);
+    let mut recorder = start(&[
+        "record",
+        "-p",
+        &pid,
+        "--events",
+        "full",
+        "--max-overhead",
+        "off",
+        "-o",
+        &path,
+    ]);
     recorder.wait_for("recording", PATIENCE);
     vm.go();
     let (lines, done) = vm.stop();

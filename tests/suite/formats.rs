@@ -53,7 +53,17 @@ fn foreign_readers_agree_about_timelines() {
     let mut vm = Workload::start("traffic", &["+S", "2:2"], &[]);
     let pid = vm.pid().to_string();
     let patience = std::time::Duration::from_secs(120);
-    let mut recorder = start(&["record", "-p", &pid, "--events", "full", "-o", &path]);
+    let mut recorder = start(&[
+        "record",
+        "-p",
+        &pid,
+        "--events",
+        "full",
+        "--max-overhead",
+        "off",
+        "-o",
+        &path,
+    ]);
     recorder.wait_for("recording", patience);
     vm.go();
     vm.stop();

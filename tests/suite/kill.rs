@@ -77,6 +77,11 @@ fn kill_after(vm: &Workload, after: Duration, before: &BTreeSet<String>) {
     assert!(check.stdout.contains("clean stop"), "{check:#?}");
     assert!(!check.stderr.contains("panicked"), "{check:#?}");
 
+    all_gone(before);
+}
+
+/// Waits until nothing is in the kernel that was not there before.
+pub(super) fn all_gone(before: &BTreeSet<String>) {
     let end = Instant::now() + FREED;
     loop {
         let left = loaded();
@@ -91,7 +96,7 @@ fn kill_after(vm: &Workload, after: Duration, before: &BTreeSet<String>) {
 }
 
 /// Programs and links in the kernel, by kind and number.
-fn loaded() -> BTreeSet<String> {
+pub(super) fn loaded() -> BTreeSet<String> {
     let mut loaded = BTreeSet::new();
     for kind in ["prog", "link"] {
         let tool = xtask::commands::find("bpftool").unwrap();
@@ -113,4 +118,4 @@ fn loaded() -> BTreeSet<String> {
 }
 
 /// The names of our programs in `bpf/programs`.
-const OURS: [&str; 2] = ["tick", "code_loaded"];
+const OURS: [&str; 3] = ["tick", "code_loaded", "event"];

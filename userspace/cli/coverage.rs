@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::say::say;
 use crate::time;
 
-/// Places of losses that leave gaps among events.
-const GAPS: [&str; 2] = ["event_ring_full", "event_gap"];
+/// The place of losses that leave gaps among events: its rows have their exact times.
+pub(crate) const GAPS: &str = "event_ring_full";
 
 /// From when to when, and where events are missing.
 #[derive(Debug)]
@@ -21,7 +21,10 @@ pub(crate) struct Coverage {
     /// The first instant that is too late.
     pub(crate) until_ns: u64,
     pub(crate) gaps: Gaps,
-    /// Events that happened while they were recorded, and those of them that were.
+    windows: Windows,
+    /// What the VM has run in all, by its schedulers' counts; 0 where that is not known.
+    all_reductions: u64,
+    /// Events that happened while they were watched, and those of them that were recorded.
     happened: u64,
     recorded: u64,
 }
@@ -32,10 +35,12 @@ impl Coverage {
         let mut spans = Vec::new();
         for loss in recording.losses()? {
             let loss = loss?;
-            if GAPS.contains(&loss.place.as_str()) {
+            if loss.place == GAPS {
                 spans.push((since_start(loss.from_ns), since_start(loss.to_ns)));
             }
         }
+        let windows = Windows::of(recording)?;
+        spans.extend(windows.outside());
         let manifest = recording.manifest();
         let ended = manifest.ended.as_ref();
         let end_ns = match ended.filter(|ended| ended.how != EndedHow::Failed) {
@@ -49,6 +54,8 @@ impl Coverage {
             since_ns,
             until_ns: until_ns.clamp(since_ns, end_ns),
             gaps: Gaps::of(spans),
+            windows,
+            all_reductions: counter("vm_reductions"),
             happened: counter("event_attempts"),
             recorded: counter("events_recorded"),
         })
@@ -84,6 +91,11 @@ impl Coverage {
             (0, _) => Some(format!(
                 "{lost} events were lost, none of them in this part"
             )),
+            (gaps, 0) => Some(format!(
+                "{} in {gaps} gaps between windows: what reaches into a gap is told up to it, or \
+                 as unknown",
+                time::show(self.lost_ns()),
+            )),
             (gaps, _) => Some(format!(
                 "{} in {gaps} gaps, where {lost} of {} events were lost in all: what reaches into \
                  a gap is told up to it, or as unknown",
@@ -93,17 +105,78 @@ impl Coverage {
         }
     }
 
+    /// By what counts of events are to be multiplied to stand for the whole recording: the VM's
+    /// work in all over its work while it was watched, both in reductions. Time would mislead,
+    /// since what is watched is slower. `None` where all was watched, or that is not known.
+    pub(crate) fn scale(&self) -> Option<f64> {
+        let seen = self.windows.reductions?;
+        let is_part = self.windows.spans.len() > 1
+            || seen.saturating_mul(100) < self.all_reductions.saturating_mul(99);
+        (is_part && seen > 0 && self.all_reductions > seen)
+            .then(|| self.all_reductions as f64 / seen as f64)
+    }
+
+    /// What is to be known of windows, if there were some.
+    pub(crate) fn windowed(&self) -> Option<String> {
+        let scale = self.scale()?;
+        Some(format!(
+            "watched in {} windows with {:.2} % of the VM's work in reductions: counts stand for \
+             {scale:.1} times as many in the whole recording",
+            self.windows.spans.len(),
+            100.0 / scale,
+        ))
+    }
+
     /// The same for programs.
     pub(crate) fn json(&self) -> Value {
         json!({
             "from_ns": self.since_ns,
             "to_ns": self.until_ns,
             "seen_ns": self.seen_ns(),
+            "windows": self.windows.spans.len(),
+            "scale": self.scale(),
             "gaps": self.gap_count(),
             "in_gaps_ns": self.lost_ns(),
             "events_happened": self.happened,
             "events_recorded": self.recorded,
         })
+    }
+}
+
+/// When events were watched.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    /// From when to when, in their order.
+    spans: Vec<(u64, u64)>,
+    /// What the VM has run in them, if that is known of all.
+    reductions: Option<u64>,
+}
+
+impl Windows {
+    pub(crate) fn of(recording: &Recording) -> Result<Windows, RecordingError> {
+        let mut windows = Windows {
+            reductions: Some(0),
+            ..Windows::default()
+        };
+        for window in recording.windows()? {
+            let window = window?;
+            let span = (since_start(window.from_ns), since_start(window.to_ns));
+            windows.spans.push(span);
+            let sum = windows.reductions.zip(window.reductions);
+            windows.reductions = sum.map(|(sum, more)| sum.saturating_add(more));
+        }
+        Ok(windows)
+    }
+
+    /// The times before, between and after them. None where it is not known when they were, as
+    /// of a recording that was cut short in the first.
+    pub(crate) fn outside(&self) -> Vec<(u64, u64)> {
+        let (Some(_), starts) = (self.spans.first(), self.spans.iter().map(|span| span.0)) else {
+            return Vec::new();
+        };
+        let ends = std::iter::once(0).chain(self.spans.iter().map(|span| span.1));
+        let gaps = ends.zip(starts.chain(std::iter::once(u64::MAX)));
+        gaps.filter(|(from_ns, to_ns)| from_ns < to_ns).collect()
     }
 }
 

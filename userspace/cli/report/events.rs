@@ -143,7 +143,8 @@ fn covers(source: &Source<'_>) -> Section {
         (rows.lives, "lives"),
     ];
     let (there, absent): (Vec<_>, Vec<_>) = counts.iter().partition(|count| count.0 > 0);
-    let mut notes: Vec<String> = source.coverage.missing().into_iter().collect();
+    let mut notes: Vec<String> = source.coverage.windowed().into_iter().collect();
+    notes.extend(source.coverage.missing());
     if !absent.is_empty() {
         let absent: Vec<&str> = absent.iter().map(|(_, what)| *what).collect();
         let absent = absent.join(" and no ");

@@ -6,6 +6,7 @@ use escope_recording::{EndedHow, Recording, TimeRange};
 use std::collections::HashSet;
 
 use super::name;
+use crate::coverage;
 use crate::failure::Failure;
 use crate::say::say;
 use crate::time;
@@ -112,7 +113,7 @@ pub(super) fn gaps(recording: &Recording) -> anyhow::Result<Vec<Gap>> {
     let mut losses = recording.losses()?;
     for loss in &mut losses {
         let loss = loss?;
-        if loss.place.starts_with("event_") {
+        if loss.place == coverage::GAPS {
             gaps.push(Gap {
                 from_ns: loss.from_ns,
                 to_ns: loss.to_ns,
@@ -124,6 +125,15 @@ pub(super) fn gaps(recording: &Recording) -> anyhow::Result<Vec<Gap>> {
     for problem in losses.problems() {
         say!("escope-bpf: warning: {problem}");
     }
+    for (from_ns, to_ns) in coverage::Windows::of(recording)?.outside() {
+        gaps.push(Gap {
+            from_ns: i64::try_from(from_ns).unwrap_or(i64::MAX),
+            to_ns: i64::try_from(to_ns).unwrap_or(i64::MAX),
+            kind: GapKind::NotRecorded,
+            details: vec!["no window was open".to_owned()],
+        });
+    }
+    gaps.sort_by_key(|gap| gap.from_ns);
     Ok(gaps)
 }
 

@@ -83,29 +83,34 @@ pub(crate) fn code_unseen(count: u64, from_ns: i64, to_ns: i64) -> Option<Loss> 
     })
 }
 
-/// Events that were dropped, and those given up with them.
-pub(crate) fn events((lost, given_up): (u64, u64), from_ns: i64, to_ns: i64) -> Vec<Loss> {
-    let loss = |place: &str, count: u64, meaning: &str| {
-        (count > 0).then(|| Loss {
-            from_ns,
-            to_ns,
-            place: place.to_owned(),
-            count,
-            meaning: meaning.to_owned(),
-            remedy: "ask for fewer --events, or give the recorder more CPU time".to_owned(),
-        })
-    };
-    let dropped = loss(
-        "event_ring_full",
-        lost,
-        "events of the VM were dropped, because the recorder did not fetch them in time",
-    );
-    let given_up = loss(
-        "event_gap",
-        given_up,
-        "events lay among dropped ones, so that no runs and messages can be told of that time",
-    );
-    dropped.into_iter().chain(given_up).collect()
+const REMEDY_OF_EVENTS: &str = "ask for fewer --events, for a lower --max-overhead, or for more \
+                                --max-memory";
+
+/// Events that were dropped, between exactly these times.
+pub(crate) fn events(count: u64, from_ns: i64, to_ns: i64) -> Loss {
+    Loss {
+        from_ns,
+        to_ns,
+        place: "event_ring_full".to_owned(),
+        count,
+        meaning: "events of the VM were dropped, because the recorder did not fetch them in time"
+            .to_owned(),
+        remedy: REMEDY_OF_EVENTS.to_owned(),
+    }
+}
+
+/// Events that were given up with those, somewhere between these times.
+pub(crate) fn given_up(count: u64, from_ns: i64, to_ns: i64) -> Option<Loss> {
+    (count > 0).then(|| Loss {
+        from_ns,
+        to_ns,
+        place: "event_gap".to_owned(),
+        count,
+        meaning: "events lay among dropped ones, so that no runs and messages can be told of that \
+                  time"
+            .to_owned(),
+        remedy: REMEDY_OF_EVENTS.to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -380,8 +380,12 @@ impl Recorder {
                 self.pipeline.writer().window(&window);
             }
             let (lost, given_up) = events.take_losses();
-            losses.extend(losses::events(
-                (lost, given_up),
+            for it in lost {
+                let (from_ns, to_ns) = (since_origin(it.from_ns), since_origin(it.to_ns));
+                losses.push(losses::events(it.count, from_ns, to_ns));
+            }
+            losses.extend(losses::given_up(
+                given_up,
                 since_origin(self.counted_ns),
                 since_origin(now_ns),
             ));

@@ -49,8 +49,17 @@ pub(crate) struct Events {
     counters: EventCounters,
     /// Until when nothing was lost.
     whole_until_ns: u64,
-    lost: u64,
+    /// Between when how many were lost.
+    lost: Vec<Lost>,
     given_up: u64,
+}
+
+/// Events that were lost between two `CLOCK_MONOTONIC` times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lost {
+    pub(crate) from_ns: u64,
+    pub(crate) to_ns: u64,
+    pub(crate) count: u64,
 }
 
 impl Events {
@@ -91,7 +100,7 @@ impl Events {
             missing,
             counters: EventCounters::default(),
             whole_until_ns: origin_ns,
-            lost: 0,
+            lost: Vec::new(),
             given_up: 0,
         })
     }
@@ -149,9 +158,9 @@ impl Events {
         self.windows.take_rows()
     }
 
-    /// How many events were lost since the last call, and how many more were given up because
+    /// Which events were lost since the last call, and how many more were given up because
     /// what was lost lay among them.
-    pub(crate) fn take_losses(&mut self) -> (u64, u64) {
+    pub(crate) fn take_losses(&mut self) -> (Vec<Lost>, u64) {
         (mem::take(&mut self.lost), mem::take(&mut self.given_up))
     }
 
@@ -164,9 +173,20 @@ impl Events {
         let new = lost(&counters).saturating_sub(lost(&self.counters));
         self.counters = counters;
         if new > 0 {
-            self.lost += new;
             // Losses while they were counted are seen the next time, which then begins here.
-            self.windows.lost(self.whole_until_ns, monotonic_ns());
+            let (from_ns, to_ns) = (self.whole_until_ns, monotonic_ns());
+            self.windows.lost(from_ns, to_ns);
+            match self.lost.last_mut() {
+                Some(last) if last.to_ns >= from_ns => {
+                    last.to_ns = to_ns;
+                    last.count += new;
+                }
+                _ => self.lost.push(Lost {
+                    from_ns,
+                    to_ns,
+                    count: new,
+                }),
+            }
         }
         self.whole_until_ns = now_ns;
         Ok(())

@@ -1,0 +1,120 @@
+//! More events than anybody can watch, a ring that is too small for them, recorders that come and
+//! go while they happen. `ESCOPE_STORM_S=60` makes the storm longer than in a usual run,
+//! `ESCOPE_CYCLES=100` lets more recorders come.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use escope_recording::{Recording, TimeRange};
+
+use super::kill::loaded;
+use crate::support::{Workload, escope, start, temp_dir};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn number(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+}
+
+#[test]
+fn a_storm_is_counted_to_the_last_event_in_little_memory() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let mut vm = Workload::start("storm", &["+S", "2:2"], &[]);
+    let pid = vm.pid().to_string();
+    vm.go();
+    let lasts = format!("{}s", number("ESCOPE_STORM_S", 6));
+    let output = start(&[
+        "record",
+        "-p",
+        &pid,
+        "--events",
+        "full",
+        "--max-overhead",
+        "off",
+        "--event-ring-kib",
+        "1024",
+        "-d",
+        &lasts,
+        "-o",
+        &path,
+    ])
+    .finish(PATIENCE)
+    .success();
+    let (_, done) = vm.stop();
+    assert!(done.number("spawns") > 10_000 && done.number("messages") > 10_000);
+    assert!(vm.quit().success());
+
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let manifest = recording.manifest();
+    let counters = &manifest.totals.counters;
+    let (recorded, lost) = (counters["events_recorded"], counters["events_lost"]);
+    assert_eq!(counters["event_attempts"], recorded + lost, "{output:#?}");
+    assert!(recorded > 100_000 && lost > 0, "{output:#?}");
+    let told: u64 = recording
+        .losses()
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|loss| loss.place == "event_ring_full")
+        .map(|loss| loss.count)
+        .sum();
+    assert!(told <= lost, "{told} of {lost}");
+    let peak = manifest.recorder.peak_rss_bytes;
+    println!("{recorded} recorded, {lost} lost, {peak} bytes of memory");
+    assert!(peak < 256 << 20, "{peak} bytes");
+    consistent(&recording);
+    escope(&["check", &path]).success();
+    escope(&["timeline", &path]).success();
+}
+
+/// No two runs at once, no message taken before it was sent.
+fn consistent(recording: &Recording) {
+    let (mut on, mut of) = (BTreeMap::new(), BTreeMap::new());
+    for run in recording.runs(TimeRange::default()).unwrap() {
+        let run = run.unwrap();
+        assert!(run.end_ns >= run.start_ns, "{run:?}");
+        for last in [
+            on.insert(run.scheduler, run.end_ns),
+            of.insert(run.proc, run.end_ns),
+        ] {
+            assert!(last.is_none_or(|last| last <= run.start_ns), "{run:?}");
+        }
+    }
+    for message in recording.messages(TimeRange::default()).unwrap() {
+        let message = message.unwrap();
+        let received_ns = message.received_ns.unwrap_or(message.sent_ns);
+        assert!(received_ns >= message.sent_ns, "{message:?}");
+    }
+}
+
+#[test]
+fn recorders_come_and_go_while_it_storms() {
+    live!();
+    let before = loaded();
+    let mut vm = Workload::start("storm", &["+S", "2:2"], &[("CHAINS", "4"), ("FLOODS", "2")]);
+    let pid = vm.pid().to_string();
+    vm.go();
+    for cycle in 0..number("ESCOPE_CYCLES", 6) {
+        let folder = temp_dir();
+        let path = folder.path("test.escope");
+        let record = [
+            "record", "-p", &pid, "--events", "full", "-d", "300ms", "-o", &path,
+        ];
+        let mut recorder = start(&record);
+        // Every third one is killed, in its first window.
+        if cycle % 3 == 2 {
+            recorder.wait_for("recording", PATIENCE);
+            recorder.runs_on(Duration::from_millis(10 * cycle));
+            recorder.kill();
+        } else {
+            recorder.finish(PATIENCE).success();
+        }
+        assert!(Recording::open(Path::new(&path)).is_ok());
+    }
+    let (_, done) = vm.stop();
+    assert!(done.number("spawns") > 1000 && done.number("messages") > 1000);
+    assert!(vm.quit().success());
+    super::kill::all_gone(&before);
+}
