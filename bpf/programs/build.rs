@@ -7,7 +7,7 @@ use std::{env, fs};
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("wire.h"), escope_wire::c_header()).expect("OUT_DIR is writable");
-    for name in ["escope", "events"] {
+    for name in ["escope", "events", "watch"] {
         let object = compile(name, &out);
         let variable = name.to_uppercase();
         println!("cargo::rustc-env={variable}_OBJECT={}", object.display());

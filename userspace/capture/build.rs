@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    for name in ["escope", "events"] {
+    for name in ["escope", "events", "watch"] {
         let variable = format!("DEP_ESCOPE_PROGRAMS_{}", name.to_uppercase());
         let object = env::var_os(variable).expect("escope-programs tells its objects");
         let object = PathBuf::from(object);

@@ -30,6 +30,7 @@ mod summary;
 mod tables;
 mod time;
 mod timeline;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Record(args) => record::run(args),
         Command::Snapshot(args) => snapshot::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Report(args) => report::run(args),
         Command::Timeline(args) => timeline::run(args),
         Command::Flamegraph(args) => flamegraph::run(args),

@@ -9,3 +9,5 @@
 pub static OBJECT: &[u8] = include_bytes!(env!("ESCOPE_OBJECT"));
 /// The object file that sees events.
 pub static EVENTS_OBJECT: &[u8] = include_bytes!(env!("EVENTS_OBJECT"));
+/// The object file that sees calls.
+pub static WATCH_OBJECT: &[u8] = include_bytes!(env!("WATCH_OBJECT"));

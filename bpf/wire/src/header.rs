@@ -6,7 +6,7 @@ use alloc::string::String;
 use crate::records::{
     CodeRecord, Config, Counters, RecordHead, SampleHead, SchedulerKey, SchedulerSlot,
 };
-use crate::{flag, *};
+use crate::{call_flag, flag, *};
 
 /// A C header with every record, limit and flag, and an assertion of each size.
 ///
@@ -18,6 +18,7 @@ pub fn c_header() -> String {
         ("KIND_SAMPLE", KIND_SAMPLE),
         ("KIND_CODE", KIND_CODE),
         ("KIND_EVENT", KIND_EVENT),
+        ("KIND_CALL", KIND_CALL),
         ("COOKIE_WHAT_SHIFT", COOKIE_WHAT_SHIFT),
         ("EVENT_WORDS", EVENT_WORDS as u32),
         ("EVENT_IN", what::IN),
@@ -49,6 +50,15 @@ pub fn c_header() -> String {
         ("FLAG_ERLANG_CAPPED", flag::ERLANG_CAPPED),
         ("FLAG_NATIVE_CAPPED", flag::NATIVE_CAPPED),
         ("FLAG_ON_ERLANG_STACK", flag::ON_ERLANG_STACK),
+        ("WATCH_FUNCTIONS", WATCH_FUNCTIONS as u32),
+        ("WATCH_ARGUMENTS", WATCH_ARGUMENTS as u32),
+        ("WATCH_CONDITIONS", WATCH_CONDITIONS as u32),
+        ("WATCH_MEASURE", WATCH_MEASURE),
+        ("WATCH_MOVED_SHIFT", WATCH_MOVED_SHIFT),
+        ("CALL_PROCESS_UNREADABLE", call_flag::PROCESS_UNREADABLE),
+        ("CALL_CALLER_UNREADABLE", call_flag::CALLER_UNREADABLE),
+        ("CALL_ARGUMENTS_UNREADABLE", call_flag::ARGUMENTS_UNREADABLE),
+        ("CALL_SENSITIVE", call_flag::SENSITIVE),
     ];
     for (name, value) in limits {
         text.push_str(&format!("#define {name} {value}u\n"));
@@ -64,6 +74,11 @@ pub fn c_header() -> String {
         (EventRecord::C_TEXT, EventRecord::C_SIZE),
         (EventCounters::C_TEXT, EventCounters::C_SIZE),
         (EventConfig::C_TEXT, EventConfig::C_SIZE),
+        (CallArgument::C_TEXT, CallArgument::C_SIZE),
+        (CallRecord::C_TEXT, CallRecord::C_SIZE),
+        (CallCondition::C_TEXT, CallCondition::C_SIZE),
+        (WatchCounters::C_TEXT, WatchCounters::C_SIZE),
+        (WatchConfig::C_TEXT, WatchConfig::C_SIZE),
     ];
     for (c_text, (name, bytes)) in structs {
         text.push('\n');
@@ -89,6 +104,9 @@ mod tests {
             "event_record",
             "event_counters",
             "event_config",
+            "call_record",
+            "watch_counters",
+            "watch_config",
         ] {
             assert_eq!(text.matches(&alloc::format!("struct {name} {{")).count(), 1);
         }

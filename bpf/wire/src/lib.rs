@@ -21,6 +21,7 @@ extern crate alloc;
 mod events;
 mod header;
 mod records;
+mod watch;
 
 pub use events::{
     COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig, EventCounters, EventRecord, NO_REGISTER,
@@ -30,6 +31,10 @@ pub use header::c_header;
 pub use records::{
     CodeRecord, Config, Counters, RecordHead, SampleHead, SchedulerKey, SchedulerSlot,
 };
+pub use watch::{
+    CallArgument, CallCondition, CallRecord, WATCH_ARGUMENTS, WATCH_CONDITIONS, WATCH_FUNCTIONS,
+    WATCH_MEASURE, WATCH_MOVED_SHIFT, WatchConfig, WatchCounters, call_flag,
+};
 
 /// [`RecordHead::kind`] of a sample.
 pub const KIND_SAMPLE: u32 = 1;
@@ -37,6 +42,8 @@ pub const KIND_SAMPLE: u32 = 1;
 pub const KIND_CODE: u32 = 2;
 /// [`RecordHead::kind`] of an event.
 pub const KIND_EVENT: u32 = 3;
+/// [`RecordHead::kind`] of a call.
+pub const KIND_CALL: u32 = 4;
 
 /// Bytes reserved for the copy of the `Process` struct in each sample; the configured
 /// length may be less.

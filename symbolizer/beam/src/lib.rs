@@ -13,6 +13,7 @@
 mod attach;
 pub mod code;
 mod died;
+mod entry;
 mod error;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -33,6 +34,7 @@ pub mod term;
 mod vm;
 
 pub use died::Ran;
+pub use entry::{Callee, Entry, NoEntry};
 pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};

@@ -67,6 +67,11 @@ pub struct ProcessBlock<'a> {
     layout: &'a Layout,
 }
 
+impl ProcessBlock<'_> {
+    /// `F_SENSITIVE` among the trace flags: `erl_process.h`, the same in OTP 25 to 29.
+    pub const SENSITIVE: u64 = 1 << 3;
+}
+
 impl<'a> ProcessBlock<'a> {
     /// `bytes` is the start of a `Process`.
     #[must_use]
@@ -77,9 +82,7 @@ impl<'a> ProcessBlock<'a> {
     /// Whether it has asked not to be looked at: `process_flag(sensitive, true)`.
     #[must_use]
     pub fn is_sensitive(&self) -> bool {
-        // `F_SENSITIVE` among the trace flags: `erl_process.h`, the same in OTP 25 to 29.
-        const SENSITIVE: u64 = 1 << 3;
-        self.word(self.layout.process.trace_flags) & SENSITIVE != 0
+        self.word(self.layout.process.trace_flags) & ProcessBlock::SENSITIVE != 0
     }
 
     pub(crate) fn word(&self, at: u32) -> u64 {

@@ -325,7 +325,7 @@ impl<M: Memory> Vm<M> {
     }
 
     /// The bytes of code that end at an address.
-    fn code_before(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
+    pub(crate) fn code_before(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
         let mut code = vec![0; bytes];
         let start = address.wrapping_sub(bytes as u64);
         self.memory.read(start, &mut code).ok()?;

@@ -55,6 +55,21 @@ pub enum CaptureError {
         /// What is allowed.
         allowed: u32,
     },
+    /// Others have the breakpoint registers.
+    #[error(
+        "no breakpoint register is free for thread {tid}: a debugger or perf has them, of which a CPU \
+         has four; end that, or watch fewer functions"
+    )]
+    NoBreakpoint {
+        /// Of the target, or ours where the price of a hit was measured.
+        tid: u32,
+    },
+    /// The machine has no breakpoint registers, or the kernel does not give them away.
+    #[error(
+        "the kernel gives no hardware breakpoint ({0}): a machine that has them is needed, and a \
+         kernel with CONFIG_HAVE_HW_BREAKPOINT; some hypervisors hide them"
+    )]
+    Breakpoints(io::Error),
     /// The list of CPUs could not be read.
     #[error("cannot tell which CPUs are online ({0}): is /sys mounted?")]
     Cpus(String),

@@ -8,8 +8,10 @@
 //! a recorded stream of the same bytes.
 
 mod batch;
+mod breakpoints;
 mod cpus;
 mod decode;
+mod decode_call;
 mod decode_event;
 mod error;
 mod loader;
@@ -20,11 +22,12 @@ mod ticks;
 pub use batch::Batch;
 pub use cpus::online_cpus;
 pub use decode::{DecodeError, decode};
+pub use decode_call::{Call, CallArgument, decode_call};
 pub use decode_event::decode_event;
 pub use error::CaptureError;
 pub use loader::{
-    Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions, EventSite,
-    Fetched, KernelSupport, check_proc, probe_kernel,
+    Breakpoint, Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions,
+    EventSite, Fetched, HitPrice, KernelSupport, WatchCapture, check_proc, probe_kernel,
 };
 #[cfg(target_arch = "x86_64")]
 pub use price::{HitPrices, hit_prices};

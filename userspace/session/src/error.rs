@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use escope_beam::BeamError;
+use escope_beam::{BeamError, NoEntry};
 use escope_capture::CaptureError;
 use escope_recording::RecordingError;
 
@@ -81,6 +81,21 @@ pub enum SessionError {
              --events"
     )]
     NoProbes(String),
+    /// A function cannot be watched.
+    #[error(transparent)]
+    NoEntry(#[from] NoEntry),
+    /// No process can be called so.
+    #[error("the VM knows no atom {name}: no process or argument can be it; is it spelled right?")]
+    NoAtom {
+        /// As it was asked for.
+        name: String,
+    },
+    /// There is no such process.
+    #[error("there is no process {pid}: `escope-bpf snapshot` lists those that there are")]
+    NoProcess {
+        /// As it was asked for.
+        pid: String,
+    },
     /// A memory image could not be written.
     #[error("cannot write the image {}: {what}", path.display())]
     Image {
@@ -141,6 +156,8 @@ impl SessionError {
                 | CaptureError::ForeignProc
                 | CaptureError::NoProc
                 | CaptureError::Timer { .. }
+                | CaptureError::NoBreakpoint { .. }
+                | CaptureError::Breakpoints(_)
                 | CaptureError::Load(_),
             ) => Refusal::Target,
             _ => Refusal::Other,

@@ -23,6 +23,7 @@ mod pipeline;
 mod recorder;
 mod setup;
 mod snapshot;
+mod watch;
 
 pub use cost::Cost;
 pub use error::{Refusal, SessionError};
@@ -31,7 +32,8 @@ pub use escope_beam::memory::Memory;
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
-    CaptureError, Clock, ClockChoice, KernelSupport, check_proc, online_cpus, probe_kernel,
+    CaptureError, Clock, ClockChoice, HitPrice, KernelSupport, check_proc, online_cpus,
+    probe_kernel,
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
@@ -42,3 +44,7 @@ pub use options::{EventLimits, RecordOptions};
 pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};
+pub use watch::{
+    Called, Caller, Condition, FunctionCount, Immediate, Mark, Seen, Watch, WatchEnd, WatchOptions,
+    WatchSummary, WatchedCall,
+};

@@ -26,6 +26,23 @@ pub struct ListEntry {
     pub global: bool,
 }
 
+impl ListEntry {
+    /// The module's name, unquoted; `None` where it cannot be read.
+    #[must_use]
+    pub fn name(&self, memory: &impl Memory) -> Option<String> {
+        let mut length = [0; 2];
+        memory.read(self.blob.checked_add(24)?, &mut length).ok()?;
+        let length = usize::from(u16::from_le_bytes(length));
+        if (length as u64) > self.blob_bytes {
+            return None;
+        }
+        let mut name = vec![0; length];
+        memory.read(self.blob.checked_add(26)?, &mut name).ok()?;
+        let name = name.strip_suffix(&[0])?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+}
+
 /// Every module on the list, newest first. OTP 25 and 26 leave entries of purged code on it, so of
 /// two that overlap the first is right.
 ///
@@ -180,6 +197,7 @@ mod tests {
         assert!(whole);
         assert_eq!(entries.len(), 1);
         assert_eq!((entries[0].start, entries[0].bytes), (0x9000, 100));
+        assert_eq!(entries[0].name(&image).as_deref(), Some("m"));
     }
 
     #[test]

@@ -249,6 +249,17 @@ pub fn called_at<M: Memory>(vm: &Vm<M>, addresses: &[u64]) -> Vec<(u64, u64, Pro
     all
 }
 
+/// The same of the process whose struct lies at an address; `None` where there is none.
+#[must_use]
+pub fn called_at<M: Memory>(vm: &Vm<M>, address: u64) -> Option<(u64, ProcessSnapshot)> {
+    let reader = TermReader::new(vm);
+    let (mut code, native) = (CodeMap::new(), BTreeMap::new());
+    let options = SnapshotOptions::NAMES;
+    let reads = chunk(&reader, vm, &mut code, &[address], &native, options);
+    let read = reads.into_iter().next()?;
+    Some((read.id, read.process))
+}
+
 /// Reads some processes at once.
 fn chunk<M: Memory>(
     reader: &TermReader<'_, M>,

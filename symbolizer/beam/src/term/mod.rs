@@ -16,6 +16,7 @@ mod map;
 mod number;
 mod pid;
 mod reader;
+mod shallow;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 pub use atoms::AtomTable;
 pub use pid::PidPrinter;
 pub use reader::TermReader;
+pub use shallow::shallow;
 pub use text::atom_text;
 
 /// Whether a term is an atom.

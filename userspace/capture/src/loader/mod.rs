@@ -5,6 +5,7 @@ mod namespace;
 mod open;
 mod ring;
 mod skeleton;
+mod watch;
 
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
@@ -19,6 +20,7 @@ use crate::{Batch, CaptureError, cpus};
 pub use events::{EventCapture, EventOptions, EventSite, Fetched};
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
+pub use watch::{Breakpoint, HitPrice, WatchCapture};
 
 use open::load;
 use ring::Ring;
@@ -40,7 +42,7 @@ pub struct CaptureOptions {
     pub config: Config,
     /// The target's schedulers.
     pub schedulers: Vec<(SchedulerKey, SchedulerSlot)>,
-    /// Samples a second on each CPU.
+    /// Samples a second on each CPU; 0 for none, where code alone is followed.
     pub frequency_hz: u32,
     /// Which clock to sample by.
     pub clock: ClockChoice,
@@ -84,7 +86,10 @@ impl Capture {
         let online = cpus::online_cpus()?;
         let mut config = options.config;
         // Opened first: cheap, and tells the clock, which decides a sample's weight.
-        let (clock, events) = ticks::open(options.clock, options.frequency_hz, &online)?;
+        let (clock, events) = match options.frequency_hz {
+            0 => (Clock::CpuClock, Vec::new()),
+            frequency_hz => ticks::open(options.clock, frequency_hz, &online)?,
+        };
         if clock == Clock::Cycles {
             config.weight_ns = 1_000_000_000 / u64::from(options.frequency_hz.max(1));
         }

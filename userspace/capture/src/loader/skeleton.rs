@@ -26,11 +26,25 @@ mod generated_events {
     include!(env!("EVENTS_SKELETON"));
 }
 
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "generated"
+)]
+mod generated_watch {
+    include!(env!("WATCH_SKELETON"));
+}
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use escope_wire::{Config, EventConfig};
+use escope_wire::{Config, EventConfig, WatchConfig};
 pub(super) use generated::{EscopeSkel, EscopeSkelBuilder, OpenEscopeSkel};
 pub(super) use generated_events::{EventsSkel, EventsSkelBuilder, OpenEventsSkel};
+pub(super) use generated_watch::{OpenWatchSkel, WatchSkel, WatchSkelBuilder};
 use zerocopy::IntoBytes;
 
 const _: () = assert!(size_of::<generated::types::config>() == size_of::<Config>());
@@ -57,6 +71,25 @@ pub(super) fn set_event_config(open: &mut OpenEventsSkel<'_>, config: &EventConf
         // SAFETY: as in `set_config`.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
     }
+}
+
+const _: () =
+    assert!(size_of::<generated_watch::types::watch_config>() == size_of::<WatchConfig>());
+
+/// The same for calls.
+pub(super) fn set_watch_config(open: &mut OpenWatchSkel<'_>, config: &WatchConfig) {
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        let target = std::ptr::from_mut(&mut rodata.watch_config).cast::<u8>();
+        let bytes = config.as_bytes();
+        // SAFETY: as in `set_config`.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+}
+
+/// How many calls were seen so far, those beyond the limit included.
+pub(super) fn calls_taken(skeleton: &WatchSkel<'_>) -> u64 {
+    let bss = skeleton.maps.bss_data.as_deref();
+    bss.map_or(0, |bss| load(&raw const bss.calls_taken))
 }
 
 /// How many code registrations did not fit the ring or could not be read.
