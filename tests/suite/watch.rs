@@ -37,7 +37,10 @@ fn counts(output: &Output, function: &str) -> (u64, u64, u64) {
 #[track_caller]
 fn watched(env: &[(&str, &str)], args: &[&str]) -> (Facts, Output) {
     let mut vm = Workload::start("watched", &["+S", "2:2"], env);
-    let (pid, first) = (vm.pid().to_string(), vm.ready().text("watched_1").to_owned());
+    let (pid, first) = (
+        vm.pid().to_string(),
+        vm.ready().text("watched_1").to_owned(),
+    );
     let args: Vec<String> = args
         .iter()
         .map(|arg| arg.replace("CALLS_1", &first))
@@ -74,9 +77,9 @@ fn every_call_is_counted_once() {
         assert_eq!(counts(&output, function), (all, all, 0), "{function}");
     }
     let by = |call: &str| {
-        let of = lines(&output, "count")
-            .into_iter()
-            .filter(|line| line["function"] == "watched:target/1" && line["caller"]["call"] == call);
+        let of = lines(&output, "count").into_iter().filter(|line| {
+            line["function"] == "watched:target/1" && line["caller"]["call"] == call
+        });
         of.map(|line| line["calls"].as_u64().unwrap()).sum::<u64>()
     };
     assert_eq!(by("direct"), told("local") + told("full"), "{output:#?}");

@@ -34,9 +34,6 @@ pub enum SessionError {
     /// Several do.
     #[error("several BEAMs run on this host, choose one with --pid or --name: {0}")]
     SeveralBeams(String),
-    /// A process that was asked for is not there.
-    #[error("there is no process {0} in the VM: see `escope-bpf snapshot`")]
-    NoProcess(String),
     /// More was asked for than the kernel half looks for.
     #[error(
         "at most {names} names and {calls} calls can be asked for: leave some out of --processes"

@@ -251,7 +251,7 @@ pub fn called_at<M: Memory>(vm: &Vm<M>, addresses: &[u64]) -> Vec<(u64, u64, Pro
 
 /// The same of the process whose struct lies at an address; `None` where there is none.
 #[must_use]
-pub fn called_at<M: Memory>(vm: &Vm<M>, address: u64) -> Option<(u64, ProcessSnapshot)> {
+pub fn called_one<M: Memory>(vm: &Vm<M>, address: u64) -> Option<(u64, ProcessSnapshot)> {
     let reader = TermReader::new(vm);
     let (mut code, native) = (CodeMap::new(), BTreeMap::new());
     let options = SnapshotOptions::NAMES;

@@ -132,7 +132,7 @@ impl Wanted {
             if let WantedProcess::Pid(text) = wanted
                 && found.len() == before
             {
-                return Err(SessionError::NoProcess(text.clone()));
+                return Err(SessionError::NoProcess { pid: text.clone() });
             }
         }
         Ok(found)

@@ -1,7 +1,7 @@
 //! Which process called, and what it is called.
 
 use escope_beam::Vm;
-use escope_beam::snapshot::called_at;
+use escope_beam::snapshot::called_one;
 use escope_capture::Call;
 use escope_model::{ProcId, ProcessInfo};
 use rustc_hash::FxHashMap;
@@ -26,7 +26,7 @@ impl Processes {
         let mut process = match self.known.get(&call.pid) {
             Some(known) => known.clone(),
             None => {
-                let read = called_at(vm, call.process).filter(|(id, _)| *id == call.pid);
+                let read = called_one(vm, call.process).filter(|(id, _)| *id == call.pid);
                 let is_read = read.is_some();
                 let (label, initial_call, parent) = read.map_or((None, None, None), |(_, read)| {
                     (read.label, read.initial_call, read.parent)
