@@ -116,6 +116,7 @@ fn senders(events: &Value, lines: &[Facts]) {
         assert_eq!(client["kinds"]["call"], asked, "{client:#}");
     }
     // Nobody takes what has lain there since its caller gave up but who was called.
+    assert_eq!(events["covers"]["windows"], 1);
     assert_eq!(events["covers"]["gaps"], 0);
 }
 

@@ -269,8 +269,8 @@ fn what_cannot_be_watched_is_refused_with_what_helps() {
     refused("watched:traget/1", "there is watched:target/1");
     refused("watched:target/2", "there is watched:target/1");
     refused("lists:mpa/2", "there is lists:map/2");
-    refused("cals:target/1", "there is calls");
-    refused("cals:target/1", "is not loaded");
+    refused("wached:target/1", "there is watched");
+    refused("wached:target/1", "is not loaded");
     refused("erlang:send/2", "is a BIF");
     refused("prim_file:get_cwd_nif/0", "is a NIF");
     let output = escope(&[

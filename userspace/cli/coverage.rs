@@ -47,7 +47,14 @@ impl Coverage {
             Some(ended) => since_start(ended.at_ns),
             None => last_ns(recording)?.saturating_add(1),
         };
-        let since_ns = range.since_ns.map_or(0, since_start).min(end_ns);
+        // What is before the first window and after the last one is not of the events.
+        let (first_ns, end_ns) = match windows.spans[..] {
+            [] => (0, end_ns),
+            [first, .., last] => (first.0, last.1.min(end_ns)),
+            [only] => (only.0, only.1.min(end_ns)),
+        };
+        let since_ns = range.since_ns.map_or(first_ns, since_start);
+        let since_ns = since_ns.clamp(first_ns.min(end_ns), end_ns);
         let until_ns = range.until_ns.map_or(end_ns, since_start);
         let counter = |name: &str| manifest.totals.counters.get(name).copied().unwrap_or(0);
         Ok(Coverage {

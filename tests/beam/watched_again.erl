@@ -1,5 +1,5 @@
 %% The part of `calls` that is loaded anew while it is watched.
--module(calls_again).
+-module(watched_again).
 -export([times/2, again/1]).
 
 times(0, Done) -> Done;
