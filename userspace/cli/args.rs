@@ -561,16 +561,6 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_definition_is_sound() {
-        super::Args::command().debug_assert();
-    }
-}
-
 impl TimelineArgs {
     /// The format of what is no picture.
     pub(crate) fn table(&self) -> ReportFormat {
@@ -578,5 +568,15 @@ impl TimelineArgs {
             Some(TimelineFormat::Json) => ReportFormat::Json,
             _ => ReportFormat::Table,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::Args::command().debug_assert();
     }
 }

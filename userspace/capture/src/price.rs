@@ -125,7 +125,7 @@ impl Memory {
         let address = words.as_ptr() as u64;
         // A boxed pair whose first element is an atom.
         let pair = WORDS - 4;
-        let term = address + 8 * pair as u64 | 2;
+        let term = (address + 8 * pair as u64) | 2;
         for (at, value) in [
             (pair, 2 << 6),
             (pair + 1, 0x4b),

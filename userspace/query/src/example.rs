@@ -173,6 +173,7 @@ fn write_events(writer: &mut Writer) {
         end_ns: 3_750_000,
         before_words: Some(1000),
         after_words: Some(600),
+        kind: None,
         cut: None,
     });
 }

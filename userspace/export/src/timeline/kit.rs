@@ -201,6 +201,7 @@ fn collections() -> Vec<Collection> {
         end_ns,
         before_words: Some(987),
         after_words: Some(233),
+        kind: None,
         cut: None,
     };
     vec![

@@ -144,6 +144,10 @@ impl<'a, S: Sink> Teller<'a, S> {
             args: &collect([
                 ("before_words", collection.before_words.map(Value::Number)),
                 ("after_words", collection.after_words.map(Value::Number)),
+                (
+                    "kind",
+                    collection.kind.map(|kind| Value::Text(kind.as_str())),
+                ),
                 ("cut", cut_arg(collection.cut)),
             ]),
         })

@@ -48,6 +48,7 @@ fn collection(start_ns: i64, end_ns: i64) -> Happening {
         end_ns,
         before_words: None,
         after_words: None,
+        kind: None,
         cut: None,
     })
 }

@@ -88,6 +88,7 @@ pub(super) fn collection(proc: ProcId, start_ns: i64, end_ns: i64) -> Happening 
         end_ns,
         before_words: Some(233),
         after_words: Some(100),
+        kind: None,
         cut: None,
     })
 }
