@@ -39,18 +39,36 @@ impl FromStr for WantedProcess {
                 false => Err(format!("{text} is no pid: <0.123.0>")),
             };
         }
-        let call = text.rsplit_once('/').and_then(|(function, arity)| {
-            let (module, function) = function.rsplit_once(':')?;
-            Some(Mfa {
-                module: module.into(),
-                function: function.into(),
-                arity: arity.parse().ok()?,
-            })
-        });
-        Ok(match call {
+        Ok(match call(text) {
             Some(call) => WantedProcess::Call(call),
-            None => WantedProcess::Name(text.to_owned()),
+            None => WantedProcess::Name(elixir(text)),
         })
+    }
+}
+
+/// `mod:fun/arity`, or `Mod.fun/arity` as Elixir has it.
+fn call(text: &str) -> Option<Mfa> {
+    let (function, arity) = text.rsplit_once('/')?;
+    let (module, function) = match function.rsplit_once(':') {
+        Some((module, function)) => (module.to_owned(), function),
+        None => {
+            let (module, function) = function.rsplit_once('.')?;
+            (elixir(module), function)
+        }
+    };
+    Some(Mfa {
+        module,
+        function: function.to_owned(),
+        arity: arity.parse().ok()?,
+    })
+}
+
+/// Elixir's names as the VM has them: `My.Server` is `'Elixir.My.Server'`.
+fn elixir(name: &str) -> String {
+    match name.starts_with(|first: char| first.is_ascii_uppercase()) && !name.starts_with("Elixir.")
+    {
+        true => format!("Elixir.{name}"),
+        false => name.trim_matches('\'').to_owned(),
     }
 }
 
@@ -141,6 +159,8 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
+    use escope_model::Mfa;
+
     use super::WantedProcess;
 
     #[test]
@@ -150,10 +170,17 @@ mod tests {
         assert_eq!(parse(" <0.12.0>"), Ok(pid));
         let name = WantedProcess::Name("Elixir.My.Server".to_owned());
         assert_eq!(parse("Elixir.My.Server"), Ok(name));
-        let Ok(WantedProcess::Call(call)) = parse("Elixir.My.Worker:init/1") else {
-            panic!("a call");
-        };
-        assert_eq!(call.to_string(), "'Elixir.My.Worker':init/1");
+        let name = WantedProcess::Name("Elixir.My.Server".to_owned());
+        assert_eq!(parse("My.Server"), Ok(name));
+        let call = WantedProcess::Call(Mfa {
+            module: "Elixir.My.Worker".to_owned(),
+            function: "init".to_owned(),
+            arity: 1,
+        });
+        for text in ["Elixir.My.Worker:init/1", "My.Worker.init/1"] {
+            assert_eq!(parse(text), Ok(call.clone()), "{text}");
+        }
+        assert!(matches!(parse("lists:map/2"), Ok(WantedProcess::Call(_))));
         assert!(parse("<0.12").is_err() && parse("").is_err());
     }
 }
