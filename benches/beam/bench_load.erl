@@ -1,10 +1,12 @@
 %% A VM that works and counts its work, for benches that ask what a look from outside costs.
 %%   PARKED=N     processes that rest, each with a small state and a message
 %%   WORKERS=N    processes that work without end; a unit builds, sorts and sums a list and a map
+%%   PAIRS=N      pairs of processes that do nothing but send one message to and fro, each a unit
 %%   MODULES=N    further modules with 40 functions each
-%% It says `ready pid=OSPID` and answers each line `units` with `units N`. Closed stdin ends it.
+%% It says `ready pid=OSPID` and answers each line `units` with `units N`. `trace` traces all that the pairs send and
+%% receive to a process that counts it, `untrace` ends that. Closed stdin ends it.
 -module(bench_load).
--export([main/0, worker/2, park/1]).
+-export([main/0, worker/2, park/1, side/1, tracer/1]).
 
 main() -> spawn(fun run/0), ok.
 
@@ -16,14 +18,24 @@ run() ->
     _ = [Pid ! {note, 1} || Pid <- Parked],
     Units = counters:new(1, [write_concurrency]),
     _ = [spawn(?MODULE, worker, [Units, N]) || N <- lists:seq(1, env("WORKERS"))],
+    Sides = lists:append([pair(Units) || _ <- lists:seq(1, env("PAIRS"))]),
     say(["ready pid=", os:getpid()]),
-    answer(Stdin, Units).
+    answer(Stdin, Units, Sides).
 
-answer(Stdin, Units) ->
+answer(Stdin, Units, Sides) ->
     receive
+        {Stdin, {data, {eol, <<"trace">>}}} ->
+            Tracer = spawn_opt(?MODULE, tracer, [0], [{priority, high}, {message_queue_data, off_heap}]),
+            _ = [erlang:trace(Side, true, [send, 'receive', timestamp, {tracer, Tracer}]) || Side <- Sides],
+            say("traced"),
+            answer(Stdin, Units, Sides);
+        {Stdin, {data, {eol, <<"untrace">>}}} ->
+            _ = [erlang:trace(Side, false, [all]) || Side <- Sides],
+            say("untraced"),
+            answer(Stdin, Units, Sides);
         {Stdin, {data, {eol, <<"units">>}}} ->
             say(["units ", integer_to_list(counters:get(Units, 1))]),
-            answer(Stdin, Units);
+            answer(Stdin, Units, Sides);
         {Stdin, eof} -> erlang:halt(0)
     end.
 
@@ -33,6 +45,23 @@ worker(Units, Seed) ->
     _ = lists:sum(lists:sort(List)) + map_size(Map),
     counters:add(Units, 1, 1),
     worker(Units, Seed + 2).
+
+pair(Units) ->
+    {A, B} = {spawn(?MODULE, side, [Units]), spawn(?MODULE, side, [Units])},
+    A ! {partner, B},
+    B ! {partner, A},
+    A ! ball,
+    [A, B].
+
+side(Units) -> receive {partner, Partner} -> play(Partner, Units) end.
+
+play(Partner, Units) ->
+    receive ball -> Partner ! ball end,
+    counters:add(Units, 1, 1),
+    play(Partner, Units).
+
+tracer(Count) ->
+    receive _ -> tracer(Count + 1) end.
 
 park(State) -> receive stop -> State end.
 

@@ -148,6 +148,9 @@ pub(crate) struct RecordArgs {
     /// Size of the ring of events, in KiB; chosen by --max-memory when not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
     pub(crate) event_ring_kib: Option<u32>,
+    /// Probes that do nothing, to measure what the others cost more
+    #[arg(long, hide = true)]
+    pub(crate) bare_probes: bool,
     /// How much memory the recorder may use for events, in MiB; what does not fit is lost, and
     /// counted
     #[arg(long, default_value_t = 256, value_name = "MIB",

@@ -112,6 +112,7 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
 fn event_limits(args: &RecordArgs) -> EventLimits {
     let mut limits = EventLimits::within(u64::from(args.max_memory) << 20);
     limits.share = args.max_overhead.0;
+    limits.bare = args.bare_probes;
     if let Some(kib) = args.event_ring_kib {
         limits.ring_bytes = kib * 1024;
     }

@@ -1,6 +1,7 @@
 //! What a look from outside costs and how it grows. Costs are ratios of two things measured by
 //! turns in one run: machines differ, and are shared.
 
+mod events;
 mod ratio;
 mod vm;
 
@@ -25,7 +26,7 @@ pub struct Args {
     /// Fewer and shorter windows: for trying it out
     #[arg(long)]
     quick: bool,
-    /// Only these: snapshot-cost, snapshot-growth, names
+    /// Only these: snapshot-cost, snapshot-growth, names, event-price, event-budget
     names: Vec<String>,
 }
 
@@ -38,10 +39,12 @@ struct Bench {
 /// A bench's name and what it does.
 type Entry = (&'static str, fn(&Bench) -> Result<Value>);
 
-const BENCHES: [Entry; 3] = [
+const BENCHES: [Entry; 5] = [
     ("snapshot-cost", snapshot_cost),
     ("snapshot-growth", snapshot_growth),
     ("names", names),
+    ("event-price", events::price),
+    ("event-budget", events::budget),
 ];
 
 /// Runs the benches and writes what they say to `target/bench`, as JSON.
@@ -96,7 +99,7 @@ fn snapshot_cost(bench: &Bench) -> Result<Value> {
         Load {
             parked: 10_000,
             workers: 2,
-            modules: 0,
+            ..Load::default()
         },
     )?;
     sleep(Duration::from_secs(2));

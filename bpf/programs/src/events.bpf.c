@@ -446,4 +446,11 @@ int event(struct user_regs *ctx)
 	}
 }
 
+/* What a trap alone costs: measured against `event`. */
+SEC("uprobe.multi")
+int bare(struct user_regs *ctx)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

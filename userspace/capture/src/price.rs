@@ -178,6 +178,7 @@ fn load(
         binary: PathBuf::from(OWN_FILE),
         sites,
         wanted: Vec::new(),
+        bare: false,
     })
 }
 

@@ -44,6 +44,8 @@ pub struct EventLimits {
     pub share: Option<f64>,
     /// Whose events; of all processes when `None`.
     pub processes: Option<Wanted>,
+    /// Probes that do nothing, to measure what the others cost more.
+    pub bare: bool,
 }
 
 impl EventLimits {
@@ -60,6 +62,7 @@ impl EventLimits {
             open_messages: (part / MESSAGE_BYTES) as usize,
             share: Some(0.01),
             processes: None,
+            bare: false,
         }
     }
 }

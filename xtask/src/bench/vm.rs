@@ -16,6 +16,10 @@ pub(super) struct Load {
     pub(super) parked: u64,
     /// Processes that work.
     pub(super) workers: u64,
+    /// Pairs of processes that send a message to and fro.
+    pub(super) pairs: u64,
+    /// Schedulers; as many as there are CPUs for 0.
+    pub(super) schedulers: u64,
     /// Modules that are loaded beside its own.
     pub(super) modules: u64,
 }
@@ -41,12 +45,18 @@ impl Vm {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let source = root().join("benches/beam/bench_load.erl");
         run_to_end(Command::new("erlc").arg("-o").arg(folder).arg(source))?;
-        let mut child = Command::new("erl")
+        let mut command = Command::new("erl");
+        if load.schedulers > 0 {
+            let number = load.schedulers.to_string();
+            command.args(["+S", &format!("{number}:{number}")]);
+        }
+        let mut child = command
             .args(["+P", "2000000", "-noinput", "-pa"])
             .arg(folder)
             .args(["-s", "bench_load", "main"])
             .env("PARKED", load.parked.to_string())
             .env("WORKERS", load.workers.to_string())
+            .env("PAIRS", load.pairs.to_string())
             .env("MODULES", load.modules.to_string())
             .env("ERL_CRASH_DUMP_SECONDS", "0")
             .stdin(Stdio::piped())
@@ -72,6 +82,14 @@ impl Vm {
 
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Tells it to do something, and waits until it says that it did.
+    pub(super) fn tell(&mut self, what: &str, done: &str) -> Result<()> {
+        writeln!(self.stdin, "{what}").context("erl is gone")?;
+        let line = self.line()?;
+        anyhow::ensure!(line == done, "what is {line:?}?");
+        Ok(())
     }
 
     /// What it has done and used until now.

@@ -49,6 +49,8 @@ pub struct EventOptions {
     /// Where the configuration says that only some processes are wanted: those that are there,
     /// by pid, as a term, and address; 0 for an address that is not known.
     pub wanted: Vec<(u64, u64)>,
+    /// Probes that do nothing, to measure what the others cost more.
+    pub bare: bool,
 }
 
 /// Probes at a VM's functions. Dropping it removes everything from the kernel.
@@ -60,6 +62,7 @@ pub struct EventCapture {
     tgid: u32,
     binary: PathBuf,
     sites: Vec<EventSite>,
+    bare: bool,
 }
 
 /// What was taken out of the ring.
@@ -124,6 +127,7 @@ impl EventCapture {
             tgid: config.tgid,
             binary: options.binary,
             sites: options.sites,
+            bare: options.bare,
         })
     }
 
@@ -138,7 +142,10 @@ impl EventCapture {
             cookies,
             ..UprobeMultiOpts::default()
         };
-        let program = &self.skeleton.progs.event;
+        let program = match self.bare {
+            true => &self.skeleton.progs.bare,
+            false => &self.skeleton.progs.event,
+        };
         let link =
             program.attach_uprobe_multi_with_opts(self.tgid as i32, &self.binary, "", options);
         let link = link.map_err(|error| failed("placing probes in the VM's executable", &error))?;

@@ -89,6 +89,7 @@ impl Events {
             binary: proc_path(vm.pid, "exe"),
             sites,
             wanted: there,
+            bare: limits.bare,
         })?;
         Ok(Events {
             capture,
