@@ -119,12 +119,20 @@ impl Processes {
         let Some(info) = self.infos.get_mut(&proc) else {
             return;
         };
-        let before = (info.name.is_some(), info.initial_call.is_some());
+        let known = |info: &ProcessInfo| {
+            [
+                info.name.is_some(),
+                info.label.is_some(),
+                info.initial_call.is_some(),
+                info.parent.is_some(),
+            ]
+        };
+        let before = known(info);
         info.name = info.name.take().or(told.name);
         info.label = info.label.take().or(told.label);
         info.initial_call = info.initial_call.take().or(told.initial_call);
         info.parent = info.parent.take().or(told.parent);
-        if before != (true, true) {
+        if before != known(info) {
             self.changed.push(proc);
         }
     }

@@ -60,7 +60,7 @@ fn a_storm_is_counted_to_the_last_event_in_little_memory() {
         .filter(|loss| loss.place == "event_ring_full")
         .map(|loss| loss.count)
         .sum();
-    assert!(told <= lost, "{told} of {lost}");
+    assert_eq!(told, lost);
     let peak = manifest.recorder.peak_rss_bytes;
     println!("{recorded} recorded, {lost} lost, {peak} bytes of memory");
     assert!(peak < 256 << 20, "{peak} bytes");

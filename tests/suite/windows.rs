@@ -54,7 +54,9 @@ fn a_ping_pong_is_watched_for_what_was_agreed_and_stands_for_all() {
     let start_ns = recording.manifest().clocks.start_monotonic_ns as i64;
     for window in &windows {
         assert!(window.to_ns - window.from_ns >= 500_000_000, "{window:?}");
-        assert_eq!(window.attempts, window.recorded, "{window:?}");
+        // Of hits that are under way on a CPU one count may be read before, the other after.
+        assert_eq!(window.lost, 0, "{window:?}");
+        assert!(window.attempts.abs_diff(window.recorded) <= 4, "{window:?}");
     }
     // It does little else than hit probes while it is watched.
     let open_ns: i64 = windows.iter().map(|it| it.to_ns - it.from_ns).sum();

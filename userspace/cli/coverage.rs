@@ -27,6 +27,12 @@ pub(crate) struct Coverage {
     /// Events that happened while they were watched, and those of them that were recorded.
     happened: u64,
     recorded: u64,
+    lost: u64,
+    /// Those of processes that were not asked for.
+    filtered: u64,
+    /// All of the recording's time.
+    whole_ns: u64,
+    is_whole: bool,
 }
 
 impl Coverage {
@@ -39,14 +45,15 @@ impl Coverage {
                 spans.push((since_start(loss.from_ns), since_start(loss.to_ns)));
             }
         }
-        let windows = Windows::of(recording)?;
-        spans.extend(windows.outside());
+        let mut windows = Windows::of(recording)?;
         let manifest = recording.manifest();
         let ended = manifest.ended.as_ref();
         let end_ns = match ended.filter(|ended| ended.how != EndedHow::Failed) {
             Some(ended) => since_start(ended.at_ns),
             None => last_ns(recording)?.saturating_add(1),
         };
+        windows.clip(end_ns);
+        let whole_ns = end_ns;
         // What is before the first window and after the last one is not of the events.
         let (first_ns, end_ns) = match windows.spans[..] {
             [] => (0, end_ns),
@@ -60,11 +67,18 @@ impl Coverage {
         Ok(Coverage {
             since_ns,
             until_ns: until_ns.clamp(since_ns, end_ns),
-            gaps: Gaps::of(spans),
+            gaps: {
+                spans.extend(windows.outside());
+                Gaps::of(spans)
+            },
             windows,
             all_reductions: counter("vm_reductions"),
-            happened: counter("event_attempts"),
+            happened: counter("events_recorded").saturating_add(counter("events_lost")),
             recorded: counter("events_recorded"),
+            lost: counter("events_lost"),
+            filtered: counter("events_filtered"),
+            whole_ns,
+            is_whole: range == TimeRange::ALL,
         })
     }
 
@@ -92,7 +106,7 @@ impl Coverage {
 
     /// What is missing, if anything is.
     pub(crate) fn missing(&self) -> Option<String> {
-        let lost = self.happened.saturating_sub(self.recorded);
+        let lost = self.lost;
         match (self.gap_count(), lost) {
             (0, 0) => None,
             (0, _) => Some(format!(
@@ -123,15 +137,42 @@ impl Coverage {
             .then(|| self.all_reductions as f64 / seen as f64)
     }
 
-    /// What is to be known of windows, if there were some.
+    /// What is to be known of windows, where they were not open most of the time.
     pub(crate) fn windowed(&self) -> Option<String> {
-        let scale = self.scale()?;
+        let open = self.windows.spans.iter();
+        let open_ns: u64 = open.map(|(from, to)| to.saturating_sub(*from)).sum();
+        let scale = self.scale();
+        if scale.is_none() && open_ns.saturating_mul(10) > self.whole_ns.saturating_mul(9)
+            || self.windows.spans.is_empty()
+        {
+            return None;
+        }
+        let count = self.windows.spans.len();
+        let open = time::show(open_ns);
+        let stand = match (scale, self.is_whole) {
+            (Some(scale), true) => format!(
+                "with {:.2} % of the VM's work in reductions: counts stand for {scale:.1} times as \
+                 many in the whole recording",
+                100.0 / scale
+            ),
+            (Some(scale), false) => {
+                format!("with {:.2} % of the VM's work in reductions", 100.0 / scale)
+            }
+            (None, _) => "what part of the VM's work that is is not known".to_owned(),
+        };
         Some(format!(
-            "watched in {} windows with {:.2} % of the VM's work in reductions: counts stand for \
-             {scale:.1} times as many in the whole recording",
-            self.windows.spans.len(),
-            100.0 / scale,
+            "watched in {count} windows of {open} in all, {stand}; outside of them nothing was"
         ))
+    }
+
+    /// What else is not in it.
+    pub(crate) fn filtered(&self) -> Option<String> {
+        (self.filtered > 0).then(|| {
+            format!(
+                "only some processes were asked for: {} events of others were left out",
+                self.filtered
+            )
+        })
     }
 
     /// The same for programs.
@@ -172,7 +213,24 @@ impl Windows {
             let sum = windows.reductions.zip(window.reductions);
             windows.reductions = sum.map(|(sum, more)| sum.saturating_add(more));
         }
+        // One that was open when the recorder was killed: until the last that there is.
+        let counters = &recording.manifest().totals.counters;
+        if let (None, Some(&from_ns)) = (
+            recording.manifest().ended.as_ref(),
+            counters.get("event_window_open_ns"),
+        ) && windows.spans.last().is_none_or(|last| last.1 <= from_ns)
+        {
+            windows.spans.push((from_ns, u64::MAX));
+            windows.reductions = None;
+        }
         Ok(windows)
+    }
+
+    /// Nothing is after the end.
+    pub(crate) fn clip(&mut self, end_ns: u64) {
+        for (from_ns, to_ns) in &mut self.spans {
+            (*from_ns, *to_ns) = ((*from_ns).min(end_ns), (*to_ns).min(end_ns));
+        }
     }
 
     /// The times before, between and after them. None where it is not known when they were, as

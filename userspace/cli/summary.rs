@@ -107,8 +107,8 @@ fn watched(events: &EventsSummary) {
         None => "there was no limit".to_owned(),
     };
     say!(
-        "  windows   {} of {} in all, with {} of what the VM did in reductions; inside them all \
-         was watched, outside nothing",
+        "  windows   {} of {} in all, with {} of what the VM did in reductions; outside of them \
+         nothing was watched",
         windows.count,
         time::show(windows.open_ns),
         windows.all_reductions.map_or_else(

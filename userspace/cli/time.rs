@@ -40,7 +40,7 @@ pub(crate) fn parse_point(text: &str, start_realtime_ns: i64) -> Result<i64, Str
         return i64::try_from(duration.as_nanos()).map_err(|error| error.to_string());
     }
     parse_rfc3339_ns(text)
-        .map(|realtime| realtime - start_realtime_ns)
+        .map(|realtime| realtime.saturating_sub(start_realtime_ns))
         .ok_or_else(|| {
             format!("{text:?} is no time: write it like 12.5s, 350ms or 2026-01-31T12:00:00Z")
         })

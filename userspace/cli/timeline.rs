@@ -16,7 +16,7 @@ use escope_timeline::{ProcessSummary, Summary};
 use serde_json::json;
 
 use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
-use crate::coverage::name;
+use crate::coverage::{Coverage, name};
 use crate::failure::Failure;
 use crate::load::range;
 use crate::output::{self, Content};
@@ -96,21 +96,21 @@ fn table(
 ) -> anyhow::Result<()> {
     let manifest = recording.manifest();
     let counter = |name: &str| manifest.totals.counters.get(name).copied().unwrap_or(0);
-    let (happened, recorded) = (counter("event_attempts"), counter("events_recorded"));
+    let (recorded, lost) = (counter("events_recorded"), counter("events_lost"));
+    let coverage = Coverage::of(recording, range)?;
     writeln!(
         out,
-        "{} processes; {recorded} events of {happened} that happened",
-        rows.len()
+        "{} processes; {recorded} events, {lost} lost; {}",
+        rows.len(),
+        coverage.seen()
     )?;
-    if recorded < happened {
-        writeln!(
-            out,
-            "what was lost is told by `report`; nothing is told of that time here"
-        )?;
+    for note in [coverage.windowed(), coverage.missing(), coverage.filtered()]
+        .iter()
+        .flatten()
+    {
+        writeln!(out, "{note}")?;
     }
-    let end_ns = manifest.ended.as_ref().map(|ended| ended.at_ns);
-    let until_ns = range.until_ns.or(end_ns).unwrap_or(0);
-    let lasted_ns = (until_ns - range.since_ns.unwrap_or(0)).max(1);
+    let lasted_ns = i64::try_from(coverage.seen_ns()).unwrap_or(i64::MAX).max(1);
     writeln!(
         out,
         "\n  {:<14} {:>10} {:>10} {:>8} {:>12}",

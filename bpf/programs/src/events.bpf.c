@@ -71,6 +71,9 @@ struct event {
 	u32 failed;
 };
 
+/* A program may lose its CPU to another one that counts there too. */
+#define COUNT(event, what_of, kind) __sync_fetch_and_add(&(event)->count->what_of[kind], 1)
+
 /* Counts the hit. */
 static __always_inline bool begin(struct event *event, u32 what)
 {
@@ -79,7 +82,7 @@ static __always_inline bool begin(struct event *event, u32 what)
 	event->count = bpf_map_lookup_elem(&event_counters, &zero);
 	if (!event->count)
 		return false;
-	event->count->attempts[what]++;
+	COUNT(event, attempts, what);
 	event->what = what;
 	event->failed = 0;
 	return true;
@@ -88,7 +91,7 @@ static __always_inline bool begin(struct event *event, u32 what)
 /* Nobody asked for it. */
 static __always_inline int leave_out(struct event *event)
 {
-	event->count->filtered[event->what]++;
+	COUNT(event, filtered, event->what);
 	return 0;
 }
 
@@ -103,7 +106,7 @@ static __always_inline bool reserve(struct event *event, u32 words, struct sched
 		bpf_ringbuf_reserve(&event_ring, RECORD_BYTES(words), 0);
 
 	if (!record) {
-		event->count->ring_full[event->what]++;
+		COUNT(event, ring_full, event->what);
 		return false;
 	}
 	record->monotonic_ns = bpf_ktime_get_ns();
@@ -122,8 +125,8 @@ static __always_inline bool reserve(struct event *event, u32 words, struct sched
 static __always_inline int end(struct event *event)
 {
 	if (event->failed)
-		event->count->unreadable[event->what]++;
-	event->count->recorded[event->what]++;
+		COUNT(event, unreadable, event->what);
+	COUNT(event, recorded, event->what);
 	bpf_ringbuf_submit(event->record, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -312,10 +315,12 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 		}
 		/* The last one's pointer to the next is at its begin. */
 		if (signal == last)
-			break;
+			return 0;
 		if (READ(signal, signal + event_config.message_next_at) || !signal)
 			break;
 	}
+	/* There were more. */
+	COUNT(&event, unreadable, EVENT_ENQUEUE);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only */
 /*
- * Which processes somebody asked for. A map has them by pid, as a term, which is never even to
- * 4, and by address, with the pid of who was there last: an address is used again, a pid for
+ * Which processes somebody asked for. A map has them by pid, as a term, which is never divisible
+ * by 4, and by address, with the pid of who was there last: an address is used again, a pid for
  * long not.
  */
 #pragma once

@@ -89,8 +89,13 @@ pub fn hit_prices(config: &EventConfig, sites: &[EventSite]) -> Result<HitPrices
     let mut prices = [0.0; what::COUNT];
     let mut measured = Vec::new();
     for (kind, probed) in KINDS.into_iter().zip(PROBED) {
-        if let Some(site) = sites.iter().find(|site| site.what == kind) {
-            measured.push((*site, probed, time_of_hits(&memory, probed)));
+        let is_like = |site: &&EventSite| site.what == kind || LIKE.contains(&(site.what, kind));
+        if let Some(site) = sites.iter().find(is_like) {
+            let site = EventSite {
+                what: kind,
+                ..*site
+            };
+            measured.push((site, probed, time_of_hits(&memory, probed)));
         }
     }
     let mut capture = load(config, &memory, &measured)?;

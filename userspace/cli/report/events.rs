@@ -145,6 +145,7 @@ fn covers(source: &Source<'_>) -> Section {
     let (there, absent): (Vec<_>, Vec<_>) = counts.iter().partition(|count| count.0 > 0);
     let mut notes: Vec<String> = source.coverage.windowed().into_iter().collect();
     notes.extend(source.coverage.missing());
+    notes.extend(source.coverage.filtered());
     if !absent.is_empty() {
         let absent: Vec<&str> = absent.iter().map(|(_, what)| *what).collect();
         let absent = absent.join(" and no ");

@@ -110,6 +110,8 @@ pub(super) fn span(recording: &Recording, range: TimeRange) -> anyhow::Result<(i
 /// Where events are missing.
 pub(super) fn gaps(recording: &Recording) -> anyhow::Result<Vec<Gap>> {
     let mut gaps = Vec::new();
+    let ended = recording.manifest().ended.as_ref();
+    let end_ns = ended.map_or(i64::MAX, |ended| ended.at_ns);
     let mut losses = recording.losses()?;
     for loss in &mut losses {
         let loss = loss?;
@@ -128,7 +130,7 @@ pub(super) fn gaps(recording: &Recording) -> anyhow::Result<Vec<Gap>> {
     for (from_ns, to_ns) in coverage::Windows::of(recording)?.outside() {
         gaps.push(Gap {
             from_ns: i64::try_from(from_ns).unwrap_or(i64::MAX),
-            to_ns: i64::try_from(to_ns).unwrap_or(i64::MAX),
+            to_ns: i64::try_from(to_ns).unwrap_or(i64::MAX).min(end_ns),
             kind: GapKind::NotRecorded,
             details: vec!["no window was open".to_owned()],
         });
@@ -164,11 +166,14 @@ pub(super) fn subtitle(recording: &Recording, (from_ns, to_ns): (i64, i64)) -> S
         _ => format!("{shown} of {}", time::show(whole_ns.unsigned_abs())),
     });
     let counter = |name: &str| manifest.totals.counters.get(name).copied().unwrap_or(0);
-    let (happened, recorded) = (counter("event_attempts"), counter("events_recorded"));
-    parts.push(match happened.saturating_sub(recorded) {
+    let recorded = counter("events_recorded");
+    parts.push(match counter("events_lost") {
         0 => format!("{recorded} events, none lost"),
         lost => format!("{recorded} events, {lost} LOST"),
     });
+    if counter("event_windows") > 1 {
+        parts.push(format!("in {} windows", counter("event_windows")));
+    }
     parts.join(" · ")
 }
 

@@ -388,6 +388,9 @@ fn text(
             told.spent.len() - args.rows
         )?;
     }
+    if let Some(windowed) = told.coverage.windowed() {
+        writeln!(out, "{windowed}")?;
+    }
     if let Some(missing) = told.coverage.missing() {
         writeln!(out, "{missing}")?;
     }

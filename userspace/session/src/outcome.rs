@@ -72,6 +72,10 @@ pub struct EventsSummary {
     pub unreadable: u64,
     /// Of those, of processes that nobody asked for.
     pub filtered: u64,
+    /// Messages of which nothing more is told, for want of memory.
+    pub evicted: u64,
+    /// Events that could not be put in order, for want of memory.
+    pub out_of_order: u64,
     /// What was asked for and is not there, and why.
     pub missing: Vec<String>,
     /// When they were watched.
@@ -99,6 +103,8 @@ pub struct WindowsSummary {
     pub all_target_cpu_ns: u64,
     /// What all hits have cost it, by their prices.
     pub cost_ns: u64,
+    /// Since when one is open, in nanoseconds since the recording's start.
+    pub open_from_ns: Option<u64>,
 }
 
 impl EventsSummary {
@@ -112,13 +118,18 @@ impl EventsSummary {
             ("events_lost", self.lost),
             ("events_filtered", self.filtered),
             ("events_unreadable", self.unreadable),
+            ("events_out_of_order", self.out_of_order),
+            ("messages_evicted", self.evicted),
             ("event_windows", windows.count),
             ("event_windows_ns", windows.open_ns),
             ("event_windows_reductions", windows.reductions),
             ("event_cost_ns", windows.cost_ns),
         ];
         let counters = counters.into_iter();
-        counters.chain(all.map(|reductions| ("vm_reductions", reductions)))
+        let open = windows.open_from_ns;
+        counters
+            .chain(all.map(|reductions| ("vm_reductions", reductions)))
+            .chain(open.map(|from_ns| ("event_window_open_ns", from_ns)))
     }
 }
 
@@ -128,7 +139,6 @@ impl WindowsSummary {
         self.open_ns += window.to_ns.saturating_sub(window.from_ns).max(0) as u64;
         self.reductions += window.reductions.unwrap_or(0);
         self.target_cpu_ns += window.target_cpu_ns;
-        self.cost_ns += window.cost_ns;
     }
 }
 

@@ -250,7 +250,7 @@ impl Recorder {
         let Some(events) = &mut self.events else {
             return Ok(());
         };
-        events.close(self.pipeline.symbolizer.vm())?;
+        events.end(self.pipeline.symbolizer.vm())?;
         while events.fetch()? {}
         Ok(())
     }

@@ -336,7 +336,10 @@ impl<'a> Spending<'a> {
         for (&on, before) in Spent::ALL.iter().zip(before) {
             let now = self.sums.get(&on).copied().unwrap_or(0);
             if now > before {
-                away_ns += now - before;
+                // What was not watched is no answer to how long it was away.
+                if on != Spent::Gap {
+                    away_ns += now - before;
+                }
                 *departures.away.entry(on).or_default() += now - before;
             }
         }

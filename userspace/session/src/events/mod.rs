@@ -15,10 +15,10 @@ use std::mem;
 
 use escope_beam::probes::find_probes;
 use escope_beam::{Vm, proc_path};
-use escope_capture::{Batch, EventCapture, EventOptions, decode_event, hit_prices};
+use escope_capture::{Batch, EventCapture, EventOptions, HitPrices, decode_event, hit_prices};
 use escope_model::VmEvent;
 use escope_timeline::Reorder;
-use escope_wire::EventCounters;
+use escope_wire::{EventCounters, what};
 
 pub use replay::EventReplay;
 pub use selection::EventSelection;
@@ -52,6 +52,8 @@ pub(crate) struct Events {
     /// Between when how many were lost.
     lost: Vec<Lost>,
     given_up: u64,
+    /// How many events may wait to be named.
+    ready_max: usize,
 }
 
 /// Events that were lost between two `CLOCK_MONOTONIC` times.
@@ -72,7 +74,8 @@ impl Events {
         origin_ns: u64,
     ) -> Result<Events, SessionError> {
         let found = find_probes(vm)?;
-        let (sites, mut missing) = sites::sites(&found, selection);
+        let is_filtered = limits.processes.is_some();
+        let (sites, mut missing) = sites::sites(&found, selection, is_filtered);
         if sites.is_empty() {
             return Err(SessionError::NoProbes(missing.join("; ")));
         }
@@ -81,7 +84,15 @@ impl Events {
             Some(processes) => processes.resolve(vm, &mut config, &mut missing)?,
             None => Vec::new(),
         };
-        let prices = hit_prices(&config, &sites)?;
+        let prices = match (hit_prices(&config, &sites), limits.share) {
+            (Ok(prices), _) => prices,
+            // Nothing depends on them.
+            (Err(error), None) => {
+                missing.push(format!("what hits cost: {error}"));
+                HitPrices([0.0; what::COUNT])
+            }
+            (Err(error), Some(_)) => return Err(error.into()),
+        };
         let capture = EventCapture::load(EventOptions {
             config,
             schedulers: vm.schedulers()?.iter().map(slot).collect(),
@@ -103,12 +114,14 @@ impl Events {
             whole_until_ns: origin_ns,
             lost: Vec::new(),
             given_up: 0,
+            ready_max: limits.held,
         })
     }
 
     /// Opens a window, or closes it, as the budget wants.
     pub(crate) fn keep_to_budget(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
-        match self.windows.step(&self.counters.attempts) {
+        let vm = pipeline.symbolizer.vm();
+        match self.windows.step(vm, &self.counters.attempts) {
             budget::Step::Stay => Ok(()),
             budget::Step::Open => self.open(pipeline),
             budget::Step::Close => self.close(pipeline.symbolizer.vm()),
@@ -117,11 +130,17 @@ impl Events {
 
     fn open(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
         let is_first = self.windows.is_first();
+        let from_ns = monotonic_ns();
         self.capture.arm()?;
         if is_first {
             self.tracker.learn(&mut pipeline.symbolizer);
+            // What was seen meanwhile is before the window, and takes the room of what is in it.
+            while self.fetch_once()?.0 >= FETCH_MAX {}
         }
-        self.counters = self.capture.counters()?;
+        if let Err(error) = self.count_losses(from_ns) {
+            self.capture.disarm();
+            return Err(error);
+        }
         self.whole_until_ns = monotonic_ns();
         self.windows
             .opened(pipeline.symbolizer.vm(), &self.counters);
@@ -130,13 +149,44 @@ impl Events {
 
     /// Removes the probes. What is in the ring is still to be fetched.
     pub(crate) fn close(&mut self, vm: &Vm) -> Result<(), SessionError> {
-        if self.windows.is_open() {
-            // What was lost until now is of this window.
-            self.look_for_losses()?;
-            self.windows.closing(vm, &self.counters);
+        self.close_for(vm, Gap::Closed)
+    }
+
+    /// The same at the end of the recording.
+    pub(crate) fn end(&mut self, vm: &Vm) -> Result<(), SessionError> {
+        self.close_for(vm, Gap::Ended)
+    }
+
+    fn close_for(&mut self, vm: &Vm, why: Gap) -> Result<(), SessionError> {
+        if !self.windows.is_open() {
             self.capture.disarm();
-            self.counters = self.capture.counters()?;
-            self.windows.closed(&self.counters);
+            return Ok(());
+        }
+        // What was lost until then is of this window.
+        let to_ns = monotonic_ns();
+        let looked = self.look_for_losses();
+        self.windows.closing(vm, &self.counters, to_ns, why);
+        // Whatever else fails.
+        self.capture.disarm();
+        looked?;
+        self.count_losses(to_ns)?;
+        self.windows.closed(&self.counters);
+        Ok(())
+    }
+
+    /// Counts what was lost since a time outside of windows, where nothing is told.
+    fn count_losses(&mut self, from_ns: u64) -> Result<(), SessionError> {
+        let counters = self.capture.counters()?;
+        let lost = |counters: &EventCounters| counters.ring_full.iter().sum::<u64>();
+        let count = lost(&counters).saturating_sub(lost(&self.counters));
+        self.counters = counters;
+        if count > 0 {
+            let to_ns = monotonic_ns();
+            self.lost.push(Lost {
+                from_ns,
+                to_ns,
+                count,
+            });
         }
         Ok(())
     }
@@ -149,8 +199,10 @@ impl Events {
             lost: counters.ring_full.iter().sum(),
             unreadable: counters.unreadable.iter().sum(),
             filtered: counters.filtered.iter().sum(),
+            evicted: self.tracker.evicted(),
+            out_of_order: self.order.late() + self.order.early(),
             missing: self.missing.clone(),
-            windows: self.windows.told(vm),
+            windows: self.windows.told(vm, &counters.attempts),
         }
     }
 
@@ -195,20 +247,37 @@ impl Events {
 
     /// Takes what there is out of the ring. Returns whether there may be more.
     pub(crate) fn fetch(&mut self) -> Result<bool, SessionError> {
-        let fetched = self.capture.fetch(FETCH_MAX, &mut self.batch)?;
-        self.look_for_losses()?;
-        for record in self.batch.records() {
-            let (born, event) = decode_event(record).map_err(escope_capture::CaptureError::from)?;
-            if let Some(born) = born {
-                self.order.push(born, &mut self.ready);
-            }
-            self.order.push(event, &mut self.ready);
+        // They cannot be named yet: what there is no room for stays in the ring, which counts.
+        if self.ready.len() >= self.ready_max {
+            return Ok(false);
         }
-        self.batch.clear();
-        if let Some(whole_until_ns) = fetched.whole_until_ns {
+        let (records, whole_until_ns) = self.fetch_once()?;
+        self.look_for_losses()?;
+        if let Some(whole_until_ns) = whole_until_ns {
             self.order.flush_until(whole_until_ns, &mut self.ready);
         }
-        Ok(fetched.records >= FETCH_MAX)
+        Ok(records >= FETCH_MAX)
+    }
+
+    fn fetch_once(&mut self) -> Result<(usize, Option<u64>), SessionError> {
+        let fetched = self.capture.fetch(FETCH_MAX, &mut self.batch)?;
+        let mut problem = None;
+        for record in self.batch.records() {
+            match decode_event(record) {
+                Ok((born, event)) => {
+                    if let Some(born) = born {
+                        self.order.push(born, &mut self.ready);
+                    }
+                    self.order.push(event, &mut self.ready);
+                }
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        self.batch.clear();
+        match problem {
+            Some(error) => Err(escope_capture::CaptureError::from(error).into()),
+            None => Ok((fetched.records, fetched.whole_until_ns)),
+        }
     }
 
     /// Turns what was fetched into rows. All code that was registered before it must be known:
@@ -217,9 +286,9 @@ impl Events {
         let mut ready = mem::take(&mut self.ready);
         for event in ready.drain(..) {
             let tracker = &mut self.tracker;
-            let cut = |from_ns, to_ns| tracker.gap(from_ns, to_ns);
+            let cut = |from_ns, to_ns, why| tracker.gap(from_ns, to_ns, why);
             let gap = self.windows.gap_at(event.monotonic_ns, cut);
-            let left_out = self.tracker.on(&event, gap.is_some(), pipeline, sound);
+            let left_out = self.tracker.on(&event, gap, pipeline, sound);
             self.given_up += u64::from(left_out && gap == Some(Gap::Lossy));
         }
         self.ready = ready;
@@ -231,8 +300,9 @@ impl Events {
         self.order.finish(&mut self.ready);
         self.write(pipeline, &|| true);
         let tracker = &mut self.tracker;
-        self.windows
-            .gap_at(end_ns, |from_ns, to_ns| tracker.gap(from_ns, to_ns));
+        self.windows.gap_at(end_ns, |from_ns, to_ns, why| {
+            tracker.gap(from_ns, to_ns, why)
+        });
         self.tracker.finish(end_ns, pipeline);
     }
 }

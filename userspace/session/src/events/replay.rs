@@ -55,7 +55,7 @@ impl<M: Memory> EventReplay<M> {
     pub fn until(&mut self, ns: u64) {
         self.order.flush_until(ns, &mut self.ready);
         for event in self.ready.drain(..) {
-            self.tracker.on(&event, false, &mut self.pipeline, &|| true);
+            self.tracker.on(&event, None, &mut self.pipeline, &|| true);
         }
     }
 

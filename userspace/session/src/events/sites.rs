@@ -77,13 +77,14 @@ const COLLECTIONS: &[Use] = &[
 pub(crate) fn sites(
     found: &[Result<Site, Missing>],
     selection: EventSelection,
+    is_filtered: bool,
 ) -> (Vec<EventSite>, Vec<String>) {
     let (mut sites, mut missing) = (Vec::new(), Vec::new());
     let mut uses: Vec<Use> = Vec::new();
     if selection.sched {
         uses.extend(SCHED);
-    } else if selection.proc {
-        // A process shows itself when it first runs.
+    } else if selection.proc || is_filtered {
+        // A process shows itself when it first runs, and then the kernel half knows where it is.
         uses.extend(SCHED.iter().filter(|(kind, ..)| *kind == what::IN));
     }
     if selection.gc {
@@ -92,9 +93,11 @@ pub(crate) fn sites(
     if selection.msg {
         uses.extend(MESSAGES);
     }
-    // Without exits nobody could tell what became of messages.
-    if selection.msg || selection.proc {
+    // Without exits nobody could tell what became of messages, or who may be forgotten.
+    if selection.msg || selection.proc || is_filtered {
         uses.extend(LIVES);
+    } else {
+        uses.extend(LIVES.iter().filter(|(kind, ..)| *kind == what::EXIT));
     }
     for (kind, probe, words, needed) in uses {
         match site(found, kind, probe, words, needed) {

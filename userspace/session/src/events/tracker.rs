@@ -16,7 +16,11 @@ use super::ended::Ended;
 use super::names;
 use super::rows::{Collected, Known, Rows};
 use super::sites;
+use super::windows::Gap;
 use crate::pipeline::Pipeline;
+
+/// How many names are remembered.
+const NAMES_MAX: usize = 1 << 16;
 
 /// What is known of processes, runs, messages and collections that are under way.
 pub(super) struct Tracker {
@@ -29,6 +33,8 @@ pub(super) struct Tracker {
     /// What each had used after its last run.
     reductions: FxHashMap<ProcId, u64>,
     born: FxHashSet<ProcId>,
+    /// Who was seen to get a name, an atom's term.
+    names: FxHashMap<u64, ProcId>,
     ended: Ended,
     /// Where processes were met that were not seen to be spawned.
     met: Vec<u64>,
@@ -50,6 +56,7 @@ impl Tracker {
             at: FxHashMap::default(),
             reductions: FxHashMap::default(),
             born: FxHashSet::default(),
+            names: FxHashMap::default(),
             ended: Ended::default(),
             met: Vec::new(),
             downs: FxHashMap::default(),
@@ -65,17 +72,24 @@ impl Tracker {
     }
 
     /// Between these times events are missing: nothing that is open can be told from what comes.
-    pub(super) fn gap(&mut self, from_ns: u64, to_ns: u64) {
+    pub(super) fn gap(&mut self, from_ns: u64, to_ns: u64, why: Gap) {
         self.runs.gap(from_ns, to_ns, &mut self.rows.runs);
-        self.messages.gap(&mut self.rows.messages);
+        match why {
+            // What is in mailboxes then stays there as far as anybody knows.
+            Gap::Ended => self.messages.finish(&mut self.rows.messages),
+            Gap::Closed | Gap::Lossy => self.messages.gap(&mut self.rows.messages),
+        }
         self.collections
             .gap(from_ns, to_ns, &mut self.rows.collections);
         // Those of runs that are missing are nobody's.
         self.reductions.clear();
         self.heaps.clear();
         self.downs.clear();
-        // Others may have come to live there.
-        self.at.clear();
+        self.born.clear();
+        // Others may have come to live there. Before the first window it was just learned.
+        if from_ns > 0 {
+            self.at.clear();
+        }
     }
 
     /// Reads what those are called that were met since the last call.
@@ -83,6 +97,11 @@ impl Tracker {
         if !self.met.is_empty() {
             names::meet(symbolizer, &mut self.met);
         }
+    }
+
+    /// How many messages were given up for want of room.
+    pub(super) fn evicted(&self) -> u64 {
+        self.messages.evicted()
     }
 
     /// Nothing will come any more.
@@ -98,12 +117,16 @@ impl Tracker {
     pub(super) fn on<M: Memory>(
         &mut self,
         event: &VmEvent,
-        is_in_gap: bool,
+        gap: Option<Gap>,
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) -> bool {
         let at_ns = event.monotonic_ns;
-        let left_out = is_in_gap && is_of_a_pair(&event.what);
+        let left_out = match gap {
+            None => false,
+            Some(Gap::Lossy) => is_of_a_pair(&event.what),
+            Some(Gap::Closed | Gap::Ended) => true,
+        };
         if !left_out {
             self.tell(event, pipeline);
         }
@@ -152,10 +175,15 @@ impl Tracker {
             VmEventKind::Exit { reason } => self.exit(event, &reason, pipeline),
             VmEventKind::Register { name, whose } => {
                 let other = pipeline.symbolizer.process(whose, 0);
+                if let (Some(other), true) = (other, self.names.len() < NAMES_MAX) {
+                    self.names.insert(name, other);
+                }
                 self.name(event, LifeEvent::Register, name, other, pipeline);
             }
+            // Whoever asks for it need not be whose name it is.
             VmEventKind::Unregister { name } => {
-                let other = self.owner(event.process, &pipeline.symbolizer);
+                let other = self.names.remove(&name);
+                let other = other.or_else(|| self.owner(event.process, &pipeline.symbolizer));
                 self.name(event, LifeEvent::Unregister, name, other, pipeline);
             }
             VmEventKind::CollectionStart(heaps) => self.collect(event, &heaps, pipeline),
@@ -228,7 +256,7 @@ impl Tracker {
         };
         self.at.insert(event.process, proc);
         // It may leave before it has done anything, and is then seen for the first time again.
-        if !self.born.insert(proc) {
+        if self.ended.knows(proc) || !self.born.insert(proc) {
             return;
         }
         let by = symbolizer.process(parent, 0);
@@ -274,7 +302,14 @@ impl Tracker {
         };
         let msg = self.messages.on_enqueue(sent, &mut self.rows.messages);
         if let (Signal::MayBecomeMessage(MessageKind::Down), Some(msg)) = (signal, msg) {
-            self.downs.entry(to).or_default().push_back((address, msg));
+            let downs = self.downs.entry(to).or_default();
+            // Those that were taken by their own addresses.
+            while let Some(&(down, msg)) = downs.front()
+                && !self.messages.is_open(down, msg)
+            {
+                downs.pop_front();
+            }
+            downs.push_back((address, msg));
         }
     }
 

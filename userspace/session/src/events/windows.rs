@@ -24,6 +24,8 @@ pub(super) enum Gap {
     Closed,
     /// Some of them were lost.
     Lossy,
+    /// The recording has ended.
+    Ended,
 }
 
 /// The windows of a recording.
@@ -34,8 +36,10 @@ pub(crate) struct Windows {
     origin_ns: u64,
     /// Where each normal scheduler counts what it has run.
     reductions_at: Vec<u64>,
-    /// What these were before the first window.
+    /// What these were when the first window was opened, and when they were last read: they
+    /// cannot be read of a VM that has ended.
     reductions_before: Option<u64>,
+    reductions_seen: Option<u64>,
     target_before_ns: u64,
     /// The VM's CPU time when it was last asked, and when that was.
     target: (u64, u64),
@@ -75,6 +79,7 @@ impl Windows {
             origin_ns,
             reductions_at,
             reductions_before: None,
+            reductions_seen: None,
             target_before_ns,
             target: (target_before_ns, 0),
             open: None,
@@ -85,12 +90,15 @@ impl Windows {
         };
         windows.told.share = share;
         windows.told.prices_ns = windows.prices.0;
-        windows.reductions_before = windows.reductions(vm);
         Ok(windows)
     }
 
     /// What to do, given all hits since the start.
-    pub(super) fn step(&mut self, hits: &[u64; escope_wire::what::COUNT]) -> Step {
+    pub(super) fn step<M: Memory>(
+        &mut self,
+        vm: &Vm<M>,
+        hits: &[u64; escope_wire::what::COUNT],
+    ) -> Step {
         let now_ns = monotonic_ns();
         let (_, asked_ns) = self.target;
         if now_ns.saturating_sub(asked_ns) < ASK_NS {
@@ -101,6 +109,7 @@ impl Windows {
             return Step::Stay;
         };
         self.target = (target_ns, now_ns);
+        self.reductions_seen = self.reductions(vm).or(self.reductions_seen);
         let used_ns = target_ns.saturating_sub(self.target_before_ns);
         let spent_ns = self.prices.cost_ns(hits);
         self.budget.step(now_ns, spent_ns, used_ns)
@@ -118,6 +127,7 @@ impl Windows {
     pub(super) fn opened(&mut self, vm: &Vm, counters: &EventCounters) {
         let reductions = self.reductions(vm);
         let from_ns = monotonic_ns();
+        self.reductions_before = self.reductions_before.or(reductions);
         if let Some((_, to_ns @ None, _)) = self.gaps.back_mut() {
             *to_ns = Some(from_ns);
         }
@@ -132,11 +142,10 @@ impl Windows {
     }
 
     /// All probes are still in place.
-    pub(super) fn closing(&mut self, vm: &Vm, counters: &EventCounters) {
+    pub(super) fn closing(&mut self, vm: &Vm, counters: &EventCounters, to_ns: u64, why: Gap) {
         let Some(open) = self.open.take() else { return };
-        let to_ns = monotonic_ns();
-        let reductions = self.reductions(vm);
-        self.gaps.push_back((to_ns, None, Gap::Closed));
+        let reductions = self.reductions(vm).or(self.reductions_seen);
+        self.gaps.push_back((to_ns, None, why));
         let since = |after: &[u64], before: &[u64]| {
             let sum = |counts: &[u64]| counts.iter().sum::<u64>();
             sum(after).saturating_sub(sum(before))
@@ -176,18 +185,18 @@ impl Windows {
 
     /// Whether events are missing where this one lies, and why. Called in the order of time;
     /// `gap` is told where what came before must be cut, and from when on it goes on.
-    pub(super) fn gap_at(&mut self, at_ns: u64, mut gap: impl FnMut(u64, u64)) -> Option<Gap> {
+    pub(super) fn gap_at(&mut self, at_ns: u64, mut gap: impl FnMut(u64, u64, Gap)) -> Option<Gap> {
         while let Some(&(from_ns, to_ns, why)) = self.gaps.front() {
             if at_ns <= from_ns {
                 return None;
             }
             if self.told_ns != Some(from_ns) {
                 self.told_ns = Some(from_ns);
-                gap(from_ns, from_ns);
+                gap(from_ns, from_ns, why);
             }
             match to_ns {
                 Some(to_ns) if at_ns > to_ns => {
-                    gap(from_ns, to_ns);
+                    gap(from_ns, to_ns, why);
                     self.gaps.pop_front();
                 }
                 _ => return Some(why),
@@ -202,8 +211,18 @@ impl Windows {
     }
 
     /// What all windows come to, and what the VM has done in all.
-    pub(super) fn told(&mut self, vm: &Vm) -> WindowsSummary {
-        let now = self.reductions(vm);
+    pub(super) fn told(
+        &mut self,
+        vm: &Vm,
+        hits: &[u64; escope_wire::what::COUNT],
+    ) -> WindowsSummary {
+        let now = self.reductions(vm).or(self.reductions_seen);
+        // Also of those while probes were being placed and removed.
+        self.told.cost_ns = self.prices.cost_ns(hits) as u64;
+        self.told.open_from_ns = self
+            .open
+            .as_ref()
+            .map(|open| open.from_ns.saturating_sub(self.origin_ns));
         let since = self.reductions_before.zip(now);
         // A VM that has ended cannot be asked any more.
         if let Some((before, now)) = since {
@@ -216,7 +235,7 @@ impl Windows {
     }
 
     /// What all normal schedulers have run so far (`ErtsSchedulerData.reductions`).
-    fn reductions(&self, vm: &Vm) -> Option<u64> {
+    fn reductions<M: Memory>(&self, vm: &Vm<M>) -> Option<u64> {
         let counts = self.reductions_at.iter();
         let counts = counts.map(|&address| vm.memory.u64(address).ok());
         counts.sum()
