@@ -112,7 +112,7 @@ const NAMED_LIFECYCLE: [&str; 11] = [
 ];
 
 /// Columns of `named_gc`.
-const NAMED_GC: [&str; 10] = [
+const NAMED_GC: [&str; 11] = [
     "start_ns",
     "end_ns",
     "took_ns",
@@ -121,6 +121,7 @@ const NAMED_GC: [&str; 10] = [
     "pid",
     "before_words",
     "after_words",
+    "kind",
     "cut",
     "proc",
 ];

@@ -280,6 +280,7 @@ fn every_table_is_listed_with_its_columns() {
             "series",
             "stacks",
             "threads",
+            "windows",
             "cpu",
             "named_frames",
             "named_gc",
