@@ -193,8 +193,6 @@ impl<P: Copy + Eq + Hash, T> Messages<P, T> {
     /// Events are missing here: nothing that is open can be told from what comes.
     pub fn gap(&mut self, rows: &mut Vec<MessageRow<P, T>>) {
         self.close_all(Fate::Unknown, rows);
-        // Whoever has ended meanwhile would stay here for good.
-        self.boxes.clear();
     }
 
     /// The observation ends.

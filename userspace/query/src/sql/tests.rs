@@ -291,8 +291,8 @@ fn every_table_is_listed_with_its_columns() {
             "stack_frames",
         ]
     );
-    assert_eq!(sources[11].kind, SourceKind::Recorded);
-    assert_eq!(sources[12].kind, SourceKind::Derived);
+    assert_eq!(sources[12].kind, SourceKind::Recorded);
+    assert_eq!(sources[13].kind, SourceKind::Derived);
     let stacks = &sources[10].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
