@@ -52,6 +52,8 @@ pub(crate) fn print(summary: &Summary) {
                 summary.events.as_ref().map_or(0, |events| events.attempts),
                 "events",
             ),
+            // Rows are no hits: of which whole they are a part is not counted.
+            place if place.starts_with("unwritten_") => (0, ""),
             "code_ring_full" | "code_unseen" => (counters.code_attempts, "code registrations"),
             _ => (counters.attempts, "attempts"),
         };

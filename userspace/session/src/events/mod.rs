@@ -154,6 +154,7 @@ impl Events {
 
     /// The same at the end of the recording.
     pub(crate) fn end(&mut self, vm: &Vm) -> Result<(), SessionError> {
+        self.windows.ended(vm);
         self.close_for(vm, Gap::Ended)
     }
 

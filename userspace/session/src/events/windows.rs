@@ -40,6 +40,9 @@ pub(crate) struct Windows {
     /// cannot be read of a VM that has ended.
     reductions_before: Option<u64>,
     reductions_seen: Option<u64>,
+    /// What they were when the recording ended: to remove probes takes a while, in which a VM
+    /// that is not watched any more does much.
+    reductions_ended: Option<u64>,
     target_before_ns: u64,
     /// The VM's CPU time when it was last asked, and when that was.
     target: (u64, u64),
@@ -80,6 +83,7 @@ impl Windows {
             reductions_at,
             reductions_before: None,
             reductions_seen: None,
+            reductions_ended: None,
             target_before_ns,
             target: (target_before_ns, 0),
             open: None,
@@ -144,7 +148,10 @@ impl Windows {
     /// All probes are still in place.
     pub(super) fn closing(&mut self, vm: &Vm, counters: &EventCounters, to_ns: u64, why: Gap) {
         let Some(open) = self.open.take() else { return };
-        let reductions = self.reductions(vm).or(self.reductions_seen);
+        let reductions = match why {
+            Gap::Ended => self.reductions_ended,
+            Gap::Closed | Gap::Lossy => self.reductions(vm).or(self.reductions_seen),
+        };
         self.gaps.push_back((to_ns, None, why));
         let since = |after: &[u64], before: &[u64]| {
             let sum = |counts: &[u64]| counts.iter().sum::<u64>();
@@ -168,6 +175,11 @@ impl Windows {
         };
         self.told.add(&window);
         self.rows.push(window);
+    }
+
+    /// The recording ends, whether a window is open or not.
+    pub(super) fn ended(&mut self, vm: &Vm) {
+        self.reductions_ended = self.reductions(vm).or(self.reductions_seen);
     }
 
     /// All probes are gone.
@@ -216,7 +228,8 @@ impl Windows {
         vm: &Vm,
         hits: &[u64; escope_wire::what::COUNT],
     ) -> WindowsSummary {
-        let now = self.reductions(vm).or(self.reductions_seen);
+        let now = self.reductions_ended;
+        let now = now.or_else(|| self.reductions(vm)).or(self.reductions_seen);
         // Also of those while probes were being placed and removed.
         self.told.cost_ns = self.prices.cost_ns(hits) as u64;
         self.told.open_from_ns = self
