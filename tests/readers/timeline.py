@@ -29,7 +29,7 @@ def add(into, key, value=0):
 def tables(recording):
     """What the tables say. Processes are known by their pids."""
     db = duckdb.connect()
-    for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series"):
+    for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
     db.execute("""create view moves as
         select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
@@ -46,6 +46,12 @@ def tables(recording):
         return {tuple(row[:-2]): [row[-2], int(row[-1] or 0)] for row in db.execute(sql).fetchall()}
 
     span = "sum(end_ns - start_ns)"
+    with open(f"{recording}/manifest.json", encoding="utf-8") as file:
+        end_ns = json.load(file)["ended"]["at_ns"]
+    watched = db.execute("select from_ns, to_ns from windows order by 1").fetchall()
+    begins, ends = [from_ns for from_ns, _ in watched], [to_ns for _, to_ns in watched]
+    between = zip([0] + ends, begins + [end_ns]) if watched else []
+    between = [to_ns - from_ns for from_ns, to_ns in between if from_ns < to_ns]
     return {
         "runs by scheduler": query(f"select scheduler, count(*), {span} from runs group by 1"),
         "runs by process": query(f"select {pid('runs.proc')}, count(*), {span} from runs group by 1"),
@@ -77,6 +83,7 @@ def tables(recording):
                             where activity not in ('idle', 'busy_wait') and len(frames) > 0
                             having count(*) > 0""" % recording),
         "losses": query("select place, count(*), sum(count) from losses group by 1"),
+        "not watched": {("all",): [len(between), sum(between)]} if between else {},
         "series": query("select metric, count(*), sum(value) from series group by 1"),
         # How often it changed, and what lies in it in the end.
         "mailboxes": query(f"select {pid('moves.proc')}, count(*), sum(step) from moves group by 1"),
@@ -96,7 +103,7 @@ class Summary:
             "runs by scheduler", "runs by process", "reductions", "how runs ended", "ends not seen",
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
             "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
-            "mailboxes")}
+            "mailboxes", "not watched")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
 
@@ -115,6 +122,9 @@ class Summary:
             add(self.of["collections"], (pid_of(path),), duration)
             if "before_words" in args:
                 add(self.of["words collected"], ("words",), args["before_words"])
+        elif category == "not_watched":
+            assert tuple(path) == ("Lost", "events not watched"), path
+            add(self.of["not watched"], ("all",), duration)
         elif category == "loss":
             assert group == "Lost", path
             add(self.of["losses"], (rest[0],), args["count"])

@@ -9,7 +9,7 @@ use std::time::Instant;
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
     LifeEvent, Loss, Message, MessageKind, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId,
+    SchedulerKind, StackId, Window,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -214,6 +214,14 @@ impl Story {
             ..Manifest::default()
         };
         manifest.totals.samples = self.samples;
+        let end_ns = manifest.ended.as_ref().unwrap().at_ns;
+        for (from_ns, to_ns) in [(1000, end_ns / 2), (end_ns / 2 + 3000, end_ns - 70)] {
+            self.writer.window(&Window {
+                from_ns,
+                to_ns,
+                ..Window::default()
+            });
+        }
         self.writer.finish(&mut manifest).unwrap();
     }
 

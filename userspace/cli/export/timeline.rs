@@ -5,13 +5,14 @@
 
 use std::io::Write;
 
-use escope_export::timeline::{Head, Plan, Point, Row};
+use escope_export::timeline::{Head, NotWatched, Plan, Point, Row};
 use escope_export::{ExportError, chrome_trace, perfetto};
 use escope_model::ProcId;
 
 use escope_recording::{Problem, Recording, Rows, TimeRange};
 
 use crate::args::ExportArgs;
+use crate::coverage;
 use crate::failure::Failure;
 use crate::load::range;
 use crate::output::{self, Content};
@@ -131,6 +132,19 @@ impl Source<'_> {
                 false => Ok(()),
             }
         })?;
+        let ended = recording.manifest().ended.as_ref();
+        let end_ns = ended.map_or(i64::MAX, |ended| ended.at_ns);
+        let until_ns = range.until_ns.unwrap_or(end_ns).min(end_ns);
+        for (from_ns, to_ns) in coverage::Windows::of(recording)?.outside() {
+            let clipped = |ns: u64| {
+                let ns = i64::try_from(ns).unwrap_or(i64::MAX);
+                ns.max(range.since_ns.unwrap_or(0)).min(until_ns)
+            };
+            let (from_ns, to_ns) = (clipped(from_ns), clipped(to_ns));
+            if from_ns < to_ns && to_ns < i64::MAX {
+                tell(Row::NotWatched(NotWatched { from_ns, to_ns }))?;
+            }
+        }
         pass(recording.runs(range)?, &mut problems, |run| {
             when(is(Some(run.proc)), || tell(Row::Run(run)))
         })?;

@@ -53,6 +53,17 @@ pub enum Row<'a> {
     Point(Point<'a>),
     /// Of `losses`.
     Loss(&'a Loss),
+    /// Between windows: events were not watched.
+    NotWatched(NotWatched),
+}
+
+/// A time in which no window was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotWatched {
+    /// Nanoseconds since the recording's start.
+    pub from_ns: i64,
+    /// The same.
+    pub to_ns: i64,
 }
 
 /// A value at a time.

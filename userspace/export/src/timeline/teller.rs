@@ -12,7 +12,7 @@ use super::mail::{Change, Mail};
 use super::plan::Plan;
 use super::sink::{Arg, Flow, FlowEnd, FlowSort, Instant, Sink, Slice, Value};
 use super::tracks::{Names, Track, TrackId};
-use super::{Point, Row};
+use super::{NotWatched, Point, Row};
 use crate::ExportError;
 
 /// How much of an exit's reason is in its name; all that is known of it is in an argument.
@@ -64,6 +64,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             Row::Sample(sample) => self.sample(sample),
             Row::Point(point) => self.point(point),
             Row::Loss(loss) => self.loss(loss),
+            Row::NotWatched(gap) => self.not_watched(gap),
         }
     }
 
@@ -331,6 +332,18 @@ impl<'a, S: Sink> Teller<'a, S> {
         };
         let track = self.need(track)?;
         self.sink.counter(track, point.ts_ns, point.value)
+    }
+
+    fn not_watched(&mut self, gap: NotWatched) -> Result<(), ExportError> {
+        let track = self.need(TrackId::NotWatched)?;
+        self.sink.slice(&Slice {
+            track,
+            start_ns: gap.from_ns,
+            end_ns: gap.to_ns.max(gap.from_ns),
+            category: "not_watched",
+            name: "not watched",
+            args: &[],
+        })
     }
 
     fn loss(&mut self, loss: &Loss) -> Result<(), ExportError> {

@@ -26,6 +26,8 @@ pub enum TrackId {
     Metric(ProcId, u32),
     /// All that is missing.
     Lost,
+    /// When events were not watched.
+    NotWatched,
     /// What is missing of one place, by number.
     Loss(u32),
     /// What belongs to no process.
@@ -84,7 +86,7 @@ impl TrackId {
             | TrackId::Mailbox(proc)
             | TrackId::Samples(proc)
             | TrackId::Metric(proc, _) => Some(TrackId::Process(proc)),
-            TrackId::Loss(_) => Some(TrackId::Lost),
+            TrackId::Loss(_) | TrackId::NotWatched => Some(TrackId::Lost),
             TrackId::OutsideMessages | TrackId::OutsideSamples(_) => Some(TrackId::Outside),
             TrackId::VmMetric(_) => Some(TrackId::Vm),
         }
@@ -201,6 +203,7 @@ impl<'a> Names<'a> {
                 self.metrics.word(number).to_owned()
             }
             TrackId::Lost => "Lost".to_owned(),
+            TrackId::NotWatched => "events not watched".to_owned(),
             TrackId::Loss(number) => self.places.word(number).to_owned(),
             TrackId::Outside => "Outside of processes".to_owned(),
             TrackId::OutsideMessages => "messages from outside".to_owned(),
@@ -224,6 +227,7 @@ impl<'a> Names<'a> {
             TrackId::Processes | TrackId::Mailbox(_) => 1,
             TrackId::Lost | TrackId::Samples(_) => 2,
             TrackId::Outside => 3,
+            TrackId::NotWatched => -1,
             TrackId::Vm => 4,
             TrackId::Scheduler(it) => (it.kind as i32) << 16 | i32::from(it.number),
             TrackId::Process(proc) => self.ranks.get(&proc).copied().unwrap_or(i32::MAX),
@@ -246,6 +250,10 @@ impl<'a> Names<'a> {
             TrackId::Lost => Some(
                 "Between when how much is missing. In a gap nothing is told: what is not there may \
                  have happened all the same.",
+            ),
+            TrackId::NotWatched => Some(
+                "No window was open: runs, messages, lives and collections of that time are not \
+                 known. Samples go on, mailboxes keep the last length that was known.",
             ),
             TrackId::OutsideMessages => {
                 Some("Sent by ports, timers, other nodes or the VM itself.")
