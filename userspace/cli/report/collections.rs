@@ -84,7 +84,7 @@ fn collectors(source: &Source<'_>) -> Section {
 fn longest(source: &Source<'_>) -> Section {
     let items: Vec<(u64, &Collection)> = source.report.pauses.longest.iter().collect();
     let title = source.title("longest garbage collection");
-    let columns = &["took", "words", "after", "seen"];
+    let columns = &["took", "kind", "words", "after", "seen"];
     let words = |words: Option<u64>| words.map_or_else(|| "?".to_owned(), |it| it.to_string());
     Section::new(
         "longest_gc",
@@ -100,12 +100,14 @@ fn longest(source: &Source<'_>) -> Section {
                 "took_ns": ns,
                 "before_words": it.before_words,
                 "after_words": it.after_words,
+                "kind": it.kind.map(|kind| kind.as_str()),
                 "cut": it.cut.map(|cut| cut.as_str()),
             });
             Row {
                 name: format!("{at:.6} s  {}", source.name(it.proc)),
                 cells: vec![
                     time::show(*ns),
+                    it.kind.map_or("?", |kind| kind.as_str()).to_owned(),
                     words(it.before_words),
                     words(it.after_words),
                     seen.to_owned(),

@@ -311,6 +311,7 @@ impl Chart<'_> {
                         words(it.after_words)
                     ),
                 ];
+                lines.extend(it.kind.map(|kind| kind.as_str().to_owned()));
                 lines.extend(it.cut.map(|cut| unseen(cut).to_owned()));
                 Facts {
                     label: String::new(),

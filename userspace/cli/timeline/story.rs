@@ -120,6 +120,7 @@ impl Event {
                 "took_ns": span(collection.start_ns, collection.end_ns),
                 "before_words": collection.before_words,
                 "after_words": collection.after_words,
+                "kind": collection.kind.map(|kind| kind.as_str()),
                 "cut": collection.cut.map(|cut| cut.as_str()),
             }),
         }
@@ -195,8 +196,14 @@ fn lived(life: &Life, dictionary: &Dictionary) -> String {
 
 fn collected(collection: &Collection, dictionary: &Dictionary) -> String {
     let words = |words: Option<u64>| words.map_or_else(|| "?".to_owned(), |it| it.to_string());
+    let kind = collection.kind.map_or("", |kind| kind.as_str());
+    let kind = if kind.is_empty() {
+        String::new()
+    } else {
+        format!(" ({kind})")
+    };
     format!(
-        "{} collected garbage for {}: heaps of {} words became {}",
+        "{} collected garbage{kind} for {}: heaps of {} words became {}",
         name(dictionary, collection.proc),
         time::show(span(collection.start_ns, collection.end_ns)),
         words(collection.before_words),

@@ -113,14 +113,19 @@ impl Sequence {
         script.notes.retain(|note| note.lane < lanes);
         script.notes.sort_by_key(|note| note.at_ns);
         script.gaps = joined(&script);
+        let partners = pairs::partners(&script.letters, &script.gaps);
         let scale = Scale::new(&script);
         if let Some((from_ns, to_ns)) = scale.span() {
             script
                 .gaps
                 .retain(|gap| gap.from_ns < to_ns && gap.to_ns > from_ns);
+            for gap in &mut script.gaps {
+                gap.from_ns = gap.from_ns.max(from_ns);
+                gap.to_ns = gap.to_ns.min(to_ns);
+            }
         }
         Sequence {
-            partners: pairs::partners(&script.letters),
+            partners,
             scale,
             bars: (0..lanes).map(|_| Bars::default()).collect(),
             script,

@@ -4,13 +4,14 @@
 //! else can be meant: it goes from whom was called to the caller, and of all calls
 //! between these two that were taken out of the mailbox before it was sent and have no
 //! reply yet, there is only one. Where there are several, none of them is paired; which
-//! of them was answered stays open until all were.
+//! of them was answered stays open until all were. Over a gap nothing is paired: replies and
+//! calls in it were not seen.
 
 use std::collections::BTreeMap;
 
 use escope_model::MessageKind;
 
-use super::Letter;
+use super::{Gap, Letter};
 
 #[derive(Debug, Default)]
 struct Open {
@@ -20,12 +21,16 @@ struct Open {
     answered: usize,
 }
 
-/// The partner of each message.
-pub(super) fn partners(letters: &[Letter]) -> Vec<Option<usize>> {
+/// The partner of each message. Both are in the order of time.
+pub(super) fn partners(letters: &[Letter], gaps: &[Gap]) -> Vec<Option<usize>> {
     let mut partners = vec![None; letters.len()];
     // By caller and called.
     let mut open: BTreeMap<(u64, u64), Open> = BTreeMap::new();
+    let mut gaps = gaps.iter().peekable();
     for (at, letter) in letters.iter().enumerate() {
+        while gaps.next_if(|gap| gap.from_ns <= letter.sent_ns).is_some() {
+            open.clear();
+        }
         let Some(from_id) = letter.from_id else {
             continue;
         };
@@ -78,7 +83,8 @@ fn answer(open: &mut Open, letters: &[Letter], sent_ns: i64) -> Option<usize> {
 mod tests {
     use escope_model::{Fate, MessageKind};
 
-    use super::{Letter, partners};
+    use super::{Gap, Letter, partners};
+    use crate::gantt::GapKind;
 
     fn letter(kind: MessageKind, (from, to): (u64, u64), sent_ns: i64, received_ns: i64) -> Letter {
         Letter {
@@ -107,7 +113,7 @@ mod tests {
             letter(Reply, ba, 16, 17),
         ];
         let expected = [Some(2), None, Some(0), Some(4), Some(3), None];
-        assert_eq!(partners(&one_by_one), expected);
+        assert_eq!(partners(&one_by_one, &[]), expected);
         let at_once = [
             letter(Call, ab, 0, 5),
             letter(Call, ab, 1, 6),
@@ -117,7 +123,7 @@ mod tests {
             letter(Reply, ba, 16, 17),
         ];
         let expected = [None, None, None, None, Some(5), Some(4)];
-        assert_eq!(partners(&at_once), expected);
+        assert_eq!(partners(&at_once, &[]), expected);
         // It timed out; the late reply comes before the next call is taken.
         let late = [
             letter(Call, ab, 0, 5),
@@ -125,6 +131,15 @@ mod tests {
             letter(Reply, ba, 10, 12),
             letter(Reply, ba, 20, 21),
         ];
-        assert_eq!(partners(&late), [Some(2), Some(3), Some(0), Some(1)]);
+        assert_eq!(partners(&late, &[]), [Some(2), Some(3), Some(0), Some(1)]);
+        // In a gap it may have been answered, and asked anew.
+        let gap = Gap {
+            from_ns: 13,
+            to_ns: 14,
+            kind: GapKind::NotRecorded,
+            details: Vec::new(),
+        };
+        let expected = [Some(2), None, Some(0), None, None, None];
+        assert_eq!(partners(&one_by_one, &[gap]), expected);
     }
 }
