@@ -123,6 +123,13 @@ fn watched(events: &EventsSummary) {
         time::show(windows.cost_ns),
         share(windows.cost_ns, windows.all_target_cpu_ns),
     );
+    if events.wanted_full > 0 {
+        say!(
+            "  note      there was no room to remember {} processes that were asked for: their events \
+             are not there; ask for fewer with --processes",
+            events.wanted_full
+        );
+    }
     for why in &events.missing {
         say!("  note      events that could not be seen: {why}");
     }

@@ -225,7 +225,7 @@ static __always_inline int event_in(const struct registers *regs, u64 cookie)
 
 	if (born)
 		TAKE(&event, initial, process + event_config.process_initial_at);
-	if (!wanted_in(process, pid, born, initial.module, initial.function, initial.arity))
+	if (!wanted_in(event.count, process, pid, born, initial.module, initial.function, initial.arity))
 		return leave_out(&event);
 	TAKE(&event, state, process + event_config.process_state_at);
 	if (!born) {

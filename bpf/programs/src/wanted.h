@@ -14,10 +14,15 @@ struct {
 	__type(value, u64);
 } event_wanted SEC(".maps");
 
-static __always_inline void want(u64 process, u64 pid)
+/* Whether there was room for it: else nothing of it is recorded. */
+static __always_inline bool want(struct event_counters *count, u64 process, u64 pid)
 {
-	bpf_map_update_elem(&event_wanted, &pid, &pid, BPF_ANY);
-	bpf_map_update_elem(&event_wanted, &process, &pid, BPF_ANY);
+	if (bpf_map_update_elem(&event_wanted, &pid, &pid, BPF_ANY) ||
+	    bpf_map_update_elem(&event_wanted, &process, &pid, BPF_ANY)) {
+		__sync_fetch_and_add(&count->wanted_full, 1);
+		return false;
+	}
+	return true;
 }
 
 static __always_inline bool wanted_pid(u64 pid)
@@ -46,8 +51,8 @@ static __always_inline bool wanted_process(u64 process, u64 pid)
 }
 
 /* The same of a process that begins to run, which is when an address gets another owner. */
-static __always_inline bool wanted_in(u64 process, u64 pid, bool born, u64 module, u64 function,
-				      u64 arity)
+static __always_inline bool wanted_in(struct event_counters *count, u64 process, u64 pid,
+				      bool born, u64 module, u64 function, u64 arity)
 {
 	u64 *there;
 
@@ -62,17 +67,13 @@ static __always_inline bool wanted_in(u64 process, u64 pid, bool born, u64 modul
 		bpf_map_delete_elem(&event_wanted, &before);
 		bpf_map_delete_elem(&event_wanted, &process);
 	}
-	if (bpf_map_lookup_elem(&event_wanted, &pid)) {
-		want(process, pid);
-		return true;
-	}
+	if (bpf_map_lookup_elem(&event_wanted, &pid))
+		return want(count, process, pid);
 	for (u32 at = 0; born && at < WANTED_CALLS_MAX && at < event_config.calls; at++) {
 		const volatile u64 *call = &event_config.call[3 * at];
 
-		if (call[0] == module && call[1] == function && call[2] == arity) {
-			want(process, pid);
-			return true;
-		}
+		if (call[0] == module && call[1] == function && call[2] == arity)
+			return want(count, process, pid);
 	}
 	return false;
 }

@@ -104,6 +104,8 @@ wire_struct! {
         filtered: [u64; 11] = "u64 filtered[11]",
         /// Of those recorded, with memory of the target that could not be read.
         unreadable: [u64; 11] = "u64 unreadable[11]",
+        /// Processes that were asked for and that there was no room to remember.
+        wanted_full: u64 = "u64 wanted_full",
     }
 }
 
@@ -170,4 +172,4 @@ wire_struct! {
 }
 
 const _: () = assert!(EVENT_WORDS * 8 + 48 == size_of::<EventRecord>());
-const _: () = assert!(what::COUNT * 8 * 5 == size_of::<EventCounters>());
+const _: () = assert!(what::COUNT * 8 * 5 + 8 == size_of::<EventCounters>());

@@ -74,6 +74,8 @@ pub struct EventsSummary {
     pub filtered: u64,
     /// Messages of which nothing more is told, for want of memory.
     pub evicted: u64,
+    /// Processes that were asked for and that there was no room to remember.
+    pub wanted_full: u64,
     /// Events that could not be put in order, for want of memory.
     pub out_of_order: u64,
     /// What was asked for and is not there, and why.
@@ -120,6 +122,7 @@ impl EventsSummary {
             ("events_unreadable", self.unreadable),
             ("events_out_of_order", self.out_of_order),
             ("messages_evicted", self.evicted),
+            ("wanted_full", self.wanted_full),
             ("event_windows", windows.count),
             ("event_windows_ns", windows.open_ns),
             ("event_windows_reductions", windows.reductions),

@@ -111,16 +111,7 @@ impl EventCapture {
                 .update(key.as_bytes(), slot.as_bytes(), MapFlags::ANY)
                 .map_err(|error| failed("telling the kernel about a scheduler", &error))?;
         }
-        for &(pid, address) in &options.wanted {
-            for key in [pid, address].into_iter().filter(|&key| key != 0) {
-                let (key, pid) = (key.to_ne_bytes(), pid.to_ne_bytes());
-                let wanted = &skeleton.maps.event_wanted;
-                wanted
-                    .update(&key, &pid, MapFlags::ANY)
-                    .map_err(|error| failed("telling the kernel about a process", &error))?;
-            }
-        }
-        Ok(EventCapture {
+        let capture = EventCapture {
             link: None,
             ring: Ring::new(&skeleton.maps.event_ring)?,
             skeleton,
@@ -128,7 +119,26 @@ impl EventCapture {
             binary: options.binary,
             sites: options.sites,
             bare: options.bare,
-        })
+        };
+        capture.want(&options.wanted)?;
+        Ok(capture)
+    }
+
+    /// Adds processes to those that are wanted, as [`EventOptions::wanted`].
+    ///
+    /// # Errors
+    /// When there is no room for more.
+    pub fn want(&self, processes: &[(u64, u64)]) -> Result<(), CaptureError> {
+        for &(pid, address) in processes {
+            for key in [pid, address].into_iter().filter(|&key| key != 0) {
+                let (key, pid) = (key.to_ne_bytes(), pid.to_ne_bytes());
+                let wanted = &self.skeleton.maps.event_wanted;
+                wanted
+                    .update(&key, &pid, MapFlags::ANY)
+                    .map_err(|error| failed("telling the kernel about a process", &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Places all probes at once.

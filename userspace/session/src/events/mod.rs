@@ -54,6 +54,7 @@ pub(crate) struct Events {
     given_up: u64,
     /// How many events may wait to be named.
     ready_max: usize,
+    wanted: Option<Wanted>,
 }
 
 /// Events that were lost between two `CLOCK_MONOTONIC` times.
@@ -115,6 +116,7 @@ impl Events {
             lost: Vec::new(),
             given_up: 0,
             ready_max: limits.held,
+            wanted: limits.processes.clone(),
         })
     }
 
@@ -132,6 +134,11 @@ impl Events {
         let is_first = self.windows.is_first();
         let from_ns = monotonic_ns();
         self.capture.arm()?;
+        // Those that came while no window was open.
+        if let Some(processes) = &self.wanted {
+            let there = processes.there(pipeline.symbolizer.vm())?;
+            self.capture.want(&there)?;
+        }
         if is_first {
             self.tracker.learn(&mut pipeline.symbolizer);
             // What was seen meanwhile is before the window, and takes the room of what is in it.
@@ -201,6 +208,7 @@ impl Events {
             unreadable: counters.unreadable.iter().sum(),
             filtered: counters.filtered.iter().sum(),
             evicted: self.tracker.evicted(),
+            wanted_full: counters.wanted_full,
             out_of_order: self.order.late() + self.order.early(),
             missing: self.missing.clone(),
             windows: self.windows.told(vm, &counters.attempts),

@@ -129,14 +129,24 @@ impl Wanted {
                 _ => missing.push(format!("nothing in the VM is called {call} yet")),
             }
         }
-        self.there(vm)
+        let found = self.there(vm)?;
+        for wanted in &self.0 {
+            if let WantedProcess::Pid(text) = wanted
+                && !found
+                    .iter()
+                    .any(|&(pid, _)| vm.pids.print(pid).as_ref() == Some(text))
+            {
+                return Err(SessionError::NoProcess { pid: text.clone() });
+            }
+        }
+        Ok(found)
     }
 
-    fn there(&self, vm: &Vm) -> Result<Vec<(u64, u64)>, SessionError> {
+    /// Those that are there now: pids, as terms, and addresses.
+    pub(super) fn there(&self, vm: &Vm) -> Result<Vec<(u64, u64)>, SessionError> {
         let all = called(vm)?;
         let mut found = Vec::new();
         for wanted in &self.0 {
-            let before = found.len();
             for (pid, address, process) in &all {
                 let is_it = match wanted {
                     WantedProcess::Pid(text) => process.pid == *text,
@@ -146,11 +156,6 @@ impl Wanted {
                 if is_it {
                     found.push((*pid, *address));
                 }
-            }
-            if let WantedProcess::Pid(text) = wanted
-                && found.len() == before
-            {
-                return Err(SessionError::NoProcess { pid: text.clone() });
             }
         }
         Ok(found)
