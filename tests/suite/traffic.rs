@@ -264,3 +264,78 @@ fn runs(recording: &Recording, dictionary: &Dictionary, lines: &[Facts]) {
         }
     }
 }
+
+/// Of some processes only: all that concerns them, nothing else, and nothing of it is lost.
+#[test]
+fn of_those_that_are_asked_for_everything_is_there() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let env = [("PAIRS", "5"), ("ROUNDS", "200")];
+    let mut vm = Workload::start("traffic", &["+S", "2:2"], &env);
+    let pid = vm.pid().to_string();
+    // A name that comes later, and those that are spawned to call something.
+    let mut recorder = start(&[
+        "record",
+        "-p",
+        &pid,
+        "--events",
+        "full",
+        "--max-overhead",
+        "off",
+        "--processes",
+        "worker_1,traffic:end_with/1",
+        "-o",
+        &path,
+    ]);
+    recorder.wait_for("recording", PATIENCE);
+    vm.go();
+    let (lines, _) = vm.stop();
+    recorder.signal("INT");
+    let output = recorder.finish(PATIENCE).success();
+    assert!(vm.quit().success());
+
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let counters = &recording.manifest().totals.counters;
+    let (recorded, filtered) = (counters["events_recorded"], counters["events_filtered"]);
+    assert_eq!(counters["events_lost"], 0, "{output:#?}");
+    assert_eq!(counters["event_attempts"], recorded + filtered);
+    assert!(filtered > recorded, "{output:#?}");
+    let (dictionary, _) = recording.dictionary().unwrap();
+    let worker = lines[0].text("worker");
+    let rounds = lines[0].number("notes");
+    let is_asked_for = |proc| {
+        let process = dictionary.process(proc).unwrap();
+        let call = process.initial_call.as_ref().map(ToString::to_string);
+        process.pid == worker || call.as_deref() == Some("traffic:end_with/1")
+    };
+    let mut calls = 0;
+    for message in recording.messages(TimeRange::default()).unwrap() {
+        let message = message.unwrap();
+        let of = [message.from, Some(message.to)];
+        assert!(of.into_iter().flatten().any(is_asked_for), "{message:?}");
+        let is_ours = message
+            .from
+            .is_some_and(|from| name(&dictionary, from) == worker);
+        calls += i64::from(is_ours && message.kind == MessageKind::Call);
+    }
+    // The first round of it is over when it gets its name.
+    assert!(
+        (rounds - 1..=rounds).contains(&calls),
+        "{calls} of {rounds}"
+    );
+    for run in recording.runs(TimeRange::default()).unwrap() {
+        let run = run.unwrap();
+        assert!(is_asked_for(run.proc), "{run:?}");
+    }
+    let spawned = recording
+        .lifecycle(TimeRange::default())
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|life| life.event == LifeEvent::Spawn && is_asked_for(life.proc));
+    let ours: i64 = lines
+        .iter()
+        .map(|line| line.number("downs") + line.number("exits"))
+        .sum();
+    assert_eq!(spawned.count() as i64, ours);
+}
