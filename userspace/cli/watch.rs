@@ -58,13 +58,16 @@ pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     };
     let mut finished = None;
     output::write_to(None, content, |out| {
-        let (end, counts) = follow(&args, &mut watch, &stop, out)?;
+        let mut counts = Counts::new();
+        let followed = follow(&args, &mut watch, &stop, &mut counts, out);
+        // What was counted until then is told, whatever went wrong.
         let summary = watch.finish()?;
         match (args.count, args.format) {
             (true, ReportFormat::Table) => text::counts(&args.functions, &counts, out)?,
             (true, ReportFormat::Json) => json::counts(&args.functions, &counts, out)?,
             (false, _) => {}
         }
+        let end = followed?;
         if args.format == ReportFormat::Json {
             json::end(end, &summary, out)?;
         }
@@ -160,9 +163,9 @@ fn follow(
     args: &WatchArgs,
     watch: &mut Watch,
     stop: &Stop,
+    counts: &mut Counts,
     out: &mut dyn Write,
-) -> anyhow::Result<(WatchEnd, Counts)> {
-    let mut counts = Counts::new();
+) -> anyhow::Result<WatchEnd> {
     let bar = progress_bar(args);
     let price_ns = watch.price().hit_ns;
     let tell = |seen: Vec<Seen>| -> anyhow::Result<()> {
@@ -197,7 +200,7 @@ fn follow(
         ));
     })?;
     bar.finish_and_clear();
-    Ok((end, counts))
+    Ok(end)
 }
 
 /// Only where it is not in the way of what is shown.

@@ -132,6 +132,9 @@ static __always_inline void copy_arguments(struct call *call, u64 registers, u32
 		failed = READ(argument->term, registers + 8 * at) != 0;
 		if (!failed && (argument->term & 3) == 2)
 			failed = !copy_boxed(argument);
+		else
+			/* Another call's, perhaps of another process. */
+			__builtin_memset(argument->boxed, 0, sizeof(argument->boxed));
 		if (failed)
 			call->record.flags |= CALL_ARGUMENTS_UNREADABLE;
 	}

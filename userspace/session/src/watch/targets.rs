@@ -124,7 +124,11 @@ impl Target {
             }
             Change::Unloaded { at_ns, start } => {
                 let entry = self.entry.as_ref()?;
-                (entry.base == *start).then(|| (*at_ns, Err(GONE.to_owned())))
+                // New code whose `on_load` fails goes again, and what was there before runs on.
+                (entry.base == *start).then(|| match vm.entry(&self.mfa) {
+                    Ok(now) if now != *entry => (*at_ns, Ok(now)),
+                    _ => (*at_ns, Err(GONE.to_owned())),
+                })
             }
             Change::Unseen { since_ns } => self.look(vm, *since_ns),
         }
