@@ -1,13 +1,17 @@
 """Two publishers and two consumers on a RabbitMQ node, until stdin is closed.
 
-Usage: rabbitmq.py PORT. Prints `running` when messages flow, and at the end how many were
-consumed. Needs pika.
+Usage: rabbitmq.py PORT. Prints `running` when messages flow, `units N` for each line on stdin:
+how many were published or consumed until then, and at the end how many were consumed. Needs pika.
 """
 
 import multiprocessing
 import sys
+import time
 
 import pika
+
+# A publisher is at most so far ahead: no queue grows without end.
+AHEAD_MAX = 5000
 
 
 def channel(port):
@@ -15,52 +19,58 @@ def channel(port):
     return pika.BlockingConnection(parameters).channel()
 
 
-def publish(port, queue, stop):
+def publish(port, queue, stop, published, consumed):
     to = channel(port)
     to.queue_declare(queue)
     while not stop.is_set():
+        if published.value - consumed.value > AHEAD_MAX:
+            time.sleep(0.002)
+            continue
         for _ in range(50):
             to.basic_publish("", queue, b"x" * 200)
+        published.value += 50
 
 
-def consume(port, queue, stop, flows, total):
+def consume(port, queue, stop, consumed):
     source = channel(port)
     source.queue_declare(queue)
-    count = 0
     for method, _, _ in source.consume(queue, auto_ack=True, inactivity_timeout=0.2):
         if stop.is_set():
             break
         if method is not None:
-            count += 1
-            flows.set()
-    with total.get_lock():
-        total.value += count
+            consumed.value += 1
 
 
 def main():
     port = int(sys.argv[1])
-    stop, total = multiprocessing.Event(), multiprocessing.Value("q", 0)
-    workers, flowing = [], []
+    stop = multiprocessing.Event()
+    # Each has one writer.
+    published = [multiprocessing.Value("q", 0, lock=False) for _ in range(2)]
+    consumed = [multiprocessing.Value("q", 0, lock=False) for _ in range(2)]
+    workers = []
     for number in range(2):
-        queue, flows = f"load-{number}", multiprocessing.Event()
-        flowing.append(flows)
-        workers.append(multiprocessing.Process(target=publish, args=(port, queue, stop)))
+        queue, out, back = f"load-{number}", published[number], consumed[number]
         workers.append(
-            multiprocessing.Process(target=consume, args=(port, queue, stop, flows, total))
+            multiprocessing.Process(target=publish, args=(port, queue, stop, out, back))
         )
+        workers.append(multiprocessing.Process(target=consume, args=(port, queue, stop, back)))
     for worker in workers:
         worker.start()
-    if not all(flows.wait(60) for flows in flowing):
-        print("no message comes through", flush=True)
-        stop.set()
-    else:
+    end = time.monotonic() + 60
+    while not all(count.value for count in consumed) and time.monotonic() < end:
+        time.sleep(0.02)
+    if all(count.value for count in consumed):
         print("running", flush=True)
-        sys.stdin.read()
-        stop.set()
+        for _ in sys.stdin:
+            units = sum(count.value for count in published + consumed)
+            print(f"units {units}", flush=True)
+    else:
+        print("no message comes through", flush=True)
+    stop.set()
     for worker in workers:
         worker.join(30)
         worker.kill()
-    print(f"consumed {total.value}", flush=True)
+    print(f"consumed {sum(count.value for count in consumed)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,9 @@ use std::time::Duration;
 use escope_recording::{Recording, TimeRange};
 
 use super::kill::loaded;
-use crate::support::{Workload, escope, start, temp_dir};
+use crate::support::{Workload, escope, number, start, temp_dir};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-
-fn number(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
-}
 
 #[test]
 fn a_storm_is_counted_to_the_last_event_in_little_memory() {

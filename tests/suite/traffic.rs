@@ -1,5 +1,5 @@
 //! Every message once, with its sender, receiver, kind and fate, and every process that came and
-//! went: counted by the program itself.
+//! went: counted by the program itself. `ESCOPE_ROUNDS=2200` makes ten million events of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use escope_model::{Collection, CollectionKind, Dictionary, Fate, LifeEvent, MessageKind};
 use escope_recording::{Recording, TimeRange};
 
-use crate::support::{Facts, Workload, start, temp_dir};
+use crate::support::{Facts, Workload, number, start, temp_dir};
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
@@ -19,11 +19,9 @@ fn every_message_is_there_once() {
     live!();
     let folder = temp_dir();
     let path = folder.path("test.escope");
-    let mut vm = Workload::start(
-        "traffic",
-        &["+S", "2:2"],
-        &[("PAIRS", "100"), ("ROUNDS", "1250")],
-    );
+    let rounds = number("ESCOPE_ROUNDS", 1250).to_string();
+    let env = [("PAIRS", "100"), ("ROUNDS", rounds.as_str())];
+    let mut vm = Workload::start("traffic", &["+S", "2:2"], &env);
     let pid = vm.pid().to_string();
     let mut recorder = start(&[
         "record",
@@ -48,6 +46,7 @@ fn every_message_is_there_once() {
     let output = recorder.finish(PATIENCE).success();
     assert!(vm.quit().success());
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
+    println!("{}", output.stderr);
 
     let recording = Recording::open(Path::new(&path)).unwrap();
     let (dictionary, problems) = recording.dictionary().unwrap();

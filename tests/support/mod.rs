@@ -25,6 +25,11 @@ pub(crate) use server::Server;
 pub(crate) use terminal::{HOSTILE, assert_pure};
 pub(crate) use workload::{Facts, Workload, unhex};
 
+/// What a variable of the environment says, for runs that are larger than usual.
+pub(crate) fn number(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+}
+
 /// Now on `CLOCK_MONOTONIC`, the clock of workloads and recordings.
 pub(crate) fn monotonic_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -2,6 +2,7 @@
 //! turns in one run: machines differ, and are shared.
 
 mod events;
+mod rabbitmq;
 mod ratio;
 mod vm;
 
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::commands::{cargo, is_root, run_to_end, target_folder};
 use ratio::Ratio;
-use vm::{Load, Mark, Vm};
+use vm::{Load, Mark, Vm, Works};
 
 /// What the user asked for.
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,8 @@ pub struct Args {
     /// Fewer and shorter windows: for trying it out
     #[arg(long)]
     quick: bool,
-    /// Only these: snapshot-cost, snapshot-growth, names, event-price, event-budget
+    /// Only these: snapshot-cost, snapshot-growth, names, event-price, event-budget,
+    /// event-rabbitmq
     names: Vec<String>,
 }
 
@@ -39,12 +41,13 @@ struct Bench {
 /// A bench's name and what it does.
 type Entry = (&'static str, fn(&Bench) -> Result<Value>);
 
-const BENCHES: [Entry; 5] = [
+const BENCHES: [Entry; 6] = [
     ("snapshot-cost", snapshot_cost),
     ("snapshot-growth", snapshot_growth),
     ("names", names),
     ("event-price", events::price),
     ("event-budget", events::budget),
+    ("event-rabbitmq", events::rabbitmq),
 ];
 
 /// Runs the benches and writes what they say to `target/bench`, as JSON.
@@ -142,7 +145,7 @@ fn snapshot_cost(bench: &Bench) -> Result<Value> {
 
 /// CPU time per unit of work in one window; `each_second` is done once a second in it.
 fn per_unit(
-    vm: &mut Vm,
+    vm: &mut impl Works,
     window: Duration,
     mut each_second: impl FnMut(u32) -> Result<()>,
 ) -> Result<f64> {

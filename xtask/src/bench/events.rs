@@ -11,8 +11,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::rabbitmq::RabbitMq;
 use super::ratio::Ratio;
-use super::vm::{Load, Vm};
+use super::vm::{Load, Vm, Works};
 use super::{Bench, per_unit};
 
 /// A message for which nobody does anything, one that is probed but not recorded, one that is
@@ -58,36 +59,62 @@ pub(super) fn price(bench: &Bench) -> Result<Value> {
 
 /// CPU time for a message while all events are recorded within 2 %, against none.
 pub(super) fn budget(bench: &Bench) -> Result<Value> {
-    let (rounds, window) = match bench.quick {
-        true => (6, Duration::from_secs(30)),
-        false => (12, Duration::from_secs(30)),
-    };
+    let rounds = if bench.quick { 6 } else { 12 };
     let mut vm = ping_pong(bench)?;
-    let (mut ratios, mut last) = (Vec::new(), None);
+    within(bench, &mut vm, rounds, Duration::from_secs(30))
+}
+
+/// The same of a RabbitMQ node between two publishers and two consumers, who have what is left of
+/// the CPUs. A unit is a message that comes or goes.
+pub(super) fn rabbitmq(bench: &Bench) -> Result<Value> {
+    let rounds = if bench.quick { 6 } else { 12 };
+    let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
+    // Until its memory has its size.
+    per_unit(&mut node, Duration::from_secs(20), |_| Ok(()))?;
+    within(bench, &mut node, rounds, Duration::from_secs(30))
+}
+
+/// By turns alone and while all events are recorded within 2 %.
+fn within(bench: &Bench, vm: &mut impl Works, rounds: usize, window: Duration) -> Result<Value> {
+    let (mut ratios, mut noise, mut last) = (Vec::new(), Vec::new(), None);
+    let (mut events, mut most) = (0, 0);
     for _ in 0..=rounds {
-        let alone_ns = per_unit(&mut vm, window, |_| Ok(()))?;
+        let alone_ns = per_unit(vm, window, |_| Ok(()))?;
         // Against the windows before and after: drift cancels.
         if let Some((alone_before_ns, recorded_ns)) = last {
             let alone: f64 = alone_before_ns + alone_ns;
             ratios.push(recorded_ns / (alone / 2.0));
+            noise.push(alone_ns / alone_before_ns);
             println!("{:.4}", recorded_ns / (alone / 2.0));
         }
         let args = ["--events", "full", "--max-overhead", "2"];
-        last = Some((alone_ns, while_recorded(bench, &mut vm, window, &args)?));
+        let (recorded_ns, counted) = while_recorded(bench, vm, window, &args)?;
+        last = Some((alone_ns, recorded_ns));
+        events += counted;
+        most = most.max(counted);
     }
     let ratio = Ratio::of(ratios).context("too few rounds")?;
+    let noise = Ratio::of(noise).context("too few rounds")?;
     println!(
-        "CPU for a message within 2 %: {:.4} of that without, 95 %: {:.4} to {:.4} ({} pairs of {} s)",
+        "CPU for a unit of work within 2 %: {:.4} of that without, 95 %: {:.4} to {:.4} ({} pairs of {} s)",
         ratio.median,
         ratio.interval.0,
         ratio.interval.1,
         ratio.pairs,
         window.as_secs()
     );
+    println!(
+        "the same VM alone, one window against the next: {:.4}, quarters {:.4} apart",
+        noise.median, noise.spread
+    );
+    println!("{events} events in all, up to {most} in a recording");
     Ok(json!({
-        "what": "CPU time for a message while all events are recorded with --max-overhead 2, against none",
+        "what": "CPU time for a unit of work while all events are recorded with --max-overhead 2, against none",
         "ratio": { "median": ratio.median, "low": ratio.interval.0, "high": ratio.interval.1 },
+        "alone": { "median": noise.median, "spread": noise.spread },
         "pairs": ratio.pairs,
+        "window_s": window.as_secs(),
+        "events": events,
     }))
 }
 
@@ -105,15 +132,21 @@ fn ping_pong(bench: &Bench) -> Result<Vm> {
 
 fn recorded(bench: &Bench, vm: &mut Vm, window: Duration, more: &[&str]) -> Result<f64> {
     let all = ["--events", "msg", "--max-overhead", "off"];
-    while_recorded(bench, vm, window, &[&all[..], more].concat())
+    let (cost_ns, _) = while_recorded(bench, vm, window, &[&all[..], more].concat())?;
+    Ok(cost_ns)
 }
 
-/// CPU time per unit of work while a recorder is at work.
-fn while_recorded(bench: &Bench, vm: &mut Vm, window: Duration, args: &[&str]) -> Result<f64> {
+/// CPU time per unit of work while a recorder is at work, and how many events it recorded.
+fn while_recorded(
+    bench: &Bench,
+    vm: &mut impl Works,
+    window: Duration,
+    args: &[&str],
+) -> Result<(f64, u64)> {
     let recorder = Recorder::start(bench, vm.pid(), args)?;
     let measured = per_unit(vm, window, |_| Ok(()));
-    recorder.stop()?;
-    measured
+    let events = recorder.stop()?;
+    Ok((measured?, events))
 }
 
 struct Recorder {
@@ -143,15 +176,19 @@ impl Recorder {
         Ok(Recorder { child, recording })
     }
 
-    fn stop(mut self) -> Result<()> {
+    /// How many events it has recorded.
+    fn stop(mut self) -> Result<u64> {
         let pid = i32::try_from(self.child.id()).context("what a pid")?;
         kill(Pid::from_raw(pid), Signal::SIGINT).context("it is gone")?;
         let status = self.child.wait()?;
-        remove(&self.recording)?;
         if !status.success() {
             bail!("it failed: {status}");
         }
-        Ok(())
+        let manifest = fs::read_to_string(self.recording.join("manifest.json"))?;
+        let manifest: Value = serde_json::from_str(&manifest)?;
+        remove(&self.recording)?;
+        let events = &manifest["totals"]["counters"]["events_recorded"];
+        events.as_u64().context("it counts no events")
     }
 }
 

@@ -31,6 +31,22 @@ pub(super) struct Mark {
     pub(super) cpu_ns: u64,
 }
 
+/// A VM whose work is counted.
+pub(super) trait Works {
+    fn pid(&self) -> u32;
+
+    /// Units of work done until now.
+    fn units(&mut self) -> Result<u64>;
+
+    /// The same, and the CPU time used for it.
+    fn mark(&mut self) -> Result<Mark> {
+        Ok(Mark {
+            units: self.units()?,
+            cpu_ns: cpu_ns(self.pid())?,
+        })
+    }
+}
+
 /// The running VM; dropping it kills it.
 pub(super) struct Vm {
     child: Child,
@@ -80,10 +96,6 @@ impl Vm {
         Ok(vm)
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.pid
-    }
-
     /// Tells it to do something, and waits until it says that it did.
     pub(super) fn tell(&mut self, what: &str, done: &str) -> Result<()> {
         writeln!(self.stdin, "{what}").context("erl is gone")?;
@@ -92,38 +104,40 @@ impl Vm {
         Ok(())
     }
 
-    /// What it has done and used until now.
-    pub(super) fn mark(&mut self) -> Result<Mark> {
-        self.stdin.write_all(b"units\n").context("erl is gone")?;
-        let line = self.line()?;
-        let units = line
-            .strip_prefix("units ")
-            .and_then(|units| units.parse().ok());
-        Ok(Mark {
-            units: units.with_context(|| format!("what is {line:?}?"))?,
-            cpu_ns: self.cpu_ns()?,
-        })
-    }
-
-    /// CPU time of all of its threads (`/proc/PID/task/TID/schedstat`, nanoseconds).
-    fn cpu_ns(&self) -> Result<u64> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).context("erl is gone")?;
-        let mut sum = 0;
-        for task in tasks.flatten() {
-            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            let first = text
-                .split_whitespace()
-                .next()
-                .and_then(|ns| ns.parse().ok());
-            sum += first.unwrap_or(0u64);
-        }
-        Ok(sum)
-    }
-
     fn line(&mut self) -> Result<String> {
         let line = self.lines.next().context("erl has ended")?;
         line.context("cannot read from erl")
     }
+}
+
+impl Works for Vm {
+    fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    fn units(&mut self) -> Result<u64> {
+        self.stdin.write_all(b"units\n").context("erl is gone")?;
+        told_units(&self.line()?)
+    }
+}
+
+/// Reads `units N`.
+pub(super) fn told_units(line: &str) -> Result<u64> {
+    let units = line.strip_prefix("units ");
+    let units = units.and_then(|units| units.parse().ok());
+    units.with_context(|| format!("what is {line:?}?"))
+}
+
+/// CPU time of all threads of a process (`/proc/PID/task/TID/schedstat`, nanoseconds).
+fn cpu_ns(pid: u32) -> Result<u64> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the VM is gone")?;
+    let mut sum = 0;
+    for task in tasks.flatten() {
+        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let first = text.split_whitespace().next();
+        sum += first.and_then(|ns| ns.parse().ok()).unwrap_or(0u64);
+    }
+    Ok(sum)
 }
 
 impl Drop for Vm {
