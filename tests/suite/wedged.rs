@@ -131,7 +131,12 @@ fn any_number_of_schedulers() {
         );
         let explained = counter("with_process") + counter("without_process");
         let on_scheduler = counter("on_scheduler");
-        assert!(on_scheduler > 500, "{flags:?}: {totals:?}");
+        // How much it has done is the machine's affair.
+        assert!(totals.samples > 100, "{flags:?}: {totals:?}");
+        assert!(
+            on_scheduler as f64 > 0.9 * totals.samples as f64,
+            "{flags:?}: {totals:?}"
+        );
         assert!(
             explained as f64 >= 0.99 * on_scheduler as f64,
             "{flags:?}: {explained} of {on_scheduler}"

@@ -111,7 +111,6 @@ static __always_inline bool reserve(struct event *event, u32 words, struct sched
 	}
 	record->monotonic_ns = bpf_ktime_get_ns();
 	record->kind = KIND_EVENT;
-	record->bytes = RECORD_BYTES(words);
 	record->what = event->what;
 	record->cpu = bpf_get_smp_processor_id();
 	record->scheduler_kind = slot ? slot->kind : 0;
@@ -126,7 +125,6 @@ static __always_inline int end(struct event *event)
 {
 	if (event->failed)
 		COUNT(event, unreadable, event->what);
-	COUNT(event, recorded, event->what);
 	bpf_ringbuf_submit(event->record, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -284,6 +282,14 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
  * after it (`proc_queue_signal`), and NIFs gather what they send when traced. */
 #define CHAIN_MAX 8
 
+static __always_inline int enqueued(struct event *event, u64 from, u64 signal, u64 term)
+{
+	event->record->words[0] = from;
+	event->record->words[1] = signal;
+	event->record->words[2] = term;
+	return end(event);
+}
+
 static __always_inline int event_enqueue(const struct registers *regs, u64 cookie)
 {
 	struct event event;
@@ -302,15 +308,13 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 			TAKE(&event, term, signal + event_config.message_term_at);
 			struct shape is = shape(&event, term);
 
-			if (reserve(&event, 7, NULL, 0, 0)) {
-				event.record->words[0] = receiver;
-				event.record->words[1] = pid;
-				event.record->words[2] = from;
-				event.record->words[3] = signal;
-				event.record->words[4] = is.term;
-				event.record->words[5] = is.header;
-				event.record->words[6] = is.first;
-				end(&event);
+			if (!is.header) {
+				if (reserve(&event, 3, NULL, receiver, pid))
+					enqueued(&event, from, signal, term);
+			} else if (reserve(&event, 5, NULL, receiver, pid)) {
+				event.record->words[3] = is.header;
+				event.record->words[4] = is.first;
+				enqueued(&event, from, signal, term);
 			}
 		}
 		/* The last one's pointer to the next is at its begin. */

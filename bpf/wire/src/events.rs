@@ -16,8 +16,8 @@ pub mod what {
     pub const IN: u32 = 0;
     /// It stops. Words: `Process.i`, state, reductions of this run, those of all before.
     pub const OUT: u32 = 1;
-    /// A message or another signal is put into a queue. Words: receiver, its pid, sender,
-    /// address, term, its header, its first element or the header of that.
+    /// A message or another signal is put into the queue of the process. Words: sender, address,
+    /// term, and of a boxed one its header, and its first element or the header of that.
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;
@@ -68,19 +68,17 @@ wire_struct! {
     /// One event. As many words follow the head as belong to what it is.
     EventRecord as "event_record" {
         /// [`crate::KIND_EVENT`].
-        kind: u32 = "u32 kind",
-        /// Length of the record: the head and its words.
-        bytes: u32 = "u32 bytes",
+        kind: u16 = "u16 kind",
+        /// [`what`].
+        what: u8 = "u8 what",
+        /// 0 normal, 1 dirty CPU, 2 dirty IO.
+        scheduler_kind: u8 = "u8 scheduler_kind",
+        /// CPU number.
+        cpu: u16 = "u16 cpu",
+        /// From 1; 0 when the thread is no scheduler, or was not looked up.
+        scheduler_number: u16 = "u16 scheduler_number",
         /// `CLOCK_MONOTONIC`.
         monotonic_ns: u64 = "u64 monotonic_ns",
-        /// [`what`].
-        what: u32 = "u32 what",
-        /// CPU number.
-        cpu: u32 = "u32 cpu",
-        /// 0 normal, 1 dirty CPU, 2 dirty IO.
-        scheduler_kind: u32 = "u32 scheduler_kind",
-        /// From 1; 0 when the thread is no scheduler, or was not looked up.
-        scheduler_number: u32 = "u32 scheduler_number",
         /// Address of the process that it concerns; 0 for none.
         process: u64 = "u64 process",
         /// Its pid, as a term; 0 when it was not read.
@@ -91,18 +89,16 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// What the event half counts, per CPU and by [`what`]:
-    /// `attempts == recorded + ring_full + filtered`.
+    /// What the event half counts, per CPU and by [`what`]. Attempts that are neither `ring_full`
+    /// nor `filtered` are in the ring: who reads it counts them, so that each is counted once.
     EventCounters as "event_counters" {
         /// Hits of probes; of one that sees several signals at once, each.
         attempts: [u64; 11] = "u64 attempts[11]",
-        /// Of those, put into the ring.
-        recorded: [u64; 11] = "u64 recorded[11]",
         /// Of those, dropped because the ring was full.
         ring_full: [u64; 11] = "u64 ring_full[11]",
         /// Of those, of processes that nobody asked for.
         filtered: [u64; 11] = "u64 filtered[11]",
-        /// Of those recorded, with memory of the target that could not be read.
+        /// Of those in the ring, with memory of the target that could not be read.
         unreadable: [u64; 11] = "u64 unreadable[11]",
         /// Processes that were asked for and that there was no room to remember.
         wanted_full: u64 = "u64 wanted_full",
@@ -171,5 +167,5 @@ wire_struct! {
     }
 }
 
-const _: () = assert!(EVENT_WORDS * 8 + 48 == size_of::<EventRecord>());
-const _: () = assert!(what::COUNT * 8 * 5 + 8 == size_of::<EventCounters>());
+const _: () = assert!(EVENT_WORDS * 8 + 32 == size_of::<EventRecord>());
+const _: () = assert!(what::COUNT * 8 * 4 + 8 == size_of::<EventCounters>());

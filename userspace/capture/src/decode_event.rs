@@ -28,22 +28,23 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
     to.zip(from)
         .map(|(to, from)| to.copy_from_slice(from))
         .ok_or_else(short)?;
-    if record.kind != KIND_EVENT {
-        return Err(DecodeError::Kind(record.kind));
+    if u32::from(record.kind) != KIND_EVENT {
+        return Err(DecodeError::Kind(record.kind.into()));
     }
+    let what = u32::from(record.what);
     let words = (length - HEAD_BYTES) / 8;
-    if words < needed(record.what).ok_or(DecodeError::Kind(record.what))? {
+    if words < needed(what).ok_or(DecodeError::Kind(what))? {
         return Err(short());
     }
-    let event = |what| VmEvent {
+    let event = |kind| VmEvent {
         monotonic_ns: record.monotonic_ns,
-        cpu: record.cpu,
+        cpu: record.cpu.into(),
         scheduler: scheduler(&record),
         process: record.process,
         pid: record.pid,
-        what,
+        what: kind,
     };
-    let born = (record.what == what::IN && words >= 7).then(|| {
+    let born = (what == what::IN && words >= 7).then(|| {
         let [_, _, parent, module, function, arity, ties] = record.words;
         event(VmEventKind::Born {
             parent,
@@ -60,12 +61,12 @@ fn needed(kind: u32) -> Option<usize> {
     Some(match kind {
         what::IN | what::REGISTER => 2,
         what::OUT => 4,
-        what::EXIT
+        what::ENQUEUE
+        | what::EXIT
         | what::GC_START
         | what::GC_END
         | what::HIBERNATE_START
         | what::HIBERNATE_END => 3,
-        what::ENQUEUE => 7,
         what::DEQUEUE | what::UNREGISTER => 1,
         _ => return None,
     })
@@ -77,19 +78,19 @@ fn scheduler(record: &EventRecord) -> Option<(SchedulerKind, u16)> {
         2 => SchedulerKind::DirtyIo,
         _ => SchedulerKind::Normal,
     };
-    let number = u16::try_from(record.scheduler_number).ok()?;
+    let number = record.scheduler_number;
     (number != 0).then_some((kind, number))
 }
 
 fn kind(record: &EventRecord) -> VmEventKind {
-    let words = record.words;
+    let (what, words) = (u32::from(record.what), record.words);
     let heaps = Heaps {
         young: words[0],
         old: words[1],
         minor_collections: words[2] as u16,
-        hibernates: matches!(record.what, what::HIBERNATE_START | what::HIBERNATE_END),
+        hibernates: matches!(what, what::HIBERNATE_START | what::HIBERNATE_END),
     };
-    match record.what {
+    match what {
         what::IN => VmEventKind::In {
             at: words[0],
             state: words[1] as u32,
@@ -101,11 +102,11 @@ fn kind(record: &EventRecord) -> VmEventKind {
             before: words[3],
         },
         what::ENQUEUE => VmEventKind::Enqueue {
-            receiver: words[0],
-            receiver_pid: words[1],
-            from: words[2],
-            message: words[3],
-            shape: shape([words[4], words[5], words[6]]),
+            receiver: record.process,
+            receiver_pid: record.pid,
+            from: words[0],
+            message: words[1],
+            shape: shape([words[2], words[3], words[4]]),
         },
         what::DEQUEUE => VmEventKind::Dequeue { message: words[0] },
         what::EXIT => VmEventKind::Exit {
@@ -139,8 +140,8 @@ mod tests {
 
     fn record(kind: u32, words: usize) -> Vec<u8> {
         let record = EventRecord {
-            kind: KIND_EVENT,
-            what: kind,
+            kind: KIND_EVENT as u16,
+            what: kind as u8,
             scheduler_kind: 1,
             scheduler_number: 3,
             words: [1, 2, 3, 4, 5, 6, 2],
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 4, 7, 1, 3, 3, 3, 2, 1, 3, 3];
+        let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3];
         for (kind, words) in (0..what::COUNT as u32).zip(needed) {
             let bytes = record(kind, words);
             assert!(decode_event(&bytes).is_ok(), "{kind}");

@@ -47,6 +47,8 @@ pub(crate) struct Events {
     /// Probes that the VM has no place for, and why.
     missing: Vec<String>,
     counters: EventCounters,
+    /// How many records came out of the ring.
+    recorded: u64,
     /// Until when nothing was lost.
     whole_until_ns: u64,
     /// Between when how many were lost.
@@ -112,6 +114,7 @@ impl Events {
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
             missing,
             counters: EventCounters::default(),
+            recorded: 0,
             whole_until_ns: origin_ns,
             lost: Vec::new(),
             given_up: 0,
@@ -203,7 +206,7 @@ impl Events {
         let counters = &self.counters;
         EventsSummary {
             attempts: counters.attempts.iter().sum(),
-            recorded: counters.recorded.iter().sum(),
+            recorded: self.recorded,
             lost: counters.ring_full.iter().sum(),
             unreadable: counters.unreadable.iter().sum(),
             filtered: counters.filtered.iter().sum(),
@@ -274,6 +277,7 @@ impl Events {
         for record in self.batch.records() {
             match decode_event(record) {
                 Ok((born, event)) => {
+                    self.recorded += 1;
                     if let Some(born) = born {
                         self.order.push(born, &mut self.ready);
                     }

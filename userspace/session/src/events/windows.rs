@@ -160,12 +160,16 @@ impl Windows {
         let (before, after) = (&open.counters, counters);
         let cost_ns = self.prices.cost_ns(&after.attempts) - self.prices.cost_ns(&before.attempts);
         let target_ns = target_cpu_ns(self.pid).unwrap_or(self.target.0);
+        let attempts = since(&after.attempts, &before.attempts);
+        let lost = since(&after.ring_full, &before.ring_full);
+        let filtered = since(&after.filtered, &before.filtered);
         let window = Window {
             from_ns: open.from_ns.saturating_sub(self.origin_ns) as i64,
             to_ns: to_ns.saturating_sub(self.origin_ns) as i64,
-            attempts: since(&after.attempts, &before.attempts),
-            recorded: since(&after.recorded, &before.recorded),
-            lost: since(&after.ring_full, &before.ring_full),
+            attempts,
+            // Not all of them have been fetched yet.
+            recorded: attempts.saturating_sub(lost + filtered),
+            lost,
             reductions: open
                 .reductions
                 .zip(reductions)
