@@ -35,17 +35,13 @@ impl EventStream {
         let mut now_ns = 1_000_000_000;
         for round in 0..rounds {
             let pair = random.below(pairs) as u64;
-            let scheduler = (round % 2) as u32 + 1;
+            let scheduler = (round % 2) as u16 + 1;
             let (worker, server) = (2 * pair, 2 * pair + 1);
             // An allocator gives the same few addresses again.
             let (ask, answer) = (MESSAGES + 256 * worker, MESSAGES + 256 * server);
             let tag = atom(random.below(8));
             let events = [
-                (
-                    what::ENQUEUE,
-                    [struct_of(server), pid(server), pid(worker), ask, tag, 0, 0],
-                    7,
-                ),
+                (what::ENQUEUE, [pid(worker), ask, tag, 0, 0, 0, 0], 3),
                 (
                     what::OUT,
                     [place, WAITING, 40, 4000 * round as u64, 0, 0, 0],
@@ -53,19 +49,7 @@ impl EventStream {
                 ),
                 (what::IN, [place, 1, 0, 0, 0, 0, 0], 2),
                 (what::DEQUEUE, [ask, 0, 0, 0, 0, 0, 0], 1),
-                (
-                    what::ENQUEUE,
-                    [
-                        struct_of(worker),
-                        pid(worker),
-                        pid(server),
-                        answer,
-                        tag,
-                        0,
-                        0,
-                    ],
-                    7,
-                ),
+                (what::ENQUEUE, [pid(server), answer, tag, 0, 0, 0, 0], 3),
                 (
                     what::OUT,
                     [place, WAITING, 60, 4000 * round as u64, 0, 0, 0],
@@ -74,17 +58,17 @@ impl EventStream {
                 (what::IN, [place, 1, 0, 0, 0, 0, 0], 2),
                 (what::DEQUEUE, [answer, 0, 0, 0, 0, 0, 0], 1),
             ];
+            // Who receives, of a message.
             let by = [
-                worker, worker, server, server, server, server, worker, worker,
+                server, worker, server, server, worker, server, worker, worker,
             ];
             for ((kind, words, count), who) in events.into_iter().zip(by) {
                 now_ns += STEP_NS / 2 + random.below(STEP_NS as usize) as u64;
                 let is_placed = matches!(kind, what::IN | what::OUT);
                 let record = EventRecord {
-                    kind: KIND_EVENT,
-                    bytes: (size_of::<EventRecord>() - 8 * (EVENT_WORDS - count)) as u32,
+                    kind: KIND_EVENT as u16,
                     monotonic_ns: now_ns,
-                    what: kind,
+                    what: kind as u8,
                     cpu: scheduler,
                     scheduler_kind: 0,
                     scheduler_number: if is_placed { scheduler } else { 0 },
@@ -92,7 +76,8 @@ impl EventStream {
                     pid: pid(who),
                     words,
                 };
-                let bytes = record.as_bytes()[..record.bytes as usize].to_vec();
+                let length = size_of::<EventRecord>() - 8 * (EVENT_WORDS - count);
+                let bytes = record.as_bytes()[..length].to_vec();
                 records.push((now_ns, bytes));
             }
         }

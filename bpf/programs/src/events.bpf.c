@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #include "target.h"
-#include "thread.h"
 
 const volatile struct event_config event_config = {};
 
@@ -139,6 +138,8 @@ static __always_inline struct scheduler_slot *scheduler(void)
 }
 
 #define TAKE(event, to, address) ((event)->failed |= READ(to, address) != 0)
+
+#include "pids.h"
 
 /* What a term is: of a boxed tuple, its header and its first element; where that is boxed too,
  * its header, which no term looks like. */
@@ -301,7 +302,7 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 		if (!begin(&event, EVENT_ENQUEUE))
 			return 0;
 		if (!at)
-			TAKE(&event, pid, receiver + event_config.process_id_at);
+			pid = pid_of(&event, receiver);
 		if (!wanted_process(receiver, pid) && !wanted_pid(from)) {
 			leave_out(&event);
 		} else {
@@ -356,6 +357,7 @@ static __always_inline int event_exit(const struct registers *regs, u64 cookie)
 
 	if (!begin(&event, EVENT_EXIT))
 		return 0;
+	forget_pid(process);
 	TAKE(&event, pid, process + event_config.process_id_at);
 	if (!wanted_process(process, pid))
 		return leave_out(&event);
@@ -432,12 +434,11 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 SEC("uprobe.multi")
 int event(struct user_regs *ctx)
 {
+	/* That another process may run the same file is the kernel's affair, which was told whose
+	 * hits are wanted (`uprobe_prog_run` in kernel/trace/bpf_trace.c). */
 	u64 cookie = bpf_get_attach_cookie(ctx);
 	struct registers regs;
 
-	/* Another process may run the same file. */
-	if (!target_thread(event_config.tgid, event_config.pid_namespace))
-		return 0;
 	copy_registers(&regs, ctx);
 	switch (cookie >> COOKIE_WHAT_SHIFT) {
 	case EVENT_IN: return event_in(&regs, cookie);

@@ -110,8 +110,8 @@ wire_struct! {
     EventConfig as "event_config" {
         /// The target, as a thread group id.
         tgid: u32 = "u32 tgid",
-        /// The PID namespace that it is of, by its inode; 0 for the host's.
-        pid_namespace: u32 = "u32 pid_namespace",
+        /// Bits of `Process.state` of one that is ending.
+        process_ending: u32 = "u32 process_ending",
         /// `Process.common.id`.
         process_id_at: u32 = "u32 process_id_at",
         /// `Process.i`.

@@ -9,9 +9,9 @@ use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts};
 use rustix::time::{ClockId, clock_gettime};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::failed;
 use super::ring::Ring;
 use super::skeleton::{self, EventsSkel, EventsSkelBuilder};
-use super::{failed, namespace};
 use crate::{Batch, CaptureError};
 
 /// One place in the target's executable where a program is run.
@@ -63,6 +63,8 @@ pub struct EventCapture {
     binary: PathBuf,
     sites: Vec<EventSite>,
     bare: bool,
+    /// How many times probes were placed, from 1, as 16 bits.
+    window: u64,
 }
 
 /// What was taken out of the ring.
@@ -97,8 +99,7 @@ impl EventCapture {
             .event_ring
             .set_max_entries(ring_bytes)
             .map_err(|error| failed("sizing the ring of events", &error))?;
-        let mut config = options.config;
-        config.pid_namespace = namespace::own()?;
+        let config = options.config;
         skeleton::set_event_config(&mut open, &config);
         let skeleton = open.load().map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => CaptureError::NotPermitted,
@@ -119,6 +120,7 @@ impl EventCapture {
             binary: options.binary,
             sites: options.sites,
             bare: options.bare,
+            window: 0,
         };
         capture.want(&options.wanted)?;
         Ok(capture)
@@ -160,11 +162,14 @@ impl EventCapture {
             program.attach_uprobe_multi_with_opts(self.tgid as i32, &self.binary, "", options);
         let link = link.map_err(|error| failed("placing probes in the VM's executable", &error))?;
         self.link = Some(link);
+        self.window = self.window % u64::from(u16::MAX) + 1;
+        skeleton::set_event_window(&mut self.skeleton, self.window);
         Ok(())
     }
 
     /// Removes the probes; what is in the ring can still be fetched.
     pub fn disarm(&mut self) {
+        skeleton::set_event_window(&mut self.skeleton, 0);
         self.link = None;
     }
 

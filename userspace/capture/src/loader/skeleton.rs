@@ -104,6 +104,15 @@ pub(super) fn code_records(skeleton: &EscopeSkel<'_>) -> u64 {
     bss.map_or(0, |bss| load(&raw const bss.code_records))
 }
 
+/// Tells in which window, from 1, all probes are in place; 0 for none.
+pub(super) fn set_event_window(skeleton: &mut EventsSkel<'_>, window: u64) {
+    if let Some(bss) = skeleton.maps.bss_data.as_deref_mut() {
+        // SAFETY: a variable of the BPF object, as in `load`, and read only by the kernel.
+        let variable = unsafe { AtomicU64::from_ptr(&raw mut bss.event_window) };
+        variable.store(window, Ordering::Release);
+    }
+}
+
 fn load(counter: *const u64) -> u64 {
     // SAFETY: a variable of the BPF object: aligned, mapped shared and writable for as long as
     // the skeleton lives, and written by the kernel with atomic instructions only. It is not

@@ -141,8 +141,7 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
     let process = &vm.layout.process;
     EventConfig {
         tgid: vm.pid,
-        // Filled in where the programs are loaded.
-        pid_namespace: 0,
+        process_ending: ProcessState::ENDING,
         virtual_reds_at: vm.layout.scheduler.virtual_reductions,
         process_id_at: process.id,
         process_i_at: process.i,

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only */
+/*
+ * Whose a `Process` is, without reading its memory at each message: a read is the dearest part of
+ * a hit. Remembered from when all probes are in place, so that nobody ends unseen.
+ */
+#pragma once
+
+/* The window, from 1, in which what is remembered holds; 0 while probes come and go. */
+u64 event_window = 0;
+
+/* By address and window; 0 for one that has ended, whose address may get another owner. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 14);
+	__type(key, u64);
+	__type(value, u64);
+} event_pids SEC(".maps");
+
+/* An address has 47 bits. */
+#define IN_WINDOW(process, window) ((process) ^ (window) << 48)
+
+static __always_inline u64 pid_of(struct event *event, u64 process)
+{
+	u64 window = *(volatile u64 *)&event_window;
+	u32 state = 0;
+	u64 key = IN_WINDOW(process, window), pid = 0, *known = NULL;
+
+	if (window) {
+		known = bpf_map_lookup_elem(&event_pids, &key);
+		if (known && *known)
+			return *known;
+	}
+	TAKE(event, pid, process + event_config.process_id_at);
+	if (!window || known)
+		return pid;
+	/* Of one that is ending already the end may have been seen, and forgotten. */
+	TAKE(event, state, process + event_config.process_state_at);
+	if (!event->failed && !(state & event_config.process_ending))
+		bpf_map_update_elem(&event_pids, &key, &pid, BPF_NOEXIST);
+	return pid;
+}
+
+static __always_inline void forget_pid(u64 process)
+{
+	u64 window = *(volatile u64 *)&event_window;
+	u64 key = IN_WINDOW(process, window), ended = 0;
+
+	if (window)
+		bpf_map_update_elem(&event_pids, &key, &ended, BPF_ANY);
+}
