@@ -1,6 +1,6 @@
 //! Exported timelines are read by others, and what they find is what the tables have.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -75,6 +75,67 @@ fn a_part_has_what_began_in_it_and_both_ends_of_each_flow() {
         one.iter().filter(|event| event["cat"] == "run").count(),
         2 * runs(&one)
     );
+}
+
+/// Whatever is asked for, and also where events are missing: one truth.
+#[test]
+fn timeline_and_report_tell_the_same() {
+    let folder = temp_dir();
+    let path = folder.path("made.escope");
+    Story::new(&path, 40).tell(3000);
+    let of = |json: &serde_json::Value, table: &str| -> BTreeMap<u64, serde_json::Value> {
+        let rows = match json["events"][table]["rows"].as_array() {
+            Some(rows) => rows,
+            None => json["processes"].as_array().unwrap(),
+        };
+        let keyed = rows.iter().map(|row| (row["proc"].as_u64().unwrap(), row));
+        keyed.map(|(proc, row)| (proc, row.clone())).collect()
+    };
+    for part in [&[][..], &["--since=20ms", "--until=60ms"]] {
+        let json = |command: &str| {
+            let command = [command, &path, "--format=json", "-n=1000"];
+            escope(&[&command, part].concat()).success().json()
+        };
+        let (timeline, report) = (json("timeline"), json("report"));
+        assert_eq!(
+            timeline["covers"]["in_gaps_ns"],
+            report["events"]["covers"]["in_gaps_ns"]
+        );
+        let processes = of(&timeline, "");
+        assert_eq!(processes.len(), 40);
+        let mut compared = BTreeMap::<&str, u64>::new();
+        for (table, theirs, ours) in [
+            ("run_queue", "/queued/sum_ns", "queued_ns"),
+            ("run_queue", "/queued/max_ns", "queued_max_ns"),
+            ("run_queue", "/queued_at_least", "queued_at_least"),
+            ("run_queue", "/running_ns", "running_ns"),
+            ("run_queue", "/runs", "runs"),
+            ("senders", "/messages", "sent"),
+            ("queueing", "/lain/count", "received"),
+            ("queueing", "/lain/sum_ns", "lain_ns"),
+            ("queueing", "/waiting_at_least", "waiting_at_least"),
+            ("queueing", "/dropped", "dropped"),
+            ("mailboxes", "/peak", "mailbox_max"),
+            ("collectors", "/collections", "collections"),
+            ("collectors", "/collecting_ns", "collecting_ns"),
+        ] {
+            for (proc, row) in of(&report, table) {
+                let told = row.pointer(theirs).unwrap();
+                assert_eq!(&processes[&proc][ours], told, "{table}{theirs} of {proc}");
+                *compared.entry(ours).or_default() += u64::from(told.as_u64() != Some(0));
+            }
+        }
+        assert!(compared.values().all(|&count| count > 0), "{compared:?}");
+        let cut = processes.values().map(|it| &it["queued_at_least"]["count"]);
+        assert!(cut.filter_map(|it| it.as_u64()).sum::<u64>() > 0);
+        let ours = timeline["schedulers"].as_array().unwrap();
+        let theirs = report["events"]["schedulers"]["rows"].as_array().unwrap();
+        for (one, other) in ours.iter().zip(theirs) {
+            for key in ["scheduler", "runs", "running_ns", "reductions"] {
+                assert_eq!(one[key], other[key], "{key}");
+            }
+        }
+    }
 }
 
 #[test]

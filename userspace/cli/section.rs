@@ -2,10 +2,17 @@
 
 use std::io::Write;
 
+use escope_timeline::AtLeast;
 use serde_json::{Map, Value, json};
 
 use crate::printable::one_line;
 use crate::tables::line;
+use crate::time;
+
+/// Of what was not seen to end, for programs.
+pub(crate) fn at_least_json(of: &AtLeast) -> Value {
+    json!({ "count": of.count, "sum_ns": of.sum_ns, "max_ns": of.max_ns })
+}
 
 /// One table about events.
 #[derive(Debug)]
@@ -56,6 +63,19 @@ impl Section {
         self.more.insert(key.to_owned(), count.into());
         if count > 0 {
             self.notes.push(format!("{count} {what}"));
+        }
+    }
+
+    /// Adds what is in no percentile, since its end was not seen; it is said if there is any.
+    pub(crate) fn at_least(&mut self, key: &str, of: &AtLeast, what: &str) {
+        self.more.insert(key.to_owned(), at_least_json(of));
+        if of.count > 0 {
+            self.notes.push(format!(
+                "{} {what}: counted apart, {} at least in all, the longest {}",
+                of.count,
+                time::show(of.sum_ns),
+                time::show(of.max_ns),
+            ));
         }
     }
 

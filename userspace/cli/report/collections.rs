@@ -41,7 +41,7 @@ fn collectors(source: &Source<'_>) -> Section {
             .map(|it| it.running_ns)
             .filter(|&ns| ns > 0);
         let share = running_ns.map(|ns| of.collecting_ns as f64 / ns as f64);
-        let count = of.took_ns.count();
+        let count = of.count;
         let mut cells = vec![count.to_string(), rate(source.rate(count))];
         cells.extend(spread(&of.took_ns));
         cells.push(time::show(of.collecting_ns));
@@ -63,7 +63,7 @@ fn collectors(source: &Source<'_>) -> Section {
         }
     });
     let all = &report.pauses.all;
-    let count = all.took_ns.count();
+    let count = all.count;
     section.notes.push(format!(
         "{count} in all, {} per s, {} together",
         rate(source.rate(count)),
@@ -76,7 +76,8 @@ fn collectors(source: &Source<'_>) -> Section {
     section
         .more
         .insert("collecting_ns".to_owned(), all.collecting_ns.into());
-    let cut = "have an end that was not seen: what they took is what was seen of it";
+    let cut =
+        "have an end that was not seen: they are in no percentile, and in the sums as far as seen";
     section.count("cut", all.cut, cut);
     section
 }

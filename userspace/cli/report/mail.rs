@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::events::{Source, rate, spread, spread_json};
 use crate::coverage;
-use crate::section::{Row, Section};
+use crate::section::{Row, Section, at_least_json};
 use crate::time;
 
 pub(super) fn sections(source: &Source<'_>) -> Vec<Section> {
@@ -74,17 +74,32 @@ fn traffic<T>(
 fn lain(source: &Source<'_>) -> Section {
     let mail = &source.report.mail;
     let mut items: Vec<(ProcId, &Letters)> = mail.receivers().collect();
-    items.sort_by_key(|(proc, of)| (Reverse(of.lain_ns.max()), Reverse(of.waiting), *proc));
-    let columns = &["taken", "p50", "p99", "longest", "left there", "unknown"];
+    let longest_ns = |of: &Letters| of.lain_ns.max().max(of.waiting.max_ns);
+    items.sort_by_key(|(proc, of)| (Reverse(longest_ns(of)), Reverse(of.waiting.count), *proc));
+    let columns = &[
+        "taken",
+        "p50",
+        "p99",
+        "longest",
+        "left there",
+        "for over",
+        "unknown",
+    ];
     let title = source.title("how long messages lay in the mailbox of");
     let mut section = Section::new("queueing", title, columns, &items, source.limit, |item| {
         let (proc, of) = item;
         let mut cells = vec![of.lain_ns.count().to_string()];
         cells.extend(spread(&of.lain_ns));
-        cells.extend([of.waiting.to_string(), of.unknown.to_string()]);
+        cells.push(of.waiting.count.to_string());
+        cells.push(match of.waiting.count {
+            0 => "-".to_owned(),
+            _ => time::show(of.waiting.max_ns),
+        });
+        cells.push(of.unknown.to_string());
         let value = json!({
             "lain": spread_json(&of.lain_ns),
-            "waiting": of.waiting,
+            "waiting": of.waiting.count,
+            "waiting_at_least": at_least_json(&of.waiting),
             "dropped": of.dropped,
             "unknown": of.unknown,
         });

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use escope_model::{ProcId, SchedulerId, SchedulerKind};
-use escope_timeline::Spread;
 use escope_timeline::report::{ProcessWork, SchedulerWork};
+use escope_timeline::{AtLeast, Spread};
 use serde_json::json;
 
 use super::events::{Source, spread, spread_json};
-use crate::section::{Row, Section};
+use crate::section::{Row, Section, at_least_json};
 use crate::tables::percent;
 use crate::time;
 
@@ -87,12 +87,15 @@ fn balance(source: &Source<'_>, items: &[(SchedulerId, &SchedulerWork)], section
 fn queue(source: &Source<'_>) -> Section {
     let mut items: Vec<(ProcId, &ProcessWork)> = source.report.work.processes().collect();
     let (mut woken, mut unknown) = (Spread::default(), Spread::default());
+    let mut cut = AtLeast::default();
     for (_, of) in &items {
         woken.merge(&of.woken_ns);
         unknown.merge(&of.unknown_ns);
+        cut.merge(&of.queued_at_least);
     }
-    items.retain(|(_, of)| of.queued_ns.count() > 0);
-    items.sort_by_key(|(proc, of)| (Reverse(of.queued_ns.sum()), *proc));
+    items.retain(|(_, of)| of.queued_ns.count() + of.queued_at_least.count > 0);
+    let ready_ns = |of: &ProcessWork| of.queued_ns.sum() + of.queued_at_least.sum_ns;
+    items.sort_by_key(|(proc, of)| (Reverse(ready_ns(of)), *proc));
     let columns = &["times", "p50", "p99", "longest", "in all", "moved"];
     let title = source.title("ready to run, and no scheduler ran it");
     let mut section = Section::new("run_queue", title, columns, &items, source.limit, |item| {
@@ -103,6 +106,7 @@ fn queue(source: &Source<'_>) -> Section {
         cells.push(of.moved.to_string());
         let value = json!({
             "queued": spread_json(&of.queued_ns),
+            "queued_at_least": at_least_json(&of.queued_at_least),
             "woken_unseen": spread_json(&of.woken_ns),
             "unknown": spread_json(&of.unknown_ns),
             "runs": of.runs,
@@ -115,6 +119,11 @@ fn queue(source: &Source<'_>) -> Section {
             value: source.process(*proc, value),
         }
     });
+    section.at_least(
+        "queued_at_least",
+        &cut,
+        "times a process was still ready when events went missing, or at the end",
+    );
     section.count(
         "woken_unseen",
         woken.count(),

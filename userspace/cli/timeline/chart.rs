@@ -5,12 +5,15 @@ use std::cmp::Reverse;
 use escope_export::gantt::{Arrow, Facts, Gantt, GanttOptions, Lane, LaneKind, MarkKind, Span};
 use escope_model::{Dictionary, Fate, Life, LifeEvent, Message, ProcId, Run, SchedulerId};
 use escope_recording::{Recording, RecordingError, TimeRange};
-use escope_timeline::{ProcessSummary, SchedulerSummary, Summary};
+use escope_timeline::Happening;
+use escope_timeline::report::{EventReport, OfProcess, ReportScope};
 use std::collections::{HashMap, HashSet};
 
 use super::facts::{self, called, gaps, identity, node, span, subtitle, unseen};
-use super::{key, name};
-use crate::args::{TimelineArgs, TimelineFormat};
+use super::name;
+use super::totals::key;
+use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
+use crate::coverage::{self, Coverage};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::say::say;
@@ -60,6 +63,34 @@ struct Chart<'a> {
     spans: Vec<u64>,
 }
 
+/// Runs that are drawn in a row.
+#[derive(Debug, Clone, Copy, Default)]
+struct Runs {
+    count: u64,
+    running_ns: u64,
+}
+
+/// The runs that are drawn.
+#[derive(Debug, Default)]
+struct Drawn {
+    schedulers: HashMap<SchedulerId, Runs>,
+    processes: HashMap<ProcId, Runs>,
+}
+
+impl Drawn {
+    fn add(&mut self, run: &Run, (from_ns, to_ns): (i64, i64)) {
+        let (start_ns, end_ns) = (run.start_ns.max(from_ns), run.end_ns.min(to_ns));
+        let of_both = [
+            self.schedulers.entry(run.scheduler).or_default(),
+            self.processes.entry(run.proc).or_default(),
+        ];
+        for runs in of_both {
+            runs.count += 1;
+            runs.running_ns += end_ns.saturating_sub(start_ns).max(0).unsigned_abs();
+        }
+    }
+}
+
 /// Draws the chart that is asked for.
 pub(super) fn draw(
     recording: &Recording,
@@ -94,19 +125,14 @@ pub(super) fn draw(
 impl Chart<'_> {
     /// The runs within the picture's time, also those that began before it.
     fn runs(&self) -> anyhow::Result<impl Iterator<Item = Result<Run, RecordingError>>> {
-        let (from_ns, to_ns) = (self.from_ns, self.to_ns);
-        let only = self.args.picture.scheduler;
         let rows = self.recording.runs(self.up_to())?;
-        for problem in rows.problems() {
-            say!("escope-bpf: warning: {problem}");
-        }
-        Ok(rows.filter(move |run| match run {
-            Ok(run) => {
-                let is_within = run.end_ns >= from_ns && run.start_ns < to_ns;
-                is_within && only.is_none_or(|only| only == run.scheduler)
-            }
-            Err(_) => true,
-        }))
+        Ok(rows.filter(|run| run.as_ref().map_or(true, |run| self.is_drawn(run))))
+    }
+
+    fn is_drawn(&self, run: &Run) -> bool {
+        let is_within = run.end_ns >= self.from_ns && run.start_ns < self.to_ns;
+        let only = self.args.picture.scheduler;
+        is_within && only.is_none_or(|only| only == run.scheduler)
     }
 
     fn up_to(&self) -> TimeRange {
@@ -118,26 +144,35 @@ impl Chart<'_> {
 
     /// Chooses the rows: all schedulers, and the processes that come first.
     fn choose(&mut self) -> anyhow::Result<()> {
-        let (from_ns, to_ns) = (self.from_ns, self.to_ns);
-        let clipped = self.runs()?.map(|run| {
-            run.map(|run| Run {
-                start_ns: run.start_ns.max(from_ns),
-                end_ns: run.end_ns.min(to_ns),
-                ..run
-            })
-        });
         let within = TimeRange {
-            since_ns: Some(from_ns),
-            until_ns: Some(to_ns),
+            since_ns: Some(self.from_ns),
+            until_ns: Some(self.to_ns),
         };
-        let messages = self.recording.messages(within)?;
-        let summary = Summary::of(clipped, messages, self.recording.gc(within)?)?;
-        self.choose_schedulers(&summary);
-        self.choose_processes(&summary)
+        let coverage = Coverage::of(self.recording, within)?;
+        let scope = ReportScope {
+            since_ns: coverage.since_ns,
+            until_ns: coverage.until_ns,
+            gaps: coverage.gaps,
+            worst: 0,
+            wanted: &|_| true,
+        };
+        let mut drawn = Drawn::default();
+        let rows = coverage::rows(self.recording, Some(self.to_ns.unsigned_abs()))?;
+        let rows = rows.inspect(|row| {
+            if let Ok(Happening::Run(run)) = row
+                && self.is_drawn(run)
+            {
+                drawn.add(run, (self.from_ns, self.to_ns));
+            }
+        });
+        let report = EventReport::of(rows, &scope)?;
+        self.choose_schedulers(&drawn);
+        self.choose_processes(&report, &drawn)
     }
 
-    fn choose_schedulers(&mut self, summary: &Summary) {
-        let mut all: Vec<(SchedulerId, &SchedulerSummary)> = summary.schedulers().collect();
+    fn choose_schedulers(&mut self, drawn: &Drawn) {
+        let mut all: Vec<(SchedulerId, Runs)> =
+            drawn.schedulers.iter().map(|(id, of)| (*id, *of)).collect();
         all.sort_by_key(|(id, of)| (Reverse(of.running_ns), *id));
         if all.len() > SCHEDULERS_MAX {
             let more = all.len() - SCHEDULERS_MAX;
@@ -146,23 +181,21 @@ impl Chart<'_> {
             ));
             all.truncate(SCHEDULERS_MAX);
         }
-        self.schedulers = all.into_iter().map(|(id, _)| id).collect();
-        self.schedulers.sort();
-        let runs: HashMap<SchedulerId, u64> =
-            summary.schedulers().map(|(id, of)| (id, of.runs)).collect();
-        let runs = |id: &SchedulerId| runs.get(id).copied().unwrap_or(0);
-        self.spans = self.schedulers.iter().map(runs).collect();
+        all.sort_by_key(|(id, _)| *id);
+        self.schedulers = all.iter().map(|(id, _)| *id).collect();
+        self.spans = all.iter().map(|(_, of)| of.count).collect();
     }
 
-    fn choose_processes(&mut self, summary: &Summary) -> anyhow::Result<()> {
+    fn choose_processes(&mut self, report: &EventReport, drawn: &Drawn) -> anyhow::Result<()> {
         let mut wanted = HashSet::new();
         for name in self.args.process.iter().flat_map(|names| names.split(',')) {
             wanted.extend(called(self.dictionary, name)?);
         }
         let only = self.args.picture.scheduler;
-        let mut all: Vec<(ProcId, &ProcessSummary)> = summary.processes().collect();
-        all.retain(|(proc, of)| {
-            (wanted.is_empty() || wanted.contains(proc)) && (only.is_none() || of.runs > 0)
+        let ran = |proc: ProcId| drawn.processes.get(&proc).copied().unwrap_or_default();
+        let mut all: Vec<(ProcId, OfProcess<'_>)> = report.each();
+        all.retain(|(proc, _)| {
+            (wanted.is_empty() || wanted.contains(proc)) && (only.is_none() || ran(*proc).count > 0)
         });
         if all.is_empty() {
             return Err(Failure::failed(
@@ -171,20 +204,27 @@ impl Chart<'_> {
             )
             .into());
         }
-        all.sort_by_key(|(proc, of)| (Reverse(key(of, self.args.sort)), *proc));
+        let by = self.args.sort;
+        all.sort_by_key(|(proc, of)| {
+            let key = match by {
+                TimelineSort::Running => ran(*proc).running_ns,
+                _ => key(of, by),
+            };
+            (Reverse(key), *proc)
+        });
         let most = self.args.rows.min(PROCESSES_MAX);
         let (shown, left) = all.split_at(most.min(all.len()));
         if !left.is_empty() {
-            let of = |these: &[(ProcId, &ProcessSummary)]| -> u64 {
-                these.iter().map(|(_, of)| of.running_ns).sum()
+            let sum = |these: &[(ProcId, OfProcess<'_>)]| -> u64 {
+                these.iter().map(|(proc, _)| ran(*proc).running_ns).sum()
             };
-            let runs: u64 = left.iter().map(|(_, of)| of.runs).sum();
+            let runs: u64 = left.iter().map(|(proc, _)| ran(*proc).count).sum();
             self.notes.push(format!(
                 "{} more processes are not drawn, which ran {runs} times for {} of {} in all: -n \
                  draws more, --process others",
                 left.len(),
-                time::show(of(left)),
-                time::show(of(&all)),
+                time::show(sum(left)),
+                time::show(sum(&all)),
             ));
         }
         if let Some(only) = only {
@@ -193,7 +233,10 @@ impl Chart<'_> {
         }
         self.notes
             .push("numbers in the bars of processes are schedulers: 1, cpu 1, io 1".to_owned());
-        let spans = shown.iter().map(|(_, of)| of.runs + of.collections);
+        let collections = |of: &OfProcess<'_>| of.pauses.map_or(0, |pauses| pauses.count);
+        let spans = shown
+            .iter()
+            .map(|(proc, of)| ran(*proc).count + collections(of));
         self.spans.extend(spans);
         self.processes = shown.iter().map(|(proc, _)| *proc).collect();
         let rows = self.processes.iter().enumerate();

@@ -8,7 +8,7 @@ use std::io::Write;
 use escope_model::{Dictionary, FrameId, LeftAs, MessageKind, ProcId};
 use escope_profile::{Filter, Limits, Report, ReportOptions, Tally};
 use escope_recording::{Recording, TimeRange};
-use escope_timeline::{Departures, Happening, Spending, Spent, WaitsFor};
+use escope_timeline::{AtLeast, Departures, Happening, Spending, Spent, WaitsFor};
 use serde_json::{Map, Value, json};
 
 use super::story::{self, events, place};
@@ -17,7 +17,7 @@ use crate::coverage::{self, Coverage, name, sender};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
-use crate::section::{Row, Section};
+use crate::section::{Row, Section, at_least_json};
 use crate::tables::percent;
 use crate::time;
 
@@ -162,6 +162,7 @@ impl Sums {
             sum.count += of.count;
             sum.away_ns += of.away_ns;
             sum.away_max_ns = sum.away_max_ns.max(of.away_max_ns);
+            sum.away_at_least.merge(&of.away_at_least);
             for (&left_as, count) in &of.left_as {
                 *sum.left_as.entry(left_as).or_default() += count;
             }
@@ -215,7 +216,11 @@ impl Sums {
         items.sort_by_key(|(at, of)| (Reverse(of.away_ns), Reverse(of.count), **at));
         let title = "left schedulers in; how often, and how long it did not run then".to_owned();
         let columns = &["times", "waiting", "runnable", "away", "longest"];
-        Section::new("left_in", title, columns, &items, limit, |(at, of)| {
+        let mut cut = AtLeast::default();
+        self.places
+            .values()
+            .for_each(|of| cut.merge(&of.away_at_least));
+        let mut section = Section::new("left_in", title, columns, &items, limit, |(at, of)| {
             let function = at
                 .and_then(|at| dictionary.frame(at))
                 .map(|frame| frame.name());
@@ -239,10 +244,14 @@ impl Sums {
                     "left_as": counts.collect::<BTreeMap<_, _>>(),
                     "away_ns": of.away_ns,
                     "away_max_ns": of.away_max_ns,
+                    "away_at_least": at_least_json(&of.away_at_least),
                     "away": away.collect::<BTreeMap<_, _>>(),
                 }),
             }
-        })
+        });
+        let what = "times it was not seen to run again: not among the longest";
+        section.at_least("away_at_least", &cut, what);
+        section
     }
 
     /// Senders of one kind together: short-lived ones may be many.

@@ -35,6 +35,17 @@ pub struct Delay {
     pub end_ns: u64,
     /// What it was spent on.
     pub kind: DelayKind,
+    /// Events are missing from its end on, so that it was at least so long. What follows
+    /// it is unknown.
+    pub is_cut: bool,
+}
+
+impl Delay {
+    /// How long it took, or at least did.
+    #[must_use]
+    pub fn took_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
 }
 
 /// What a process that does not run waits for.
@@ -89,6 +100,7 @@ impl<P: Copy> ProcessRuns<'_, P> {
                     start_ns,
                     end_ns: ns,
                     kind,
+                    is_cut: kind != DelayKind::Unknown && ns == sure_ns && sure_ns < end_ns,
                 });
                 from_ns = ns;
             }
@@ -190,6 +202,25 @@ mod tests {
         assert_eq!(of(LeftAs::Suspended), [(10, 50, DelayKind::Suspended)]);
         assert_eq!(of(LeftAs::Dirty), [(10, 50, DelayKind::Dirty)]);
         assert_eq!(of(LeftAs::Exiting), [(10, 50, DelayKind::Unknown)]);
+    }
+
+    #[test]
+    fn only_what_a_gap_ends_is_cut() {
+        let runs = [run(0, 10, LeftAs::Waiting), run(50, 60, LeftAs::Waiting)];
+        let cut = |enqueued_ns: &[u64], gaps_ns: &[(u64, u64)]| -> Vec<bool> {
+            let seen = ProcessRuns {
+                runs: &runs,
+                enqueued_ns,
+                gaps_ns,
+            };
+            seen.delays().iter().map(|it| it.is_cut).collect()
+        };
+        assert_eq!(cut(&[40], &[]), [false, false]);
+        // It waited until 20 and was ready from then on, for how long is not known.
+        assert_eq!(cut(&[20], &[(30, 35)]), [false, true, false]);
+        assert_eq!(cut(&[40], &[(30, 35)]), [true, false]);
+        assert_eq!(cut(&[40], &[(5, 11)]), [false]);
+        assert_eq!(cut(&[40], &[(50, 55)]), [false, false]);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod at_least;
 mod causality;
 mod collections;
 mod delays;
@@ -34,9 +35,9 @@ mod runs;
 mod since;
 mod spending;
 mod spread;
-mod summary;
 mod worst;
 
+pub use at_least::AtLeast;
 pub use causality::{Clock, Clocks, Moment, Relation, Step};
 pub use collections::{CollectionRow, Collections};
 pub use delays::{Delay, DelayKind, ProcessRuns};
@@ -49,5 +50,4 @@ pub use order::Reorder;
 pub use runs::{RunRow, Runs};
 pub use spending::{Departures, Spending, Spent, Stretch, WaitsFor};
 pub use spread::Spread;
-pub use summary::{ProcessSummary, SchedulerSummary, Summary};
 pub use worst::Worst;

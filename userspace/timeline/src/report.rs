@@ -10,9 +10,11 @@
 //! What began before the part that is asked for is read as well, for it lies in mailboxes,
 //! runs and is called when that part begins. Where events are missing, nothing is told
 //! that reaches into that time: calls that are open then are given up, and time between
-//! runs is unknown from there on.
+//! runs is unknown from there on. What was not seen to end is in no percentile: what lasted
+//! at least so long is counted apart, as [`AtLeast`](crate::AtLeast).
 
 mod calls;
+mod each;
 mod lives;
 mod mail;
 mod pauses;
@@ -26,6 +28,7 @@ use crate::gaps::Gaps;
 use crate::merged::Happening;
 
 pub use calls::{CallTimes, Calls, CallsTo};
+pub use each::OfProcess;
 pub use lives::{Life, Lives, Reason};
 pub use mail::{Lain, Letters, Mail, Mailbox, PerKind};
 pub use pauses::{Pause, Pauses, PausesOf};
@@ -65,6 +68,12 @@ impl ReportScope<'_> {
 
     fn contains(&self, ns: u64) -> bool {
         self.since_ns <= ns && ns < self.until_ns
+    }
+
+    /// Until when everything was seen that came after a time.
+    fn seen_from(&self, ns: u64) -> u64 {
+        let gap = self.gaps.within(ns, self.until_ns).next();
+        gap.map_or(self.until_ns, |gap| gap.0)
     }
 
     /// The part of a span that lies within.
@@ -144,6 +153,7 @@ impl EventReport {
         }
         report.mail.finish(scope);
         report.calls.finish(scope);
+        report.work.finish(scope);
         Ok(report)
     }
 
@@ -155,6 +165,7 @@ impl EventReport {
                 self.rows.lives += 1;
                 self.mail.on_life(life);
                 self.calls.on_life(life);
+                self.work.on_life(life);
                 self.lives.add(life, scope);
             }
             Happening::Run(run) => {

@@ -24,6 +24,7 @@ use escope_model::{
 };
 use rustc_hash::FxHashMap;
 
+use crate::at_least::AtLeast;
 use crate::delays::{Delay, DelayKind};
 use crate::gaps::Gaps;
 use crate::merged::{Happening, since_start};
@@ -83,10 +84,12 @@ pub struct Departures {
     pub left_as: BTreeMap<LeftAs, u64>,
     /// How often.
     pub count: u64,
-    /// How long it did not run after that.
+    /// How long it did not run after that, as far as that was seen.
     pub away_ns: u64,
-    /// The longest of these.
+    /// The longest of these of which all was seen.
     pub away_max_ns: u64,
+    /// Those of which the end was not seen: events went missing, or the part ended.
+    pub away_at_least: AtLeast,
     /// What it spent that time on.
     pub away: BTreeMap<Spent, u64>,
 }
@@ -200,7 +203,8 @@ impl<'a> Spending<'a> {
                     },
                     _ => delay,
                 });
-                self.away(&run, &rest, delays.collect(), tell);
+                let is_whole = ended_ns.is_some_and(|ended_ns| ended_ns <= self.until_ns);
+                self.away(&run, &rest, (delays.collect(), is_whole), tell);
                 self.tell_unknown(self.until_ns, tell);
             }
         }
@@ -262,7 +266,7 @@ impl<'a> Spending<'a> {
             Some((last, rest)) => {
                 self.tell_run(&last, tell);
                 let delays = rest.until_run(run, self.gaps);
-                self.away(&last, &rest, delays, tell);
+                self.away(&last, &rest, (delays, true), tell);
             }
         }
         // Whatever rows say, time is told once.
@@ -301,11 +305,18 @@ impl<'a> Spending<'a> {
         self.tell(end_ns, spent, tell);
     }
 
-    /// The time after a run.
-    fn away(&mut self, run: &Run, rest: &Rest, delays: Vec<Delay>, tell: &mut dyn FnMut(Stretch)) {
+    /// The time after a run, and whether what follows it is the next one, or the process's end.
+    fn away(
+        &mut self,
+        run: &Run,
+        rest: &Rest,
+        (delays, is_ended): (Vec<Delay>, bool),
+        tell: &mut dyn FnMut(Stretch),
+    ) {
         let left_ns = rest.since_ns();
         let is_seen = !matches!(run.cut, Some(Cut::End | Cut::Both));
         let counts = is_seen && (self.begin_ns..self.until_ns).contains(&left_ns);
+        let mut is_whole = is_ended;
         let before: Vec<u64> = Spent::ALL.iter().map(|&on| self.spent_ns(on)).collect();
         for delay in delays {
             let from_ns = self.told_ns;
@@ -321,7 +332,10 @@ impl<'a> Spending<'a> {
                 DelayKind::Unknown if run.left_as == Some(LeftAs::Exiting) => {
                     self.tell_until_gap(delay.end_ns, Spent::Exiting, tell);
                 }
-                DelayKind::Unknown => self.tell_unknown(delay.end_ns, tell),
+                DelayKind::Unknown => {
+                    is_whole = false;
+                    self.tell_unknown(delay.end_ns, tell);
+                }
             }
         }
         if !counts {
@@ -344,7 +358,10 @@ impl<'a> Spending<'a> {
             }
         }
         departures.away_ns += away_ns;
-        departures.away_max_ns = departures.away_max_ns.max(away_ns);
+        match is_whole {
+            true => departures.away_max_ns = departures.away_max_ns.max(away_ns),
+            false => departures.away_at_least.add(away_ns),
+        }
     }
 
     /// A wait ended, if a message did that.

@@ -7,6 +7,7 @@ use escope_model::{Fate, Life, LifeEvent, Message, MessageKind, ProcId};
 use rustc_hash::FxHashMap;
 
 use super::ReportScope;
+use crate::at_least::AtLeast;
 use crate::merged::since_start;
 use crate::rests::became_message;
 use crate::spread::Spread;
@@ -43,8 +44,8 @@ pub struct Letters {
     pub sent: PerKind,
     /// How long those that it took out had lain.
     pub lain_ns: Spread,
-    /// Those that lay there at the end, or when events went missing.
-    pub waiting: u64,
+    /// Those that still lay there when it was last seen, and how long they had.
+    pub waiting: AtLeast,
     /// Those that it never took, since it ended.
     pub dropped: u64,
     /// Those of which nobody knows: events are missing. Replies to aliases, DOWN and EXIT
@@ -131,6 +132,24 @@ impl Mail {
         self.boxes.iter().map(|(&proc, of)| (proc, of))
     }
 
+    /// How much one sent, if it did.
+    #[must_use]
+    pub fn sender(&self, proc: ProcId) -> Option<&PerKind> {
+        self.sent.get(&proc)
+    }
+
+    /// What one got, if anything.
+    #[must_use]
+    pub fn receiver(&self, proc: ProcId) -> Option<&Letters> {
+        self.got.get(&proc)
+    }
+
+    /// The mailbox of one, if anything lay in it.
+    #[must_use]
+    pub fn mailbox(&self, proc: ProcId) -> Option<&Mailbox> {
+        self.boxes.get(&proc)
+    }
+
     /// Messages that were taken out until then are gone.
     pub(super) fn advance(&mut self, to_ns: u64, scope: &ReportScope<'_>) {
         while let Some(&Reverse((at_ns, to))) = self.leaves.peek()
@@ -164,6 +183,7 @@ impl Mail {
         if !scope.contains(sent_ns) {
             return;
         }
+        let seen_to_ns = scope.seen_from(sent_ns);
         if let Some(from) = message
             .from
             .filter(|&from| is_message && (scope.wanted)(from))
@@ -174,7 +194,7 @@ impl Mail {
             self.kinds.add(message.kind);
             self.from_outside += u64::from(message.from.is_none());
             let is_there = received_ns.is_none() && message.fate == Fate::Waiting;
-            if let Some(end_ns) = received_ns.or(is_there.then_some(scope.until_ns)) {
+            if let Some(end_ns) = received_ns.or(is_there.then_some(seen_to_ns)) {
                 self.longest.add(end_ns.saturating_sub(sent_ns), || Lain {
                     message: message.clone(),
                     is_there,
@@ -190,7 +210,7 @@ impl Mail {
                 (Some(received_ns), _) => letters.lain_ns.add(received_ns - sent_ns),
                 (None, Fate::Dropped) => letters.dropped += 1,
                 (None, Fate::Unknown | Fate::Received) => letters.unknown += 1,
-                (None, Fate::Waiting) => letters.waiting += 1,
+                (None, Fate::Waiting) => letters.waiting.add(seen_to_ns.saturating_sub(sent_ns)),
             }
         }
     }

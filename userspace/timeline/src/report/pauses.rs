@@ -11,11 +11,13 @@ use crate::worst::Worst;
 /// The collections of one process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PausesOf {
-    /// How long each took: those that began in the part, whole.
+    /// How many began in the part.
+    pub count: u64,
+    /// How long each of them took of which both ends were seen.
     pub took_ns: Spread,
-    /// How long they took within the part.
+    /// How long they took within the part, as far as that was seen.
     pub collecting_ns: u64,
-    /// Of how many an end was not seen; what these took is what was seen of it.
+    /// Of how many an end was not seen: how long these took is not known.
     pub cut: u64,
     /// The most words that its heaps took before one, where that is known.
     pub largest_words: Option<u64>,
@@ -48,6 +50,12 @@ impl Pauses {
         self.of.iter().map(|(&proc, of)| (proc, of))
     }
 
+    /// Of one process, if it collected.
+    #[must_use]
+    pub fn process(&self, proc: ProcId) -> Option<&PausesOf> {
+        self.of.get(&proc)
+    }
+
     pub(super) fn add(&mut self, collection: &Collection, scope: &ReportScope<'_>) {
         let start_ns = since_start(collection.start_ns);
         let end_ns = since_start(collection.end_ns).max(start_ns);
@@ -61,8 +69,11 @@ impl Pauses {
             if !is_within {
                 continue;
             }
-            of.took_ns.add(end_ns - start_ns);
-            of.cut += u64::from(collection.cut.is_some());
+            of.count += 1;
+            match collection.cut {
+                None => of.took_ns.add(end_ns - start_ns),
+                Some(_) => of.cut += 1,
+            }
             of.largest_words = of.largest_words.max(collection.before_words);
         }
         if is_within {

@@ -5,11 +5,12 @@ mod kit;
 
 use std::collections::BTreeMap;
 
-use escope_model::{Fate, LeftAs, LifeEvent, MessageKind, ProcId};
+use escope_model::{Cut, Fate, LeftAs, LifeEvent, MessageKind, ProcId};
 use proptest::prelude::*;
 
 use self::kit::{ALL, collection, life, message, report, run, scope};
 use super::ReportScope;
+use crate::at_least::AtLeast;
 use crate::delays::{DelayKind, ProcessRuns};
 use crate::gaps::Gaps;
 use crate::merged::Happening;
@@ -45,7 +46,13 @@ fn messages_are_counted_by_who_and_by_kind() {
     assert_eq!(of(B).of(MessageKind::Reply), 1);
     let mut receivers = report.mail.receivers();
     let got = receivers.find(|(it, _)| *it == B).expect("it is there").1;
-    assert_eq!((got.sent.sum(), got.waiting, got.dropped), (3, 1, 1));
+    assert_eq!((got.sent.sum(), got.dropped), (3, 1));
+    let waiting = AtLeast {
+        count: 1,
+        sum_ns: 70,
+        max_ns: 70,
+    };
+    assert_eq!(got.waiting, waiting);
     assert_eq!((got.lain_ns.count(), got.lain_ns.max()), (1, 5));
     assert_eq!((report.mail.kinds.sum(), report.mail.from_outside), (4, 1));
     let longest: Vec<_> = report.mail.longest.iter().collect();
@@ -136,6 +143,77 @@ fn collections_count_where_they_began_and_as_long_as_they_lay_within() {
 }
 
 #[test]
+fn a_collection_that_was_not_seen_whole_is_in_no_percentile() {
+    let Happening::Collection(cut) = collection(A, 40, 90) else {
+        unreachable!("it is one")
+    };
+    let cut = escope_model::Collection {
+        cut: Some(Cut::End),
+        ..cut
+    };
+    let rows = [collection(A, 10, 15), Happening::Collection(cut)];
+    let all = report(&rows, &scope(100)).pauses.all;
+    assert_eq!((all.count, all.cut, all.collecting_ns), (2, 1, 55));
+    assert_eq!((all.took_ns.count(), all.took_ns.max()), (1, 5));
+}
+
+#[test]
+fn who_was_ready_when_events_went_missing_was_so_at_least_until_then() {
+    let rows = [
+        run(A, 0, 10, LeftAs::Runnable),
+        run(B, 0, 12, LeftAs::Waiting),
+        message(A, B, MessageKind::Cast, 20, Some(61)),
+        run(A, 25, 30, LeftAs::Runnable),
+        run(B, 60, 70, LeftAs::Waiting),
+        message(A, B, MessageKind::Cast, 75, None),
+        run(ProcId(3), 71, 72, LeftAs::Runnable),
+        life(ProcId(3), LifeEvent::Exit, 80, None),
+    ];
+    let scope = ReportScope {
+        gaps: Gaps::of(vec![(40, 50)]),
+        ..scope(100)
+    };
+    let report = report(&rows, &scope);
+    let told = |proc| {
+        let work = report.work.process(proc).expect("it ran");
+        let cut = work.queued_at_least;
+        (
+            work.queued_ns.count(),
+            work.queued_ns.max(),
+            cut.count,
+            cut.sum_ns,
+            cut.max_ns,
+        )
+    };
+    // Once whole; then until the gap.
+    assert_eq!(told(A), (1, 15, 1, 10, 10));
+    // From the first message until the gap, and from the second one until the end.
+    assert_eq!(told(B), (0, 0, 2, 20 + 25, 25));
+    // It has ended.
+    assert_eq!(told(ProcId(3)), (0, 0, 0, 0, 0));
+}
+
+#[test]
+fn all_that_is_told_of_a_process_stands_side_by_side() {
+    let rows = [
+        run(A, 0, 10, LeftAs::Waiting),
+        message(A, B, MessageKind::Cast, 5, Some(20)),
+        collection(ProcId(3), 30, 40),
+    ];
+    let report = report(&rows, &scope(100));
+    let each = report.each();
+    let told: Vec<_> = each.iter().map(|(proc, _)| *proc).collect();
+    assert_eq!(told, [A, B, ProcId(3)]);
+    let [a, b, c] = [each[0].1, each[1].1, each[2].1];
+    assert_eq!(a.work.map(|it| it.runs), Some(1));
+    assert_eq!(a.sent.map(|it| it.sum()), Some(1));
+    assert_eq!(b.got.map(|it| it.lain_ns.max()), Some(15));
+    assert_eq!(b.mailbox.map(|it| it.peak), Some(1));
+    assert_eq!(c.pauses.map(|it| it.count), Some(1));
+    assert!(a.got.is_none() && b.work.is_none() && c.mailbox.is_none());
+}
+
+#[test]
 fn lives_are_told_by_parent_reason_and_length() {
     let rows = [
         life(B, LifeEvent::Spawn, 10, Some(A)),
@@ -214,7 +292,7 @@ fn gaps() -> impl Strategy<Value = Gaps> {
 }
 
 /// Time in run queues and the like by looking at all runs of a process at once.
-fn delays(rows: &[Happening], proc: ProcId, gaps: &Gaps) -> BTreeMap<DelayKind, Spread> {
+fn delays(rows: &[Happening], proc: ProcId, gaps: &Gaps) -> BTreeMap<(DelayKind, bool), Spread> {
     let runs: Vec<RunRow<ProcId>> = rows
         .iter()
         .filter_map(|row| match row {
@@ -240,15 +318,15 @@ fn delays(rows: &[Happening], proc: ProcId, gaps: &Gaps) -> BTreeMap<DelayKind, 
             _ => None,
         })
         .collect();
-    let mut all: BTreeMap<DelayKind, Spread> = BTreeMap::new();
+    let mut all: BTreeMap<(DelayKind, bool), Spread> = BTreeMap::new();
     let seen = ProcessRuns {
         runs: &runs,
         enqueued_ns: &enqueued_ns,
         gaps_ns: gaps.spans(),
     };
     for delay in seen.delays() {
-        let took_ns = delay.end_ns - delay.start_ns;
-        all.entry(delay.kind).or_default().add(took_ns);
+        let kind = (delay.kind, delay.is_cut);
+        all.entry(kind).or_default().add(delay.took_ns());
     }
     all
 }
@@ -260,10 +338,13 @@ proptest! {
         let report = report(&rows, &scope);
         for (proc, work) in report.work.processes() {
             let delays = delays(&rows, proc, &scope.gaps);
-            let of = |kind| delays.get(&kind).cloned().unwrap_or_default();
-            prop_assert_eq!(&work.queued_ns, &of(DelayKind::RunQueue));
-            prop_assert_eq!(&work.woken_ns, &of(DelayKind::Woken));
-            prop_assert_eq!(&work.unknown_ns, &of(DelayKind::Unknown));
+            let of = |kind, is_cut| delays.get(&(kind, is_cut)).cloned().unwrap_or_default();
+            prop_assert_eq!(&work.queued_ns, &of(DelayKind::RunQueue, false));
+            prop_assert_eq!(&work.woken_ns, &of(DelayKind::Woken, false));
+            prop_assert_eq!(&work.unknown_ns, &of(DelayKind::Unknown, false));
+            // One more may be open at the end.
+            let cut = of(DelayKind::RunQueue, true).count();
+            prop_assert!((cut..=cut + 1).contains(&work.queued_at_least.count));
         }
         let running: u64 = report.work.schedulers().map(|(_, it)| it.running_ns).sum();
         let of_all: u64 = report.work.processes().map(|(_, it)| it.running_ns).sum();

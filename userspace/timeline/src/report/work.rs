@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use escope_model::{Message, ProcId, Run, SchedulerId, SchedulerKind};
+use escope_model::{Life, LifeEvent, Message, ProcId, Run, SchedulerId, SchedulerKind};
 use rustc_hash::FxHashMap;
 
 use super::ReportScope;
-use crate::delays::DelayKind;
+use crate::at_least::AtLeast;
+use crate::delays::{Delay, DelayKind};
 use crate::merged::since_start;
 use crate::rests::Rest;
 use crate::spread::Spread;
@@ -34,15 +35,32 @@ pub struct ProcessWork {
     pub running_ns: u64,
     /// Reductions of the runs whose end was seen.
     pub reductions: u64,
-    /// How long it was ready and no scheduler ran it, each time.
+    /// How long it was ready and no scheduler ran it, each time of which all was seen.
     pub queued_ns: Spread,
+    /// The same of the times that a gap cut, or the end.
+    pub queued_at_least: AtLeast,
     /// How long it waited until a timeout or the like woke it, and then for a scheduler: what
-    /// of it was which is not known.
+    /// of it was which is not known. Each time of which all was seen.
     pub woken_ns: Spread,
     /// Times between runs of which it is not known what it waited for.
     pub unknown_ns: Spread,
     /// How often it ran on another normal scheduler than the last time.
     pub moved: u64,
+}
+
+impl ProcessWork {
+    fn delay(&mut self, delay: &Delay) {
+        let took_ns = delay.took_ns();
+        match (delay.kind, delay.is_cut) {
+            (DelayKind::RunQueue, false) => self.queued_ns.add(took_ns),
+            (DelayKind::RunQueue, true) => self.queued_at_least.add(took_ns),
+            (DelayKind::Woken, false) => self.woken_ns.add(took_ns),
+            (DelayKind::Unknown, _) => self.unknown_ns.add(took_ns),
+            // What a gap cuts is no wait that something ended: what follows it is unknown.
+            (DelayKind::Woken, true) => {}
+            (DelayKind::Waiting | DelayKind::Suspended | DelayKind::Dirty, _) => {}
+        }
+    }
 }
 
 /// Runs, and the time between them.
@@ -73,6 +91,26 @@ impl Work {
     pub(super) fn on_message(&mut self, message: &Message) {
         if let Some(rest) = self.rests.get_mut(&message.to) {
             rest.on_message(message);
+        }
+    }
+
+    /// A process that has ended waits for no scheduler.
+    pub(super) fn on_life(&mut self, life: &Life) {
+        if life.event == LifeEvent::Exit {
+            self.rests.remove(&life.proc);
+        }
+    }
+
+    /// Who is still ready at the end has been so at least until then.
+    pub(super) fn finish(&mut self, scope: &ReportScope<'_>) {
+        for (proc, rest) in std::mem::take(&mut self.rests) {
+            for delay in rest.until(scope.until_ns, &scope.gaps) {
+                let is_within = scope.clip(delay.start_ns, delay.end_ns) > 0;
+                if delay.kind == DelayKind::RunQueue && is_within {
+                    let process = self.processes.entry(proc).or_default();
+                    process.queued_at_least.add(delay.took_ns());
+                }
+            }
         }
     }
 
@@ -107,13 +145,7 @@ impl Work {
         let moved = was != run.scheduler && is_normal(was) && is_normal(run.scheduler);
         process.moved += u64::from(moved);
         for delay in before.until_run(run, &scope.gaps) {
-            let took_ns = delay.end_ns - delay.start_ns;
-            match delay.kind {
-                DelayKind::RunQueue => process.queued_ns.add(took_ns),
-                DelayKind::Woken => process.woken_ns.add(took_ns),
-                DelayKind::Unknown => process.unknown_ns.add(took_ns),
-                DelayKind::Waiting | DelayKind::Suspended | DelayKind::Dirty => {}
-            }
+            process.delay(&delay);
         }
     }
 }

@@ -168,7 +168,9 @@ fn places_and_who_ended_waits_are_counted() {
     spending.finish(&mut |_| {});
     let (at, left) = spending.departures().next().expect("there is one");
     assert_eq!((at, left.count), (Some(FrameId(7)), 3));
-    assert_eq!((left.away_ns, left.away_max_ns), (35 + 2 + 40, 40));
+    assert_eq!((left.away_ns, left.away_max_ns), (35 + 2 + 40, 35));
+    let at_least = left.away_at_least;
+    assert_eq!((at_least.count, at_least.max_ns), (1, 40));
     assert_eq!(left.away[&Spent::Waiting], 30 + 40);
     assert_eq!(left.left_as[&LeftAs::Waiting], 2);
     let ((from, kind), waits) = spending.waits().next().expect("there is one");

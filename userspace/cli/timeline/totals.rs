@@ -1,0 +1,292 @@
+//! `timeline` alone: what each process and scheduler did, a line each. The figures are those of
+//! `report`, from the same sums.
+
+use std::cmp::Reverse;
+use std::io::Write;
+
+use escope_model::{Dictionary, ProcId};
+use escope_recording::{Recording, TimeRange};
+use escope_timeline::AtLeast;
+use escope_timeline::report::{EventReport, OfProcess, ReportScope};
+use serde_json::{Value, json};
+
+use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
+use crate::coverage::{self, Coverage, name};
+use crate::failure::Failure;
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::section::at_least_json;
+use crate::time;
+
+/// What one process did, as it is listed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    runs: u64,
+    running_ns: u64,
+    reductions: u64,
+    queued_ns: u64,
+    queued_max_ns: u64,
+    queued_at_least: AtLeast,
+    sent: u64,
+    received: u64,
+    dropped: u64,
+    waiting: AtLeast,
+    unknown: u64,
+    lain_ns: u64,
+    lain_max_ns: u64,
+    mailbox_max: u64,
+    collections: u64,
+    collecting_ns: u64,
+    collecting_max_ns: u64,
+}
+
+impl Totals {
+    fn of(of: &OfProcess<'_>) -> Totals {
+        let mut totals = Totals::default();
+        if let Some(work) = of.work {
+            totals.runs = work.runs;
+            totals.running_ns = work.running_ns;
+            totals.reductions = work.reductions;
+            totals.queued_ns = work.queued_ns.sum();
+            totals.queued_max_ns = work.queued_ns.max();
+            totals.queued_at_least = work.queued_at_least;
+        }
+        if let Some(got) = of.got {
+            totals.received = got.lain_ns.count();
+            totals.dropped = got.dropped;
+            totals.waiting = got.waiting;
+            totals.unknown = got.unknown;
+            totals.lain_ns = got.lain_ns.sum();
+            totals.lain_max_ns = got.lain_ns.max();
+        }
+        if let Some(pauses) = of.pauses {
+            totals.collections = pauses.count;
+            totals.collecting_ns = pauses.collecting_ns;
+            totals.collecting_max_ns = pauses.took_ns.max();
+        }
+        totals.sent = of.sent.map_or(0, |sent| sent.sum());
+        totals.mailbox_max = of.mailbox.map_or(0, |mailbox| mailbox.peak);
+        totals
+    }
+}
+
+/// By what processes are put in order: the largest comes first.
+pub(super) fn key(of: &OfProcess<'_>, by: TimelineSort) -> u64 {
+    let of = Totals::of(of);
+    match by {
+        TimelineSort::Running => of.running_ns,
+        TimelineSort::Queued => of.queued_ns,
+        TimelineSort::Received => of.received,
+        TimelineSort::Sent => of.sent,
+        TimelineSort::Lain => of.lain_max_ns.max(of.waiting.max_ns),
+        TimelineSort::Mailbox => of.mailbox_max,
+        TimelineSort::Gc => of.collecting_ns,
+    }
+}
+
+/// What a recording's events add up to.
+struct Told<'a> {
+    dictionary: &'a Dictionary,
+    coverage: Coverage,
+    report: &'a EventReport,
+    rows: Vec<(ProcId, Totals)>,
+    /// Events that were recorded, and lost, in all.
+    events: (u64, u64),
+}
+
+pub(super) fn tell(
+    recording: &Recording,
+    dictionary: &Dictionary,
+    range: TimeRange,
+    args: &TimelineArgs,
+) -> anyhow::Result<()> {
+    let coverage = Coverage::of(recording, range)?;
+    let scope = ReportScope {
+        since_ns: coverage.since_ns,
+        until_ns: coverage.until_ns,
+        gaps: coverage.gaps.clone(),
+        worst: 0,
+        wanted: &|_| true,
+    };
+    let rows = coverage::rows(recording, Some(coverage.until_ns))?;
+    let report = EventReport::of(rows, &scope)?;
+    let mut each = report.each();
+    if each.is_empty() {
+        return Err(Failure::failed(
+            "there are no events in it: record them with `record --events full`, and see its \
+             other choices",
+        )
+        .into());
+    }
+    each.sort_by_key(|(proc, of)| (Reverse(key(of, args.sort)), *proc));
+    let rows = each.iter().map(|(proc, of)| (*proc, Totals::of(of)));
+    let counters = &recording.manifest().totals.counters;
+    let counter = |name: &str| counters.get(name).copied().unwrap_or(0);
+    let told = Told {
+        dictionary,
+        coverage,
+        report: &report,
+        rows: rows.collect(),
+        events: (counter("events_recorded"), counter("events_lost")),
+    };
+    if args.format != Some(TimelineFormat::Json) {
+        return output::write_to(None, Content::Text, |out| told.table(args.rows, out));
+    }
+    output::write_to(None, Content::Json, |out| {
+        serde_json::to_writer_pretty(&mut *out, &told.json())?;
+        Ok(writeln!(out)?)
+    })
+}
+
+impl Told<'_> {
+    fn table(&self, limit: usize, out: &mut dyn Write) -> anyhow::Result<()> {
+        let (recorded, lost) = self.events;
+        let coverage = &self.coverage;
+        writeln!(
+            out,
+            "{} processes; {recorded} events, {lost} lost; {}",
+            self.rows.len(),
+            coverage.seen()
+        )?;
+        for note in [coverage.windowed(), coverage.missing(), coverage.filtered()]
+            .iter()
+            .flatten()
+        {
+            writeln!(out, "{note}")?;
+        }
+        self.schedulers(out)?;
+        self.processes(limit, out)?;
+        self.not_whole(out)
+    }
+
+    fn schedulers(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        writeln!(
+            out,
+            "\n  {:<14} {:>10} {:>10} {:>8} {:>12}",
+            "scheduler", "runs", "running", "of time", "reductions"
+        )?;
+        let seen_ns = self.coverage.seen_ns().max(1);
+        for (scheduler, of) in self.report.work.schedulers() {
+            writeln!(
+                out,
+                "  {:<14} {:>10} {:>10} {:>7.2}% {:>12}",
+                scheduler.to_string(),
+                of.runs,
+                time::show(of.running_ns),
+                100.0 * of.running_ns as f64 / seen_ns as f64,
+                of.reductions,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn processes(&self, limit: usize, out: &mut dyn Write) -> anyhow::Result<()> {
+        writeln!(
+            out,
+            "\n  {:>8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9} {:>8} {:>6} {:>9}  process",
+            "runs",
+            "running",
+            "queued",
+            "longest",
+            "sent",
+            "got",
+            "in box",
+            "longest",
+            "mailbox",
+            "GCs",
+            "in GC"
+        )?;
+        for (proc, of) in self.rows.iter().take(limit) {
+            writeln!(
+                out,
+                "  {:>8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9} {:>8} {:>6} {:>9}  {}",
+                of.runs,
+                time::show(of.running_ns),
+                time::show(of.queued_ns),
+                time::show(of.queued_max_ns),
+                of.sent,
+                of.received,
+                time::show(of.lain_ns.checked_div(of.received).unwrap_or(0)),
+                time::show(of.lain_max_ns),
+                of.mailbox_max,
+                of.collections,
+                time::show(of.collecting_ns),
+                one_line(&name(self.dictionary, *proc)),
+            )?;
+        }
+        if self.rows.len() > limit {
+            writeln!(out, "  and {} more: -n shows them", self.rows.len() - limit)?;
+        }
+        Ok(())
+    }
+
+    /// What is in no figure of the table, since its end was not seen.
+    fn not_whole(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut queued = AtLeast::default();
+        let mut waiting = AtLeast::default();
+        for (_, of) in &self.rows {
+            queued.merge(&of.queued_at_least);
+            waiting.merge(&of.waiting);
+        }
+        if queued.count > 0 {
+            writeln!(
+                out,
+                "{} times a process was still ready when events went missing, or at the end: not in \
+                 the table, {} at least in all",
+                queued.count,
+                time::show(queued.sum_ns)
+            )?;
+        }
+        if waiting.count > 0 {
+            writeln!(
+                out,
+                "{} messages still lay in mailboxes at the end: not in the table, one for {} at \
+                 least",
+                waiting.count,
+                time::show(waiting.max_ns)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let processes = self.rows.iter().map(|(proc, of)| {
+            json!({
+                "proc": proc.0,
+                "pid": self.dictionary.process(*proc).map(|it| it.pid.as_str()),
+                "name": name(self.dictionary, *proc),
+                "runs": of.runs,
+                "running_ns": of.running_ns,
+                "reductions": of.reductions,
+                "queued_ns": of.queued_ns,
+                "queued_max_ns": of.queued_max_ns,
+                "queued_at_least": at_least_json(&of.queued_at_least),
+                "sent": of.sent,
+                "received": of.received,
+                "dropped": of.dropped,
+                "waiting": of.waiting.count,
+                "waiting_at_least": at_least_json(&of.waiting),
+                "unknown": of.unknown,
+                "lain_ns": of.lain_ns,
+                "lain_max_ns": of.lain_max_ns,
+                "mailbox_max": of.mailbox_max,
+                "collections": of.collections,
+                "collecting_ns": of.collecting_ns,
+                "collecting_max_ns": of.collecting_max_ns,
+            })
+        });
+        let schedulers = self.report.work.schedulers().map(|(id, of)| {
+            json!({
+                "scheduler": id.to_string(),
+                "runs": of.runs,
+                "running_ns": of.running_ns,
+                "reductions": of.reductions,
+            })
+        });
+        json!({
+            "covers": self.coverage.json(),
+            "schedulers": schedulers.collect::<Vec<_>>(),
+            "processes": processes.collect::<Vec<_>>(),
+        })
+    }
+}
