@@ -14,6 +14,7 @@
 mod activity;
 mod events;
 mod fingerprint;
+mod follow;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod identity;
@@ -21,9 +22,12 @@ mod intern;
 mod kernel;
 mod native;
 mod resolve;
+mod statistics;
 mod stitch;
 mod symbolizer;
 
+pub use follow::CodeChange;
 pub use identity::Told;
 pub use intern::NewEntries;
-pub use symbolizer::{CodeChange, Statistics, Symbolizer};
+pub use statistics::Statistics;
+pub use symbolizer::Symbolizer;

@@ -1,12 +1,10 @@
 //! The whole way of one sample.
 
-use escope_beam::code::{CodeMap, DumpFollower, ModuleCode, read_module};
+use escope_beam::code::{CodeMap, DumpFollower};
 use escope_beam::memory::Memory;
-use escope_beam::names::follow_jitdump;
-use escope_beam::{BeamError, ExecutableMapping, ProcessBlock, Vm};
+use escope_beam::{ExecutableMapping, ProcessBlock, Vm};
 use escope_model::{
-    Activity, CodeRegistered, Frame, FrameId, FrameKind, Mfa, RawSample, Sample, SchedulerId,
-    SchedulerKind, StackId, Truncation,
+    Frame, FrameId, FrameKind, Mfa, RawSample, Sample, SchedulerId, SchedulerKind, StackId,
 };
 use rustc_hash::FxHashMap;
 
@@ -17,63 +15,13 @@ use crate::intern::{Interner, NewEntries};
 use crate::kernel::KernelNames;
 use crate::native::NativeMap;
 use crate::resolve::Sources;
-use crate::stitch::{Chain, Joined, Kind, Step, Stitcher};
+use crate::statistics::Statistics;
+use crate::stitch::{Kind, Step, Stitcher};
 
 /// Joined stacks that the cache may hold, some 50 bytes each. Beyond, it starts afresh.
 const STACKS_MAX: usize = 1 << 18;
 /// Leaf addresses that the cache may hold.
 const LEAVES_MAX: usize = 1 << 18;
-
-/// What has been seen, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Samples.
-    pub samples: u64,
-    /// Of those, on a scheduler of any kind.
-    pub on_scheduler: u64,
-    /// Of those, with a process.
-    pub with_process: u64,
-    /// Of those on a scheduler, without a process and by evidence resting or the emulator's
-    /// own work.
-    pub without_process: u64,
-    /// On a scheduler that said it ran a process, which could not be read.
-    pub process_unreadable: u64,
-    /// With an Erlang stack.
-    pub erlang_stacks: u64,
-    /// Of those, down to the first function of the process.
-    pub erlang_complete: u64,
-    /// Of those, incomplete because a garbage collection moved the stack.
-    pub erlang_in_gc: u64,
-    /// Of those, incomplete because of the copy limit.
-    pub erlang_capped: u64,
-    /// Whose C stack could not be unwound to its start.
-    pub native_incomplete: u64,
-    /// Erlang stacks that a chain of frame pointers led through.
-    pub chained: u64,
-    /// Of those, where looking at each word for return addresses found others.
-    pub chain_differs: u64,
-    /// Erlang stacks whose chain of frame pointers broke off.
-    pub chain_broken: u64,
-    /// Frames of Erlang code that no known module covers.
-    pub unnamed_erlang_frames: u64,
-}
-
-/// A change of the target's Erlang code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeChange {
-    /// When, on `CLOCK_MONOTONIC`.
-    pub monotonic_ns: u64,
-    /// Loaded, or else unloaded.
-    pub loaded: bool,
-    /// The module's name; `None` when it could not be read in time.
-    pub module: Option<String>,
-    /// How many functions it has.
-    pub functions: u32,
-    /// First address.
-    pub start: u64,
-    /// Size in bytes.
-    pub bytes: u64,
-}
 
 /// What a joined stack means, apart from the process.
 #[derive(Clone, Copy)]
@@ -108,7 +56,7 @@ impl Role {
 pub struct Symbolizer<M: Memory> {
     pub(crate) vm: Vm<M>,
     pub(crate) code: CodeMap,
-    dump: Option<DumpFollower>,
+    pub(crate) dump: Option<DumpFollower>,
     native: NativeMap,
     kernel: KernelNames,
     stitcher: Stitcher,
@@ -161,76 +109,6 @@ impl<M: Memory> Symbolizer<M> {
         &mut self.vm
     }
 
-    /// Reads the VM's list of code; what is known already stays. `false` when the VM has
-    /// changed the list all the time, so that code may be missing.
-    ///
-    /// # Errors
-    /// When the list cannot be read.
-    pub fn read_code(&mut self) -> Result<bool, BeamError> {
-        self.vm.read_code(&mut self.code)
-    }
-
-    /// Reads the list anew, because changes of code after `since_ns` were not all seen. Between
-    /// then and now, code that changed has no name. `now` tells `CLOCK_MONOTONIC`. Returns how
-    /// many pieces changed; `None` when the VM has changed the list all the time, which is worth
-    /// another try.
-    ///
-    /// # Errors
-    /// When the list cannot be read.
-    pub fn read_code_anew(
-        &mut self,
-        since_ns: u64,
-        now: impl Fn() -> u64,
-    ) -> Result<Option<usize>, BeamError> {
-        if self.follow_dump() {
-            return Ok(Some(0));
-        }
-        let begun_ns = now();
-        let mut fresh = CodeMap::new();
-        let (_, whole) = self.vm.list_code(&mut fresh)?;
-        if !whole {
-            return Ok(None);
-        }
-        let memory = &self.vm.memory;
-        let read = |blob, bytes| read_module(memory, blob, bytes);
-        let changed = self.code.replace(fresh, since_ns, begun_ns, now, read);
-        Ok(Some(changed))
-    }
-
-    /// Follows code by the jitdump of a VM that writes one, for a VM whose changes are not
-    /// announced: it has the time of each. Whether there is one.
-    pub fn read_dump(&mut self) -> bool {
-        self.dump = follow_jitdump(self.vm.pid).ok().flatten();
-        self.follow_dump()
-    }
-
-    /// Takes over what was loaded since the last time; `false` where no dump can be followed.
-    fn follow_dump(&mut self) -> bool {
-        let Some(dump) = &mut self.dump else {
-            return false;
-        };
-        let Ok(pieces) = dump.poll() else {
-            self.dump = None;
-            return false;
-        };
-        for piece in pieces {
-            self.code.register_known(piece.at_ns, piece.module);
-        }
-        true
-    }
-
-    /// Reads the names of all code now, for a VM whose changes are not announced.
-    pub fn read_all_names(&mut self) {
-        let memory = &self.vm.memory;
-        self.code
-            .read_all(|blob, bytes| read_module(memory, blob, bytes));
-    }
-
-    /// The target is gone, and what code it ran after a time will never be known.
-    pub fn end_code(&mut self, since_ns: u64) {
-        self.code.end(since_ns);
-    }
-
     /// Takes over what native code is mapped.
     pub fn update_mappings(&mut self, mappings: Vec<ExecutableMapping>) {
         self.native.update(mappings, &self.vm.memory);
@@ -264,61 +142,6 @@ impl<M: Memory> Symbolizer<M> {
         self.processes.take_changed(&mut into.processes);
     }
 
-    /// Reads what the VM says of code that it has registered. The VM may free that as soon as it
-    /// has unregistered the code: see [`Self::code_registered`].
-    #[must_use]
-    pub fn read_registered(&self, event: &CodeRegistered) -> Option<ModuleCode> {
-        (event.action != 2)
-            .then(|| read_module(&self.vm.memory, event.blob, event.blob_bytes))
-            .flatten()
-            .filter(|module| module.base == event.code_start)
-    }
-
-    /// Code will be registered or unregistered in a later event: what is there now and was not
-    /// read yet must not be read any more.
-    pub fn code_doubted(&mut self, event: &CodeRegistered) {
-        self.code.doubt(event.code_start, event.code_bytes);
-    }
-
-    /// The VM registered or unregistered code; `module` is what was read of it and can be
-    /// trusted.
-    pub fn code_registered(
-        &mut self,
-        event: &CodeRegistered,
-        module: Option<ModuleCode>,
-    ) -> Option<CodeChange> {
-        if event.code_start == 0 {
-            return None;
-        }
-        let loaded = event.action != 2;
-        let change = CodeChange {
-            monotonic_ns: event.monotonic_ns,
-            loaded,
-            module: module.as_ref().map(|module| module.name.to_string()),
-            functions: module.as_ref().map_or(0, |module| {
-                module
-                    .functions
-                    .iter()
-                    .filter(|f| f.arity.is_some())
-                    .count() as u32
-            }),
-            start: event.code_start,
-            bytes: u64::from(event.code_bytes),
-        };
-        if loaded {
-            self.code.register(
-                event.code_start,
-                event.code_bytes,
-                event.monotonic_ns,
-                (event.blob, event.blob_bytes),
-                module,
-            );
-        } else {
-            self.code.unregister(event.code_start, event.monotonic_ns);
-        }
-        Some(change)
-    }
-
     /// Names a sample. `origin_ns` is the recording's start on `CLOCK_MONOTONIC`. `sound` says
     /// whether all that the VM has announced of its code is known here: only then can what it
     /// says of a piece be believed.
@@ -346,7 +169,8 @@ impl<M: Memory> Symbolizer<M> {
             gc: known.gc,
         };
         let activity = classify(raw, block.as_ref(), evidence);
-        self.count(raw, &joined, activity, proc.is_some());
+        let counts = &mut self.statistics;
+        counts.count(raw, &joined, activity, proc.is_some());
         Sample {
             ts_ns: raw.monotonic_ns.saturating_sub(origin_ns) as i64,
             cpu: raw.cpu,
@@ -527,43 +351,5 @@ impl<M: Memory> Symbolizer<M> {
             self.leaves.insert(step, id);
         }
         id
-    }
-
-    fn count(&mut self, raw: &RawSample<'_>, joined: &Joined, activity: Activity, process: bool) {
-        let counts = &mut self.statistics;
-        counts.samples += 1;
-        if let Some(scheduler) = &raw.scheduler {
-            counts.on_scheduler += 1;
-            match (process, scheduler.process) {
-                (true, _) => counts.with_process += 1,
-                (false, 0) => {
-                    let evident = matches!(
-                        activity,
-                        Activity::Idle
-                            | Activity::BusyWait
-                            | Activity::Port
-                            | Activity::Emulator
-                            | Activity::Kernel
-                            | Activity::Gc
-                    );
-                    counts.without_process += u64::from(evident);
-                }
-                (false, _) => counts.process_unreadable += 1,
-            }
-        }
-        if joined.has_erlang {
-            counts.erlang_stacks += 1;
-            match joined.truncated {
-                None | Some(Truncation::Unwind) => counts.erlang_complete += 1,
-                Some(Truncation::Gc) => counts.erlang_in_gc += 1,
-                // The last part was copied apart: the first function is there.
-                Some(Truncation::Cap) => counts.erlang_capped += 1,
-                _ => {}
-            }
-        }
-        counts.chained += u64::from(joined.chain.is_some_and(|chain| chain != Chain::Broken));
-        counts.chain_differs += u64::from(joined.chain == Some(Chain::Differs));
-        counts.chain_broken += u64::from(joined.chain == Some(Chain::Broken));
-        counts.native_incomplete += u64::from(joined.truncated == Some(Truncation::Unwind));
     }
 }

@@ -1,15 +1,21 @@
 //! What the user may say.
 
+mod snapshot;
+mod timeline;
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_model::{Mfa, SchedulerId, SchedulerKind};
-use escope_session::{Condition, EventSelection, Given, Layout, TargetChoice, WantedProcess};
+use escope_session::{EventSelection, Given, Layout, TargetChoice, WantedProcess};
+
+pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
+pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
+pub(crate) use watch::WatchArgs;
 
 use crate::time;
-use crate::watch::parse as watch;
 
 /// Out-of-process CPU profiler for the Erlang VM
 ///
@@ -164,124 +170,6 @@ pub(crate) struct RecordArgs {
     pub(crate) command: Vec<String>,
 }
 
-/// Read the process table of a running BEAM
-///
-/// From outside: nothing is stopped and no lock is taken, so it answers also when the VM cannot.
-/// A process that was running or changing while it was read is marked.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SnapshotArgs {
-    #[command(flatten)]
-    pub(crate) target: TargetArgs,
-    /// The core of a BEAM that has died, instead of a running one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "container_pid"])]
-    pub(crate) core: Option<PathBuf>,
-    /// The executable that wrote the core, where the core names none that is here
-    #[arg(long, value_name = "FILE", requires = "core")]
-    pub(crate) exe: Option<PathBuf>,
-    /// A memory image, instead of a running BEAM
-    #[arg(long, value_name = "FILE", hide = true,
-          conflicts_with_all = ["pid", "name", "container_pid", "core"])]
-    pub(crate) image: Option<PathBuf>,
-    /// Write the memory that this command reads to an image, instead of the table
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub(crate) save_image: Option<PathBuf>,
-    /// Only these: registered name, pid `<0.N.S>`, label, initial call or its module
-    #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
-    pub(crate) process: Option<String>,
-    /// Only those of this status
-    #[arg(long, value_parser = ["waiting", "runnable", "running", "suspended", "garbage_collecting", "exiting", "free"])]
-    pub(crate) status: Option<String>,
-    /// What comes first
-    #[arg(long, value_enum, default_value_t = SortArg::Memory)]
-    pub(crate) sort: SortArg,
-    /// Show each stack; JSON always has them
-    #[arg(long)]
-    pub(crate) stack: bool,
-    /// Frames of a stack that are read
-    #[arg(long, default_value_t = 64, value_parser = frames)]
-    pub(crate) frames: usize,
-    /// Show what the first messages of each mailbox look like, without what is in them
-    #[arg(long)]
-    pub(crate) mailbox: bool,
-    /// Messages of a mailbox that are looked at
-    #[arg(long, value_name = "N", default_value_t = 10, requires = "mailbox")]
-    pub(crate) messages: usize,
-    /// Show the messages themselves, which may be nobody else's business
-    #[arg(long, requires = "mailbox")]
-    pub(crate) values: bool,
-    /// Rows of the table; JSON always has all
-    #[arg(short = 'n', long, default_value_t = 20)]
-    pub(crate) rows: usize,
-    /// For people or for programs
-    #[arg(long, value_enum, default_value_t = SnapshotFormat::Table)]
-    pub(crate) format: SnapshotFormat,
-}
-
-/// Watch exact calls of up to four Erlang functions
-///
-/// By the CPU's breakpoint registers: nothing of the target is changed, and every call is counted,
-/// local, external, by tail call, apply or spawn. A hit costs microseconds of the process that
-/// makes it: the price is measured and printed first, and there is a limit. Functions are
-/// given as mod:fun/arity or Mod.fun/arity.
-#[derive(Debug, clap::Args)]
-pub(crate) struct WatchArgs {
-    #[command(flatten)]
-    pub(crate) target: TargetArgs,
-    /// The functions, at most four
-    #[arg(required = true, num_args = 1..=4, value_name = "MOD:FUN/ARITY", value_parser = watch::function)]
-    pub(crate) functions: Vec<Mfa>,
-    /// Show arguments: atoms, small integers and pids as they are, of others kind and size
-    #[arg(long, conflicts_with = "count")]
-    pub(crate) args: bool,
-    /// Count by function and caller instead of showing each call
-    #[arg(long)]
-    pub(crate) count: bool,
-    /// Only calls for which this holds, decided in the kernel: process=NAME, process=<0.N.S>, or
-    /// argN=VALUE with an integer, an atom or []; may be given several times, and all must hold
-    #[arg(long, value_name = "CONDITION", value_parser = watch::condition)]
-    pub(crate) when: Vec<Condition>,
-    /// End after so many calls, wanted or not
-    #[arg(long, value_name = "N", default_value_t = 100_000,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub(crate) max_hits: u64,
-    /// How long, such as 30s, 5m or 1500ms; until Ctrl-C or the limit when not given
-    #[arg(short, long, value_parser = time::parse_duration, allow_hyphen_values = true)]
-    pub(crate) duration: Option<Duration>,
-    /// For people or for programs: json has one object a line
-    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
-    pub(crate) format: ReportFormat,
-    /// Nothing on stderr but errors
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
-fn frames(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(frames @ 1..=16_384) => Ok(frames),
-        _ => Err("give a number from 1 to 16384".to_owned()),
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SnapshotFormat {
-    Table,
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SortArg {
-    /// Heaps, largest first
-    Memory,
-    /// Mailbox, longest first
-    Mailbox,
-    /// Reductions, most first
-    Reductions,
-    /// As the table has them
-    Pid,
-    /// Registered names, then the others
-    Name,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClockArg {
     /// The PMU's where there is one, else the kernel's
@@ -371,112 +259,6 @@ pub(crate) enum ByArg {
     None,
 }
 
-/// Show who ran, waited, sent and collected
-///
-/// Of a recording that was made with --events. For each process: how often and how long it ran,
-/// how long it was ready and did not run, what it sent and got, and how long that lay in its
-/// mailbox. As a table, as a chart over time (--svg), or, of a few processes, as a sequence of
-/// messages (--sequence).
-#[derive(Debug, clap::Args)]
-pub(crate) struct TimelineArgs {
-    /// The recording
-    pub(crate) recording: PathBuf,
-    /// Only this one: what it spent its time on, and event by event. Registered name, label,
-    /// pid `<0.N.S>` or initial call
-    #[arg(long)]
-    pub(crate) process: Option<String>,
-    /// What can have led to what a process did until a time, the latest first
-    #[arg(long, value_name = "PROC@TIME", conflicts_with_all = ["process", "path"])]
-    pub(crate) before: Option<String>,
-    /// By which messages the process A can have influenced B first
-    #[arg(long, value_name = "A,B", conflicts_with = "process")]
-    pub(crate) path: Option<String>,
-    /// What comes first
-    #[arg(long, value_enum, default_value_t = TimelineSort::Running)]
-    pub(crate) sort: TimelineSort,
-    /// Rows of the table, processes of the chart; JSON always has all
-    #[arg(short = 'n', long, default_value_t = 20)]
-    pub(crate) rows: usize,
-    /// From this point on: 12.5s, or a time in RFC 3339
-    #[arg(long, visible_alias = "from", value_name = "TIME")]
-    pub(crate) since: Option<String>,
-    /// Up to this point
-    #[arg(long, visible_alias = "to", value_name = "TIME")]
-    pub(crate) until: Option<String>,
-    /// For people or for programs, or a picture
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<TimelineFormat>,
-    #[command(flatten)]
-    pub(crate) picture: PictureArgs,
-}
-
-/// What is drawn, and where to.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct PictureArgs {
-    /// Draw a chart over time, or the messages of --sequence, as SVG into this file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "format"])]
-    pub(crate) svg: Option<PathBuf>,
-    /// Draw the messages between these processes: names, labels, pids or initial calls, with
-    /// commas between them
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', conflicts_with_all = ["process", "scheduler"])]
-    pub(crate) sequence: Vec<String>,
-    /// All other processes as one of them
-    #[arg(long, requires = "sequence")]
-    pub(crate) others: bool,
-    /// Only what ran on this scheduler, such as 1 or dirty_io_2: in a chart
-    #[arg(long, value_name = "SCHEDULER", value_parser = scheduler)]
-    pub(crate) scheduler: Option<SchedulerId>,
-    /// Messages that a picture has at most: a chart with more has none
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = messages)]
-    pub(crate) messages: usize,
-    /// Where a picture goes; stdout when not given. Its ending says which: .svg, .mmd
-    #[arg(short, long)]
-    pub(crate) output: Option<PathBuf>,
-}
-
-fn messages(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(messages @ 0..=5_000) => Ok(messages),
-        _ => Err("give a number up to 5000".to_owned()),
-    }
-}
-
-fn scheduler(text: &str) -> Result<SchedulerId, String> {
-    let number = text.parse().ok().map(|number| SchedulerId {
-        kind: SchedulerKind::Normal,
-        number,
-    });
-    let id = number.or_else(|| SchedulerId::parse(text));
-    id.ok_or_else(|| "give a number, or a name as scheduler_1, dirty_cpu_1, dirty_io_1".to_owned())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TimelineFormat {
-    Table,
-    Json,
-    Svg,
-    /// Text of a sequence diagram, of --sequence
-    Mermaid,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TimelineSort {
-    /// Time on a scheduler
-    Running,
-    /// Time that it was ready and did not run
-    Queued,
-    /// Messages that it took out of its mailbox
-    Received,
-    /// Messages that it sent
-    Sent,
-    /// The longest that a message lay in its mailbox
-    Lain,
-    /// The most messages in its mailbox
-    Mailbox,
-    /// Time in garbage collections
-    Gc,
-}
-
 /// Convert a recording for other tools
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
@@ -562,16 +344,6 @@ pub(crate) struct CompletionsArgs {
     /// For which shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
-}
-
-impl TimelineArgs {
-    /// The format of what is no picture.
-    pub(crate) fn table(&self) -> ReportFormat {
-        match self.format {
-            Some(TimelineFormat::Json) => ReportFormat::Json,
-            _ => ReportFormat::Table,
-        }
-    }
 }
 
 #[cfg(test)]

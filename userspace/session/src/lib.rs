@@ -23,6 +23,7 @@ mod pipeline;
 mod recorder;
 mod setup;
 mod snapshot;
+mod target_end;
 mod watch;
 
 pub use cost::Cost;

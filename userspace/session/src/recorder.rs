@@ -10,9 +10,6 @@ use escope_model::Loss;
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 use escope_symbolizer::Symbolizer;
 use escope_wire::Counters;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
 use crate::events::Events;
@@ -22,6 +19,7 @@ use crate::options::RecordOptions;
 use crate::outcome::{Checked, EventsSummary, Progress, Stop, Summary};
 use crate::pipeline::Pipeline;
 use crate::setup::{Sampling, capture_options, slot};
+use crate::target_end::TargetEnd;
 use crate::{Cost, SessionError, losses};
 
 /// How often what was captured is made safe on disk.
@@ -32,7 +30,7 @@ pub struct Recorder {
     capture: Capture,
     pipeline: Pipeline,
     manifest: Manifest,
-    target: Option<OwnedFd>,
+    target: TargetEnd,
     started: Instant,
     origin_ns: u64,
     started_ns: u64,
@@ -65,10 +63,7 @@ impl Recorder {
             ring_bytes: options.ring_bytes(),
         };
         let capture_options = capture_options(&vm, sampling)?;
-        let target = i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let target = TargetEnd::of(pid);
         let origin_ns = monotonic_ns();
         let manifest = manifest(&vm, &options, Clocks::new(origin_ns, realtime_ns()));
         let mut symbolizer = Symbolizer::new(vm);
@@ -159,7 +154,9 @@ impl Recorder {
         let mut told = Instant::now();
         let mut behind = false;
         loop {
-            let target_ended = self.wait(if behind { Duration::ZERO } else { every });
+            let target_ended = self
+                .target
+                .wait(if behind { Duration::ZERO } else { every });
             behind = self.drain()?;
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
@@ -253,21 +250,6 @@ impl Recorder {
         events.end(self.pipeline.symbolizer.vm())?;
         while events.fetch()? {}
         Ok(())
-    }
-
-    /// Waits for the next drain; true when the target has ended meanwhile.
-    fn wait(&self, time: Duration) -> bool {
-        let Some(target) = &self.target else {
-            std::thread::sleep(time);
-            return false;
-        };
-        let mut events = [PollFd::new(target, PollFlags::IN)];
-        let timeout = Timespec {
-            tv_sec: time.as_secs() as i64,
-            tv_nsec: i64::from(time.subsec_nanos()),
-        };
-        // A signal ends the wait early, which does no harm.
-        matches!(poll(&mut events, Some(&timeout)), Ok(ready) if ready > 0)
     }
 
     fn drain(&mut self) -> Result<bool, SessionError> {

@@ -11,6 +11,7 @@
 mod caller;
 mod code;
 mod options;
+mod seen;
 mod targets;
 mod who;
 
@@ -20,16 +21,14 @@ use std::time::{Duration, Instant};
 use escope_beam::term::shallow;
 use escope_beam::{Vm, read_threads};
 use escope_capture::{Batch, Call, HitPrice, WatchCapture, decode_call};
-use escope_model::{Mfa, ProcessInfo};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 pub use caller::{Called, Caller};
 pub use options::{Condition, Immediate, WatchOptions};
+pub use seen::{FunctionCount, Mark, Seen, WatchEnd, WatchSummary, WatchedCall};
 
 use crate::cost::monotonic_ns;
 use crate::outcome::Stop;
+use crate::target_end::TargetEnd;
 use crate::{Cost, SessionError};
 use caller::Callers;
 use code::Code;
@@ -48,117 +47,6 @@ const FETCH_MAX: usize = 1 << 14;
 const CALL_BYTES: u64 = 640;
 const RING_BYTES_MAX: u64 = 64 << 20;
 
-/// A call that was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchedCall {
-    /// Since the breakpoints were placed.
-    pub at: Duration,
-    /// The function, by its place in [`WatchOptions::functions`].
-    pub function: usize,
-    /// Who called; `None` where it was not asked for or could not be read.
-    pub process: Option<ProcessInfo>,
-    /// From where.
-    pub caller: Caller,
-    /// The first arguments; `None` where they were not asked for, or the process has asked not
-    /// to be looked at.
-    pub arguments: Option<Vec<String>>,
-    /// More arguments than those.
-    pub arguments_missing: u32,
-}
-
-/// Something besides calls that one has to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
-    /// A new version of a function's code was loaded, and is watched from now on; the old one no
-    /// longer. Calls of the new one in between were not seen.
-    Moved {
-        /// Which function.
-        function: usize,
-        /// When it was loaded, at the earliest; since the start.
-        loaded: Duration,
-        /// Since when it is watched.
-        watched: Duration,
-    },
-    /// A function's code is gone, or its new version cannot be watched: none of its calls is
-    /// seen until another version is loaded.
-    Gone {
-        /// Which function.
-        function: usize,
-        /// Since when.
-        at: Duration,
-        /// Why.
-        why: String,
-    },
-}
-
-/// What was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// A call.
-    Call(Box<WatchedCall>),
-    /// Something else.
-    Mark(Mark),
-}
-
-/// Why it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WatchEnd {
-    /// The time was up.
-    Duration,
-    /// As many calls as were allowed were seen.
-    Limit,
-    /// The user stopped it.
-    Interrupted,
-    /// The target ended.
-    TargetExited,
-}
-
-/// What became of a function's calls:
-/// `hits == seen + foreign + filtered + lost + unseen + beyond`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FunctionCount {
-    /// The function.
-    pub function: Mfa,
-    /// Hits of its breakpoints, by the kernel's own count.
-    pub hits: u64,
-    /// Calls that were told.
-    pub seen: u64,
-    /// Hits of other code that had taken its place.
-    pub foreign: u64,
-    /// Calls that did not fit the conditions.
-    pub filtered: u64,
-    /// Calls for which the ring had no room.
-    pub lost: u64,
-    /// Hits at which the kernel could not run the program.
-    pub unseen: u64,
-    /// Hits beyond the limit.
-    pub beyond: u64,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchSummary {
-    /// How long the breakpoints were there.
-    pub elapsed: Duration,
-    /// Of each function.
-    pub functions: Vec<FunctionCount>,
-    /// What a hit costs who makes it.
-    pub price: HitPrice,
-    /// Threads that had breakpoints.
-    pub threads: usize,
-    /// What we have used.
-    pub cost: Cost,
-}
-
-impl WatchSummary {
-    /// The time that the target has spent in breakpoints.
-    #[must_use]
-    pub fn spent(&self) -> Duration {
-        let hits = self.functions.iter().map(|function| function.hits);
-        Duration::from_nanos(hits.sum::<u64>().saturating_mul(self.price.hit_ns))
-    }
-}
-
 /// Functions that are watched.
 pub struct Watch {
     vm: Vm,
@@ -173,7 +61,7 @@ pub struct Watch {
     waiting: Vec<Call>,
     told: [(u64, u64); escope_wire::WATCH_FUNCTIONS],
     threads_next: Instant,
-    target: Option<OwnedFd>,
+    target: TargetEnd,
     origin_ns: u64,
     /// Since the last breakpoint was removed.
     ended_ns: Option<u64>,
@@ -187,10 +75,7 @@ impl Watch {
     /// When a function cannot be watched, or the kernel refuses; nothing is left behind.
     pub fn start(mut vm: Vm, options: WatchOptions) -> Result<Watch, SessionError> {
         let cost_before = Cost::now();
-        let target = i32::try_from(vm.pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let target = TargetEnd::of(vm.pid);
         let code = Code::follow(&mut vm)?;
         let targets = Targets::find(&vm, &options.functions)?;
         let config = options::config(&vm, &options)?;
@@ -263,7 +148,7 @@ impl Watch {
     ) -> Result<WatchEnd, E> {
         let started = Instant::now();
         loop {
-            let exited = self.wait(EVERY);
+            let exited = self.target.wait(EVERY);
             let mut seen = self.drain()?;
             // Looked at before it is told, which may take long.
             let end = match () {
@@ -329,20 +214,6 @@ impl Watch {
                 ..now
             },
         })
-    }
-
-    /// Whether the target has ended meanwhile.
-    fn wait(&self, time: Duration) -> bool {
-        let Some(target) = &self.target else {
-            std::thread::sleep(time);
-            return false;
-        };
-        let mut events = [PollFd::new(target, PollFlags::IN)];
-        let timeout = Timespec {
-            tv_sec: time.as_secs() as i64,
-            tv_nsec: i64::from(time.subsec_nanos()),
-        };
-        matches!(poll(&mut events, Some(&timeout)), Ok(ready) if ready > 0)
     }
 
     fn disarm(&mut self) -> Result<(), SessionError> {
