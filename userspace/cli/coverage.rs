@@ -2,16 +2,62 @@
 
 use std::sync::Once;
 
-use escope_model::{Dictionary, ProcId};
-use escope_recording::{EndedHow, Recording, RecordingError, TimeRange};
-use escope_timeline::{Gaps, Happening, Tables};
+use escope_model::{Dictionary, Message, ProcId};
+use escope_recording::{EndedHow, Recording, RecordingError, TimeRange, Watched};
+use escope_timeline::{Gaps, Happening, Tables, since_start};
 use serde_json::{Value, json};
 
 use crate::say::say;
 use crate::time;
 
 /// The place of losses that leave gaps among events: its rows have their exact times.
-pub(crate) const GAPS: &str = "event_ring_full";
+const GAPS: &str = "event_ring_full";
+
+/// A time in which events are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// From when to when: nanoseconds since the recording's start.
+    pub(crate) span: (u64, u64),
+    /// How many were lost, and what that means; none where nothing was watched.
+    pub(crate) lost: Option<(u64, String)>,
+}
+
+/// All times in which events are missing, in order.
+pub(crate) fn missing(
+    recording: &Recording,
+    watched: &Watched,
+) -> Result<Vec<Missing>, RecordingError> {
+    let mut all = Vec::new();
+    let mut losses = recording.losses()?;
+    for loss in &mut losses {
+        let loss = loss?;
+        if loss.place == GAPS {
+            all.push(Missing {
+                span: (since_start(loss.from_ns), since_start(loss.to_ns)),
+                lost: Some((loss.count, loss.meaning)),
+            });
+        }
+    }
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        for problem in losses.problems() {
+            say!("escope-bpf: warning: {problem}");
+        }
+    });
+    let outside = watched.outside().into_iter();
+    all.extend(outside.map(|span| Missing { span, lost: None }));
+    all.sort_by_key(|missing| missing.span);
+    Ok(all)
+}
+
+/// Where a recording ends; one that lacks its end, with what it has.
+pub(crate) fn end_ns(recording: &Recording) -> Result<u64, RecordingError> {
+    let ended = recording.manifest().ended.as_ref();
+    match ended.filter(|ended| ended.how != EndedHow::Failed) {
+        Some(ended) => Ok(since_start(ended.at_ns)),
+        None => Ok(last_ns(recording)?.saturating_add(1)),
+    }
+}
 
 /// From when to when, and where events are missing.
 #[derive(Debug)]
@@ -21,9 +67,7 @@ pub(crate) struct Coverage {
     /// The first instant that is too late.
     pub(crate) until_ns: u64,
     pub(crate) gaps: Gaps,
-    windows: Windows,
-    /// What the VM has run in all, by its schedulers' counts; 0 where that is not known.
-    all_reductions: u64,
+    watched: Watched,
     /// Events that happened while they were watched, and those of them that were recorded.
     happened: u64,
     recorded: u64,
@@ -38,24 +82,14 @@ pub(crate) struct Coverage {
 impl Coverage {
     /// Of a part of a recording. One that lacks its end covers what it has.
     pub(crate) fn of(recording: &Recording, range: TimeRange) -> Result<Coverage, RecordingError> {
-        let mut spans = Vec::new();
-        for loss in recording.losses()? {
-            let loss = loss?;
-            if loss.place == GAPS {
-                spans.push((since_start(loss.from_ns), since_start(loss.to_ns)));
-            }
-        }
-        let mut windows = Windows::of(recording)?;
+        let mut watched = recording.watched()?;
         let manifest = recording.manifest();
-        let ended = manifest.ended.as_ref();
-        let end_ns = match ended.filter(|ended| ended.how != EndedHow::Failed) {
-            Some(ended) => since_start(ended.at_ns),
-            None => last_ns(recording)?.saturating_add(1),
-        };
-        windows.clip(end_ns);
+        let end_ns = end_ns(recording)?;
+        watched.clip(end_ns);
+        let missing = missing(recording, &watched)?;
         let whole_ns = end_ns;
         // What is before the first window and after the last one is not of the events.
-        let (first_ns, end_ns) = match windows.spans[..] {
+        let (first_ns, end_ns) = match watched.windows[..] {
             [] => (0, end_ns),
             [first, .., last] => (first.0, last.1.min(end_ns)),
             [only] => (only.0, only.1.min(end_ns)),
@@ -67,12 +101,8 @@ impl Coverage {
         Ok(Coverage {
             since_ns,
             until_ns: until_ns.clamp(since_ns, end_ns),
-            gaps: {
-                spans.extend(windows.outside());
-                Gaps::of(spans)
-            },
-            windows,
-            all_reductions: counter("vm_reductions"),
+            gaps: Gaps::of(missing.iter().map(|missing| missing.span).collect()),
+            watched,
             happened: counter("events_recorded").saturating_add(counter("events_lost")),
             recorded: counter("events_recorded"),
             lost: counter("events_lost"),
@@ -126,28 +156,22 @@ impl Coverage {
         }
     }
 
-    /// By what counts of events are to be multiplied to stand for the whole recording: the VM's
-    /// work in all over its work while it was watched, both in reductions. Time would mislead,
-    /// since what is watched is slower. `None` where all was watched, or that is not known.
+    /// By what counts of events are to be multiplied to stand for the whole recording. `None`
+    /// where all was watched, or that is not known.
     pub(crate) fn scale(&self) -> Option<f64> {
-        let seen = self.windows.reductions?;
-        let is_part = self.windows.spans.len() > 1
-            || seen.saturating_mul(100) < self.all_reductions.saturating_mul(99);
-        (is_part && seen > 0 && self.all_reductions > seen)
-            .then(|| self.all_reductions as f64 / seen as f64)
+        self.watched.scale().filter(|&scale| scale > 1.0)
     }
 
     /// What is to be known of windows, where they were not open most of the time.
     pub(crate) fn windowed(&self) -> Option<String> {
-        let open = self.windows.spans.iter();
-        let open_ns: u64 = open.map(|(from, to)| to.saturating_sub(*from)).sum();
+        let open_ns = self.watched.open_ns();
         let scale = self.scale();
         if scale.is_none() && open_ns.saturating_mul(10) > self.whole_ns.saturating_mul(9)
-            || self.windows.spans.is_empty()
+            || self.watched.windows.is_empty()
         {
             return None;
         }
-        let count = self.windows.spans.len();
+        let count = self.watched.windows.len();
         let open = time::show(open_ns);
         let stand = match (scale, self.is_whole) {
             (Some(scale), true) => format!(
@@ -157,6 +181,9 @@ impl Coverage {
             ),
             (Some(scale), false) => {
                 format!("with {:.2} % of the VM's work in reductions", 100.0 / scale)
+            }
+            (None, _) if self.watched.scale().is_some() => {
+                "with practically all of the VM's work".to_owned()
             }
             (None, _) => "what part of the VM's work that is is not known".to_owned(),
         };
@@ -181,7 +208,7 @@ impl Coverage {
             "from_ns": self.since_ns,
             "to_ns": self.until_ns,
             "seen_ns": self.seen_ns(),
-            "windows": self.windows.spans.len(),
+            "windows": self.watched.windows.len(),
             "scale": self.scale(),
             "gaps": self.gap_count(),
             "in_gaps_ns": self.lost_ns(),
@@ -191,70 +218,15 @@ impl Coverage {
     }
 }
 
-/// When events were watched.
-#[derive(Debug, Default)]
-pub(crate) struct Windows {
-    /// From when to when, in their order.
-    spans: Vec<(u64, u64)>,
-    /// What the VM has run in them, if that is known of all.
-    reductions: Option<u64>,
-}
-
-impl Windows {
-    pub(crate) fn of(recording: &Recording) -> Result<Windows, RecordingError> {
-        let mut windows = Windows {
-            reductions: Some(0),
-            ..Windows::default()
-        };
-        for window in recording.windows()? {
-            let window = window?;
-            let span = (since_start(window.from_ns), since_start(window.to_ns));
-            windows.spans.push(span);
-            let sum = windows.reductions.zip(window.reductions);
-            windows.reductions = sum.map(|(sum, more)| sum.saturating_add(more));
-        }
-        // One that was open when the recorder was killed: until the last that there is.
-        let counters = &recording.manifest().totals.counters;
-        if let (None, Some(&from_ns)) = (
-            recording.manifest().ended.as_ref(),
-            counters.get("event_window_open_ns"),
-        ) && windows.spans.last().is_none_or(|last| last.1 <= from_ns)
-        {
-            windows.spans.push((from_ns, u64::MAX));
-            windows.reductions = None;
-        }
-        Ok(windows)
-    }
-
-    /// Nothing is after the end.
-    pub(crate) fn clip(&mut self, end_ns: u64) {
-        for (from_ns, to_ns) in &mut self.spans {
-            (*from_ns, *to_ns) = ((*from_ns).min(end_ns), (*to_ns).min(end_ns));
-        }
-    }
-
-    /// The times before, between and after them. None where it is not known when they were, as
-    /// of a recording that was cut short in the first.
-    pub(crate) fn outside(&self) -> Vec<(u64, u64)> {
-        let (Some(_), starts) = (self.spans.first(), self.spans.iter().map(|span| span.0)) else {
-            return Vec::new();
-        };
-        let ends = std::iter::once(0).chain(self.spans.iter().map(|span| span.1));
-        let gaps = ends.zip(starts.chain(std::iter::once(u64::MAX)));
-        gaps.filter(|(from_ns, to_ns)| from_ns < to_ns).collect()
-    }
-}
-
-/// A time of a recording that claims to be from before it counts as its start.
-fn since_start(ns: i64) -> u64 {
-    u64::try_from(ns).unwrap_or(0)
-}
-
-/// When the last row begins.
+/// When the last row begins, or the last run ends.
 fn last_ns(recording: &Recording) -> Result<u64, RecordingError> {
     let mut last_ns = 0;
     for row in rows(recording, None)? {
-        last_ns = last_ns.max(row?.begin_ns());
+        let row = row?;
+        last_ns = last_ns.max(row.begin_ns());
+        if let Happening::Run(run) = row {
+            last_ns = last_ns.max(since_start(run.end_ns));
+        }
     }
     Ok(last_ns)
 }
@@ -299,4 +271,12 @@ pub(crate) fn name(dictionary: &Dictionary, proc: ProcId) -> String {
 /// What to call a sender, which may be none of this node's processes.
 pub(crate) fn sender(dictionary: &Dictionary, proc: Option<ProcId>) -> String {
     proc.map_or_else(|| "outside".to_owned(), |proc| name(dictionary, proc))
+}
+
+/// Kind and tag of a message.
+pub(crate) fn what(message: &Message) -> String {
+    match message.tag.as_deref() {
+        Some(tag) => format!("{} {tag}", message.kind.as_str()),
+        None => message.kind.as_str().to_owned(),
+    }
 }

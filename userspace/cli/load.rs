@@ -92,12 +92,17 @@ impl Loaded {
 
     /// What was recorded, for a title.
     pub(crate) fn title(&self) -> String {
-        let target = &self.manifest.target;
-        let who = match target.node.as_deref() {
-            Some(node) if node != "nonode@nohost" => node.to_owned(),
-            _ => format!("beam.smp {}", target.pid),
-        };
+        let who = node(&self.manifest);
         format!("{who}: CPU at {} Hz", self.manifest.options.frequency_hz)
+    }
+}
+
+/// The node that was recorded, or the OS process.
+pub(crate) fn node(manifest: &Manifest) -> String {
+    let target = &manifest.target;
+    match target.node.as_deref() {
+        Some(node) if node != "nonode@nohost" => node.to_owned(),
+        _ => format!("beam.smp {}", target.pid),
     }
 }
 

@@ -25,6 +25,7 @@ mod record;
 mod report;
 mod say;
 mod section;
+mod signals;
 mod snapshot;
 mod summary;
 mod tables;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::printable::{Printable, Printing};
+use crate::say::say;
 
 /// What a result is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,26 @@ pub(crate) fn write_to(
         let _ = fs::remove_file(&temporary);
     }
     result.with_context(|| cannot_write(path))
+}
+
+/// Writes JSON for programs to stdout.
+pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
+    write_to(None, Content::Json, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        Ok(writeln!(out)?)
+    })
+}
+
+/// Writes a picture, and says where it went.
+pub(crate) fn picture(
+    path: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    write_to(path, Content::Data, write)?;
+    if let Some(path) = path.filter(|path| *path != Path::new("-")) {
+        say!("wrote {}", path.display());
+    }
+    Ok(())
 }
 
 fn pass(

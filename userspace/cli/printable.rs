@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use escope_model::is_printable;
 
 /// What is printed, and so what becomes of a character that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,22 +43,6 @@ impl Printing {
         }
         Ok(())
     }
-}
-
-/// Whether a character may reach a terminal: all but controls (C0, DEL, C1), format
-/// characters (among them all of bidirectional text, UAX #9, table 4, and those without
-/// width), and separators of lines and paragraphs.
-fn is_printable(c: char) -> bool {
-    if c.is_ascii() {
-        return !c.is_ascii_control();
-    }
-    !matches!(
-        c.general_category(),
-        GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-    )
 }
 
 /// A text of the target as part of a line: a newline in it cannot begin another.

@@ -5,29 +5,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use escope_recording::{Clocks, Writer};
 use escope_session::{
     ClockChoice, EndedHow, EventLimits, Launched, Progress, RecordOptions, Recorder, SessionError,
     Stop, Vm, Wanted, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{ClockArg, RecordArgs};
 use crate::failure::Failure;
 use crate::printable;
 use crate::say::say;
+use crate::signals;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
-    let stop = Stop::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // A second one ends us at once: what was recorded until then still opens.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.flag())
-            .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
-            .context("cannot handle signals")?;
-    }
+    let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     if let Some(output) = &args.output {
         // Before anything is started.

@@ -31,17 +31,12 @@ pub(crate) fn run(args: ReportArgs) -> anyhow::Result<()> {
     if events.is_empty() {
         loaded.require_samples(&args.filter)?;
     }
-    let content = match args.format {
-        ReportFormat::Table => Content::Text,
-        ReportFormat::Json => Content::Json,
-    };
-    output::write_to(None, content, |out| match args.format {
-        ReportFormat::Table => tables::write(&report, &events, &loaded.manifest, out),
-        ReportFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &json(&report, &events, &loaded.manifest)?)?;
-            Ok(writeln!(out)?)
-        }
-    })
+    match args.format {
+        ReportFormat::Table => output::write_to(None, Content::Text, |out| {
+            tables::write(&report, &events, &loaded.manifest, out)
+        }),
+        ReportFormat::Json => output::json(&json(&report, &events, &loaded.manifest)?),
+    }
 }
 
 /// The report's tables, with what the recording says of itself beside them.

@@ -8,19 +8,18 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use anyhow::Context;
 use escope_model::Mfa;
 use escope_session::{
     Caller, Condition, Mark, Seen, SessionError, Stop, Vm, Watch, WatchEnd, WatchOptions,
     WatchSummary, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::{ReportFormat, WatchArgs};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::say::say;
+use crate::signals;
 use crate::time;
 
 /// Calls by function and caller.
@@ -28,13 +27,7 @@ type Counts = BTreeMap<(usize, Caller), u64>;
 
 pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     check(&args)?;
-    let stop = Stop::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // A second one ends us at once: the kernel removes what is ours.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.flag())
-            .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
-            .context("cannot handle signals")?;
-    }
+    let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     let pid = choose(&args.target.choice())?;
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;

@@ -12,9 +12,8 @@ use escope_model::ProcId;
 use escope_recording::{Problem, Recording, Rows, TimeRange};
 
 use crate::args::ExportArgs;
-use crate::coverage;
 use crate::failure::Failure;
-use crate::load::range;
+use crate::load::{node, range};
 use crate::output::{self, Content};
 use crate::say::say;
 
@@ -94,12 +93,8 @@ fn warn(problems: &[Problem]) {
 
 fn head(recording: &Recording) -> Head {
     let manifest = recording.manifest();
-    let title = match manifest.target.node.as_deref() {
-        Some(node) if node != "nonode@nohost" => node.to_owned(),
-        _ => format!("beam.smp {}", manifest.target.pid),
-    };
     Head {
-        title,
+        title: node(manifest),
         start_monotonic_ns: manifest.clocks.start_monotonic_ns,
         start_realtime_ns: manifest.clocks.start_realtime_ns,
         start_realtime: manifest.clocks.start_realtime.clone(),
@@ -135,7 +130,7 @@ impl Source<'_> {
         let ended = recording.manifest().ended.as_ref();
         let end_ns = ended.map_or(i64::MAX, |ended| ended.at_ns);
         let until_ns = range.until_ns.unwrap_or(end_ns).min(end_ns);
-        for (from_ns, to_ns) in coverage::Windows::of(recording)?.outside() {
+        for (from_ns, to_ns) in recording.watched()?.outside() {
             let clipped = |ns: u64| {
                 let ns = i64::try_from(ns).unwrap_or(i64::MAX);
                 ns.max(range.since_ns.unwrap_or(0)).min(until_ns)

@@ -132,10 +132,7 @@ fn longest(source: &Source<'_>) -> Section {
         source.limit,
         |(ns, it)| {
             let message = &it.message;
-            let what = match message.tag.as_deref() {
-                Some(tag) => format!("{} {tag}", message.kind.as_str()),
-                None => message.kind.as_str().to_owned(),
-            };
+            let what = coverage::what(message);
             let from = coverage::sender(source.dictionary, message.from);
             let to = source.name(message.to);
             let at = message.sent_ns as f64 / 1e9;
@@ -168,7 +165,7 @@ fn mailboxes(source: &Source<'_>) -> Section {
     items.sort_by_key(|(proc, of)| (Reverse(growth(of)), Reverse(of.peak), *proc));
     let title = source.title("mailbox, of messages that were seen sent");
     let columns = &["grew by", "at begin", "at end", "peak"];
-    Section::new(
+    let mut section = Section::new(
         "mailboxes",
         title,
         columns,
@@ -192,5 +189,8 @@ fn mailboxes(source: &Source<'_>) -> Section {
                 value: source.process(*proc, value),
             }
         },
-    )
+    );
+    let given_up = "mailboxes are of unknown length: too much lay in mailboxes at once";
+    section.count("given_up", source.report.mail.given_up, given_up);
+    section
 }

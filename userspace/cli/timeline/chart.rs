@@ -5,18 +5,18 @@ use std::cmp::Reverse;
 use escope_export::gantt::{Arrow, Facts, Gantt, GanttOptions, Lane, LaneKind, MarkKind, Span};
 use escope_model::{Dictionary, Fate, Life, LifeEvent, Message, ProcId, Run, SchedulerId};
 use escope_recording::{Recording, RecordingError, TimeRange};
-use escope_timeline::Happening;
 use escope_timeline::report::{EventReport, OfProcess, ReportScope};
+use escope_timeline::{Happening, lies_in_mailbox};
 use std::collections::{HashMap, HashSet};
 
-use super::facts::{self, called, gaps, identity, node, span, subtitle, unseen};
+use super::facts::{self, called, gaps, identity, span, subtitle, unseen};
 use super::name;
 use super::totals::key;
 use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
 use crate::coverage::{self, Coverage};
 use crate::failure::Failure;
-use crate::output::{self, Content};
-use crate::say::say;
+use crate::load::node;
+use crate::output;
 use crate::time;
 
 /// Rows of schedulers at most, busiest first.
@@ -112,14 +112,10 @@ pub(super) fn draw(
         spans: Vec::new(),
     };
     chart.choose()?;
-    let gantt = chart.told()?;
+    let mut gantt = chart.told()?;
     let picture = &args.picture;
     let path = picture.svg.as_deref().or(picture.output.as_deref());
-    output::write_to(path, Content::Data, |mut out| Ok(gantt.write(&mut out)?))?;
-    if let Some(path) = path.filter(|path| *path != std::path::Path::new("-")) {
-        say!("wrote {}", path.display());
-    }
-    Ok(())
+    output::picture(path, |mut out| Ok(gantt.write(&mut out)?))
 }
 
 impl Chart<'_> {
@@ -285,7 +281,7 @@ impl Chart<'_> {
             lives.push(life);
         }
         let options = GanttOptions {
-            title: format!("{}: timeline", node(self.recording)),
+            title: format!("{}: timeline", node(self.recording.manifest())),
             subtitle: subtitle(self.recording, (self.from_ns, self.to_ns)),
             notes: self.notes.clone(),
             from_ns: self.from_ns,
@@ -371,7 +367,7 @@ impl Chart<'_> {
             let Some(&to) = self.rows.get(&message.to) else {
                 continue;
             };
-            if message.fate != Fate::Unknown {
+            if lies_in_mailbox(&message) {
                 gantt.mail(to, message.sent_ns, message.received_ns);
             }
             let from = message.from.and_then(|from| self.rows.get(&from));
@@ -391,11 +387,9 @@ impl Chart<'_> {
 
     /// A message, a line each.
     fn message(&self, message: &Message) -> Vec<String> {
-        let kind = message.kind.as_str();
-        let tag = message.tag.as_deref().map(|tag| format!(" {tag}"));
         let from = message.from.map(|from| name(self.dictionary, from));
         let mut lines = vec![
-            format!("{kind}{}", tag.unwrap_or_default()),
+            coverage::what(message),
             format!("from {}", from.as_deref().unwrap_or("outside")),
             format!("to {}", name(self.dictionary, message.to)),
             format!("sent at {:.9} s", message.sent_ns as f64 / 1e9),

@@ -2,19 +2,17 @@
 
 use escope_export::gantt::{Gap, GapKind};
 use escope_model::{Cut, Dictionary, FrameId, ProcId, Run, SchedulerId, SchedulerKind};
-use escope_recording::{EndedHow, Recording, TimeRange};
-use std::collections::HashSet;
+use escope_recording::{Recording, TimeRange};
 
 use super::name;
 use crate::coverage;
 use crate::failure::Failure;
-use crate::say::say;
 use crate::time;
 
-/// All processes that are called so.
-pub(super) fn called(dictionary: &Dictionary, wanted: &str) -> anyhow::Result<HashSet<ProcId>> {
+/// All processes that are called so, in the order of their numbers.
+pub(super) fn called(dictionary: &Dictionary, wanted: &str) -> anyhow::Result<Vec<ProcId>> {
     let all = dictionary.processes.iter();
-    let these: HashSet<ProcId> = all
+    let these: Vec<ProcId> = all
         .filter(|process| process.is_called(wanted))
         .map(|process| process.proc)
         .collect();
@@ -86,15 +84,7 @@ pub(super) fn unseen(cut: Cut) -> &'static str {
 
 /// From when to when a picture is: what was asked for, as far as it was recorded.
 pub(super) fn span(recording: &Recording, range: TimeRange) -> anyhow::Result<(i64, i64)> {
-    let ended = recording.manifest().ended.as_ref();
-    let whole = ended.filter(|ended| ended.how != EndedHow::Failed);
-    let end_ns = match whole {
-        Some(ended) => ended.at_ns,
-        // Cut short: to the last of what there is.
-        None => recording
-            .runs(TimeRange::ALL)?
-            .try_fold(0, |last, run| run.map(|run| run.end_ns.max(last)))?,
-    };
+    let end_ns = i64::try_from(coverage::end_ns(recording)?).unwrap_or(i64::MAX);
     let from_ns = range.since_ns.unwrap_or(0).max(0);
     let to_ns = range.until_ns.unwrap_or(end_ns).min(end_ns);
     if from_ns >= to_ns {
@@ -109,43 +99,24 @@ pub(super) fn span(recording: &Recording, range: TimeRange) -> anyhow::Result<(i
 
 /// Where events are missing.
 pub(super) fn gaps(recording: &Recording) -> anyhow::Result<Vec<Gap>> {
-    let mut gaps = Vec::new();
     let ended = recording.manifest().ended.as_ref();
     let end_ns = ended.map_or(i64::MAX, |ended| ended.at_ns);
-    let mut losses = recording.losses()?;
-    for loss in &mut losses {
-        let loss = loss?;
-        if loss.place == coverage::GAPS {
-            gaps.push(Gap {
-                from_ns: loss.from_ns,
-                to_ns: loss.to_ns,
-                kind: GapKind::Lost,
-                details: vec![format!("{}: {}", loss.count, loss.meaning)],
-            });
+    let missing = coverage::missing(recording, &recording.watched()?)?.into_iter();
+    let gaps = missing.map(|missing| {
+        let [from_ns, to_ns] =
+            [missing.span.0, missing.span.1].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        let (kind, details) = match missing.lost {
+            Some((count, meaning)) => (GapKind::Lost, format!("{count}: {meaning}")),
+            None => (GapKind::NotRecorded, "no window was open".to_owned()),
+        };
+        Gap {
+            from_ns,
+            to_ns: to_ns.min(end_ns),
+            kind,
+            details: vec![details],
         }
-    }
-    for problem in losses.problems() {
-        say!("escope-bpf: warning: {problem}");
-    }
-    for (from_ns, to_ns) in coverage::Windows::of(recording)?.outside() {
-        gaps.push(Gap {
-            from_ns: i64::try_from(from_ns).unwrap_or(i64::MAX),
-            to_ns: i64::try_from(to_ns).unwrap_or(i64::MAX).min(end_ns),
-            kind: GapKind::NotRecorded,
-            details: vec!["no window was open".to_owned()],
-        });
-    }
-    gaps.sort_by_key(|gap| gap.from_ns);
-    Ok(gaps)
-}
-
-/// The node, or the OS process.
-pub(super) fn node(recording: &Recording) -> String {
-    let target = &recording.manifest().target;
-    match target.node.as_deref() {
-        Some(node) if node != "nonode@nohost" => node.to_owned(),
-        _ => format!("beam.smp {}", target.pid),
-    }
+    });
+    Ok(gaps.collect())
 }
 
 /// What a picture says of its recording, in a line.

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use escope_model::{Dictionary, ProcId};
+use escope_model::Dictionary;
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::{Edge, Edges, Happening, How, Latest, Past, Reach};
 use serde_json::{Value, json};
 
-use super::story::what;
+use super::facts::called;
 use crate::args::{ReportFormat, TimelineArgs};
-use crate::coverage::{self, Coverage, name};
+use crate::coverage::{self, Coverage, name, what};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
@@ -22,23 +22,6 @@ const EDGES_MAX: usize = 1 << 20;
 /// What holds for either answer.
 const UNSEEN: &str = "only messages, spawns and exit signals are looked at: ETS, ports and other \
                       nodes pass things on too";
-
-/// The processes of a name.
-fn processes(dictionary: &Dictionary, wanted: &str) -> anyhow::Result<Vec<ProcId>> {
-    let all = dictionary.processes.iter();
-    let these: Vec<ProcId> = all
-        .filter(|process| process.is_called(wanted))
-        .map(|process| process.proc)
-        .collect();
-    if these.is_empty() {
-        return Err(Failure::failed(format!(
-            "there is no process {wanted} in it: give a registered name, a label, a pid <0.N.S> or \
-             an initial call; `timeline` lists them"
-        ))
-        .into());
-    }
-    Ok(these)
-}
 
 /// The ends of all processes, which edges need to know.
 fn edges_of(recording: &Recording) -> anyhow::Result<Edges> {
@@ -150,7 +133,7 @@ pub(super) fn before(
     })?;
     let at_ns = time::parse_point(parts.1, start_ns).map_err(Failure::usage)?;
     let at_ns = u64::try_from(at_ns).unwrap_or(0);
-    let who = processes(dictionary, parts.0)?;
+    let who = called(dictionary, parts.0)?;
     let coverage = Coverage::of(recording, range)?;
     let mut edges = edges_of(recording)?;
     let mut latest = Latest::new(EDGES_MAX);
@@ -202,17 +185,13 @@ pub(super) fn before(
             }
             Ok(())
         }),
-        ReportFormat::Json => output::write_to(None, Content::Json, |out| {
-            let value = json!({
+        ReportFormat::Json => output::json(&json!({
                 "processes": past.until_ns.len(),
                 "complete_since_ns": complete_since_ns,
                 "in_gaps_ns": lost_ns,
                 "unknown_messages": unknown,
                 "past": told.iter().map(|it| it.json(dictionary)).collect::<Vec<_>>(),
-            });
-            serde_json::to_writer_pretty(&mut *out, &value)?;
-            Ok(writeln!(out)?)
-        }),
+        })),
     }
 }
 
@@ -254,8 +233,8 @@ pub(super) fn path(
             "{asked:?} is no A,B: give two processes with a comma between them"
         ))
     })?;
-    let from = processes(dictionary, parts.0)?;
-    let to = processes(dictionary, parts.1)?;
+    let from = called(dictionary, parts.0)?;
+    let to = called(dictionary, parts.1)?;
     let coverage = Coverage::of(recording, range)?;
     let mut edges = edges_of(recording)?;
     let mut reach = Reach::from(&from, coverage.since_ns);
@@ -307,17 +286,13 @@ pub(super) fn path(
             writeln!(out, "{UNSEEN}\n")?;
             list(&told, dictionary, out)
         }),
-        ReportFormat::Json => output::write_to(None, Content::Json, |out| {
-            let value = json!({
+        ReportFormat::Json => output::json(&json!({
                 "from_ns": coverage.since_ns,
                 "to_ns": coverage.until_ns,
                 "in_gaps_ns": lost_ns,
                 "reached": reach.count().saturating_sub(from.len()),
                 "influenced_ns": first.map(|first| first.0),
                 "chain": told.iter().map(|it| it.json(dictionary)).collect::<Vec<_>>(),
-            });
-            serde_json::to_writer_pretty(&mut *out, &value)?;
-            Ok(writeln!(out)?)
-        }),
+        })),
     }
 }

@@ -11,7 +11,8 @@ use escope_recording::{Recording, TimeRange};
 use escope_timeline::{AtLeast, Departures, Happening, Spending, Spent, WaitsFor};
 use serde_json::{Map, Value, json};
 
-use super::story::{self, events, place};
+use super::facts::{called, place};
+use super::story::{self, events};
 use crate::args::{ReportFormat, TimelineArgs};
 use crate::coverage::{self, Coverage, name, sender};
 use crate::failure::Failure;
@@ -48,17 +49,12 @@ pub(super) fn tell(
     wanted: &str,
     args: &TimelineArgs,
 ) -> anyhow::Result<()> {
-    let processes: Vec<ProcId> = dictionary
-        .processes
-        .iter()
-        .filter(|process| process.is_called(wanted))
-        .map(|process| process.proc)
-        .collect();
+    let processes = called(dictionary, wanted)?;
     let told = account(recording, dictionary, range, processes, args)?;
     if told.spent.is_empty() {
         return Err(Failure::failed(format!(
-            "nothing is told of {wanted}: give a registered name, a label, a pid <0.N.S> or an \
-             initial call; `timeline` without --process lists them"
+            "nothing is told of {wanted}: no row is about it in this time; `timeline` without \
+             --process lists those that did something"
         ))
         .into());
     }

@@ -7,11 +7,12 @@ use escope_export::sequence::{Letter, Note, Participant, Script, Sequence};
 use escope_model::{Dictionary, Fate, LifeEvent, Message, ProcId};
 use escope_recording::{Recording, TimeRange};
 
-use super::facts::{called, gaps, identity, node, span, subtitle};
+use super::facts::{called, gaps, identity, span, subtitle};
 use super::name;
 use crate::args::{TimelineArgs, TimelineFormat};
 use crate::failure::Failure;
-use crate::output::{self, Content};
+use crate::load::node;
+use crate::output;
 use crate::say::say;
 
 /// Participants at most.
@@ -57,17 +58,13 @@ pub(super) fn draw(
     let sequence = cast.told((from_ns, to_ns))?;
     let picture = &args.picture;
     let path = picture.svg.as_deref().or(picture.output.as_deref());
-    output::write_to(path, Content::Data, |mut out| {
+    output::picture(path, |mut out| {
         match format {
             TimelineFormat::Mermaid => sequence.write_mermaid(&mut out)?,
             _ => sequence.write_svg(&mut out)?,
         }
         Ok(())
-    })?;
-    if let Some(path) = path.filter(|path| *path != Path::new("-")) {
-        say!("wrote {}", path.display());
-    }
-    Ok(())
+    })
 }
 
 /// As which it is drawn: as asked for, else by the file's ending, else as text.
@@ -103,9 +100,8 @@ impl Cast<'_> {
             return Err(Failure::usage(most).into());
         }
         for wanted in names {
-            let mut these: Vec<ProcId> = called(self.dictionary, wanted)?.into_iter().collect();
+            let mut these = called(self.dictionary, wanted)?;
             these.retain(|proc| !self.lanes.contains_key(proc));
-            these.sort();
             let lane = self.participants.len();
             let participant = match these.as_slice() {
                 [] => continue,
@@ -140,7 +136,7 @@ impl Cast<'_> {
 
     fn told(self, (from_ns, to_ns): (i64, i64)) -> anyhow::Result<Sequence> {
         let mut script = Script {
-            title: format!("{}: messages", node(self.recording)),
+            title: format!("{}: messages", node(self.recording.manifest())),
             subtitle: subtitle(self.recording, (from_ns, to_ns)),
             participants: self.participants.clone(),
             ..Script::default()

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use escope_model::{Collection, Dictionary, Fate, FrameId, Life, LifeEvent, Message, ProcId, Run};
+use escope_model::{Collection, Dictionary, Fate, Life, LifeEvent, Message, ProcId, Run};
 use escope_timeline::Happening;
 use serde_json::{Value, json};
 
-use crate::coverage::{name, sender};
+use super::facts::place;
+use crate::coverage::{name, sender, what};
 use crate::time;
 
 /// Something that happened to one of them.
@@ -70,15 +71,6 @@ where
     Ok(())
 }
 
-/// Function and line.
-pub(super) fn place(dictionary: &Dictionary, at: Option<FrameId>) -> Option<String> {
-    let frame = dictionary.frame(at?)?;
-    Some(match (&frame.file, frame.line) {
-        (Some(file), Some(line)) => format!("{} {file}:{line}", frame.name()),
-        _ => frame.name(),
-    })
-}
-
 fn span(from_ns: i64, to_ns: i64) -> u64 {
     u64::try_from(to_ns.saturating_sub(from_ns)).unwrap_or(0)
 }
@@ -133,14 +125,6 @@ fn message_json(event: &str, at_ns: i64, message: &Message) -> Value {
         "tag": message.tag, "from": message.from.map(|from| from.0),
         "to": message.to.0, "fate": message.fate.as_str(),
     })
-}
-
-/// Kind and tag of a message.
-pub(super) fn what(message: &Message) -> String {
-    match message.tag.as_deref() {
-        Some(tag) => format!("{} {tag}", message.kind.as_str()),
-        None => message.kind.as_str().to_owned(),
-    }
 }
 
 fn ran(run: &Run, dictionary: &Dictionary) -> String {

@@ -132,10 +132,7 @@ pub(super) fn tell(
     if args.format != Some(TimelineFormat::Json) {
         return output::write_to(None, Content::Text, |out| told.table(args.rows, out));
     }
-    output::write_to(None, Content::Json, |out| {
-        serde_json::to_writer_pretty(&mut *out, &told.json())?;
-        Ok(writeln!(out)?)
-    })
+    output::json(&told.json())
 }
 
 impl Told<'_> {
@@ -240,8 +237,8 @@ impl Told<'_> {
         if waiting.count > 0 {
             writeln!(
                 out,
-                "{} messages still lay in mailboxes at the end: not in the table, one for {} at \
-                 least",
+                "{} messages still lay in mailboxes at the end: not in the table, the longest for {} \
+                 at least",
                 waiting.count,
                 time::show(waiting.max_ns)
             )?;

@@ -24,6 +24,8 @@ use std::io::Write;
 
 use escope_model::{Cut, Fate, LeftAs};
 
+use escope_timeline::Mailboxes;
+
 use crate::ExportError;
 use columns::Columns;
 use gaps::Gaps;
@@ -161,6 +163,8 @@ pub struct Gantt {
     lanes: Vec<Lane>,
     rows: Vec<Row>,
     arrows: Arrows,
+    /// What lies in mailboxes, by row.
+    mailboxes: Mailboxes<usize, i64>,
 }
 
 impl Gantt {
@@ -173,12 +177,10 @@ impl Gantt {
         let spans: Vec<u64> = lanes.iter().map(|lane| lane.spans.min(1 << 32)).collect();
         let columns = Columns::new((options.from_ns, options.to_ns), width_px, &spans);
         let gaps = Gaps::new(gaps, &columns);
-        let rows = lanes
-            .iter()
-            .map(|lane| Row::new(lane.ended_ns, &columns))
-            .collect();
+        let rows = lanes.iter().map(|_| Row::new(&columns)).collect();
         Gantt {
             arrows: Arrows::new(options.arrows_max),
+            mailboxes: Mailboxes::default(),
             options,
             columns,
             gaps,
@@ -205,8 +207,40 @@ impl Gantt {
     /// A message that got into a row's mailbox, and when it was taken out. In the order
     /// of sending.
     pub fn mail(&mut self, lane: usize, sent_ns: i64, received_ns: Option<i64>) {
-        if let Some(row) = self.rows.get_mut(lane) {
-            row.mail(sent_ns, received_ns, &self.columns, &self.gaps);
+        self.messages_leave(Some(sent_ns));
+        let Some(of) = self.lanes.get(lane) else {
+            return;
+        };
+        let is_ended = of.ended_ns.is_some_and(|ended_ns| ended_ns <= sent_ns);
+        if is_ended || self.gaps.is_closed(sent_ns) {
+            return;
+        }
+        let leaves_ns = received_ns.into_iter().chain(of.ended_ns).min();
+        let change = self.mailboxes.put(lane, sent_ns, leaves_ns);
+        if let Some((change, row)) = change.zip(self.rows.get_mut(lane)) {
+            let mailbox = &mut row.mailbox;
+            mailbox.becomes(change.at_ns, change.length, &self.columns);
+        }
+    }
+
+    /// Messages are taken out of mailboxes until a time, or until there are none.
+    fn messages_leave(&mut self, until_ns: Option<i64>) {
+        while let Some(change) = self.mailboxes.leave(until_ns) {
+            if let Some(row) = self.rows.get_mut(change.who) {
+                let mailbox = &mut row.mailbox;
+                mailbox.becomes(change.at_ns, change.length, &self.columns);
+            }
+        }
+    }
+
+    /// All messages were told.
+    fn finish_mailboxes(&mut self) {
+        self.messages_leave(None);
+        for (lane, row) in self.rows.iter_mut().enumerate() {
+            row.mailbox.lasts_until(self.columns.to_ns, &self.columns);
+            if self.mailboxes.is_given_up(lane) {
+                row.mailbox.give_up();
+            }
         }
     }
 
@@ -239,10 +273,11 @@ impl Gantt {
     ///
     /// # Errors
     /// [`ExportError::NoRuns`] when there is no row, else when `out` fails.
-    pub fn write(&self, out: &mut impl Write) -> Result<(), ExportError> {
+    pub fn write(&mut self, out: &mut impl Write) -> Result<(), ExportError> {
         if self.lanes.is_empty() {
             return Err(ExportError::NoRuns);
         }
+        self.finish_mailboxes();
         out.write_all(paint::Paint::new(self).picture().as_bytes())?;
         Ok(out.flush()?)
     }

@@ -4,25 +4,23 @@
 //! XML or JSON is left to their libraries; here go the characters that no format can
 //! hold, and those that would let a name draw over its neighbours.
 
+use escope_model::is_printable;
+
 /// Longest name that is drawn, in characters.
 const DRAWN_CHARS_MAX: usize = 300;
 
 /// `name` on one line, without characters that cannot be seen.
 ///
-/// White space becomes a space; control characters, the two code points that XML
-/// forbids and marks that reverse the direction of writing become U+FFFD. A name
-/// that is left empty is `[unnamed]`.
+/// White space becomes a space; what is not [`is_printable`], and the two code points that
+/// XML forbids besides, become U+FFFD. A name that is left empty is `[unnamed]`.
 pub(crate) fn clean(name: &str) -> String {
     let name: String = name
         .chars()
         .map(|c| match c {
             c if c.is_whitespace() => ' ',
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
             '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                char::REPLACEMENT_CHARACTER
-            }
-            c => c,
+            c if is_printable(c) => c,
+            _ => char::REPLACEMENT_CHARACTER,
         })
         .collect();
     match name.trim() {

@@ -18,7 +18,6 @@
 //! an instant at its sender, with its fate, and nothing else: no flow leads from it, and it is not
 //! counted in a mailbox. What is missing is a slice of its own.
 
-mod mail;
 mod plan;
 mod sink;
 mod teller;

@@ -17,6 +17,7 @@ mod happening;
 mod ids;
 mod loss;
 mod names;
+mod printable;
 mod process;
 mod sample;
 mod thread;
@@ -35,6 +36,7 @@ pub use happening::{
 pub use ids::{FrameId, ProcId, StackId};
 pub use loss::Loss;
 pub use names::{ErlangName, quote_atom};
+pub use printable::is_printable;
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};

@@ -29,6 +29,7 @@ mod reserve;
 mod source;
 mod stream;
 mod tables;
+mod watched;
 mod writer;
 
 #[cfg(test)]
@@ -44,4 +45,5 @@ pub use manifest::{
 pub use range::TimeRange;
 pub use recording::{Recording, Rows, TableFiles};
 pub use tables::{CodeAction, CodeEvent, SeriesPoint, Table};
+pub use watched::Watched;
 pub use writer::{Writer, WriterOptions};

@@ -44,7 +44,8 @@ impl Happening {
 }
 
 /// A time of a row. What claims to be from before the recording counts as its start.
-pub(crate) fn since_start(ns: i64) -> u64 {
+#[must_use]
+pub fn since_start(ns: i64) -> u64 {
     u64::try_from(ns).unwrap_or(0)
 }
 

@@ -22,13 +22,12 @@
 //! (`erts_proc_sig_handle_incoming`), and keeps its address then; or it is handled and
 //! freed without a trace. What a signal is, the caller tells by its shape, see [`Entry`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
 use escope_model::Fate;
 use rustc_hash::FxHashMap;
 
-use crate::mailbox::Mailbox;
 use crate::since::Recent;
 
 /// How many receivers are remembered after they exited. Later nothing reaches their
@@ -41,8 +40,7 @@ pub enum Entry {
     /// A message: it is in the mailbox until it is received.
     Message,
     /// A signal that the receiver may turn into a message: a reply to an alias, DOWN,
-    /// EXIT. It does not count in the mailbox's length, and unless it is received
-    /// its fate is unknown.
+    /// EXIT. Unless it is received its fate is unknown.
     MayBecomeMessage,
     /// Any other signal. No row is told of it; its address was free before.
     Signal,
@@ -89,7 +87,8 @@ pub struct Messages<P, T> {
     sent: u64,
     open: BTreeMap<u64, Sent<P, T>>,
     at: FxHashMap<u64, u64>,
-    boxes: FxHashMap<P, Mailbox>,
+    /// The open ones by receiver.
+    boxes: FxHashMap<P, BTreeSet<u64>>,
     exited: Recent<P>,
     unmatched: u64,
     evicted: u64,
@@ -139,8 +138,7 @@ impl<P: Copy + Eq + Hash, T> Messages<P, T> {
             rows.push(row(msg, sent, Fate::Dropped));
             return Some(msg);
         }
-        let mailbox = self.boxes.entry(sent.to).or_default();
-        mailbox.put(msg, sent.entry == Entry::Message);
+        self.boxes.entry(sent.to).or_default().insert(msg);
         self.at.insert(sent.address, msg);
         self.open.insert(msg, sent);
         while self.open.len() > self.capacity
@@ -181,10 +179,10 @@ impl<P: Copy + Eq + Hash, T> Messages<P, T> {
     }
 
     /// A process exits, at a time: what is in its queue goes with it, and what is still
-    /// put there. Ask for [`Messages::longest`] before.
+    /// put there.
     pub fn on_exit(&mut self, receiver: P, at_ns: u64, rows: &mut Vec<MessageRow<P, T>>) {
         let mailbox = self.boxes.remove(&receiver);
-        for msg in mailbox.iter().flat_map(Mailbox::open) {
+        for msg in mailbox.into_iter().flatten() {
             rows.extend(self.close(msg, Fate::Dropped));
         }
         self.exited.note(receiver, at_ns);
@@ -210,19 +208,6 @@ impl<P: Copy + Eq + Hash, T> Messages<P, T> {
     #[must_use]
     pub fn knows(&self, address: u64) -> bool {
         self.at.contains_key(&address)
-    }
-
-    /// How many messages are in a mailbox of those that were seen sent, so that there
-    /// may be more.
-    #[must_use]
-    pub fn length(&self, receiver: P) -> u64 {
-        self.boxes.get(&receiver).map_or(0, Mailbox::length)
-    }
-
-    /// The same, the most that there were at a time until it exits.
-    #[must_use]
-    pub fn longest(&self, receiver: P) -> u64 {
-        self.boxes.get(&receiver).map_or(0, Mailbox::longest)
     }
 
     /// How many messages and signals are open.
@@ -253,7 +238,7 @@ impl<P: Copy + Eq + Hash, T> Messages<P, T> {
         let sent = self.open.remove(&msg)?;
         self.at.remove(&sent.address);
         if let Some(mailbox) = self.boxes.get_mut(&sent.to) {
-            mailbox.take(msg, sent.entry == Entry::Message);
+            mailbox.remove(&msg);
         }
         Some(row(msg, sent, fate))
     }

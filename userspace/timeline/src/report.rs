@@ -163,7 +163,7 @@ impl EventReport {
         match row {
             Happening::Life(life) => {
                 self.rows.lives += 1;
-                self.mail.on_life(life);
+                self.mail.on_life(life, scope);
                 self.calls.on_life(life);
                 self.work.on_life(life);
                 self.lives.add(life, scope);

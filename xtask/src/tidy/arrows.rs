@@ -37,7 +37,10 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         "escope-query",
         &["escope-recording", "escope-profile", "escope-model"],
     ),
-    ("escope-export", &["escope-profile", "escope-model"]),
+    (
+        "escope-export",
+        &["escope-timeline", "escope-profile", "escope-model"],
+    ),
     (
         "escope-capture",
         &["escope-programs", "escope-wire", "escope-model"],

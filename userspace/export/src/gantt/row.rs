@@ -4,7 +4,7 @@ use escope_model::Cut;
 
 use super::columns::Columns;
 use super::gaps::Gaps;
-use super::mailbox::Mailbox;
+use super::mailbox::Line;
 use super::marks::{MarkKind, Marks};
 use super::{Account, Facts, Span};
 use crate::colours::{Class, level};
@@ -62,19 +62,19 @@ pub(super) struct Row {
     pub(super) runs: Track,
     pub(super) collections: Track,
     pub(super) marks: Marks,
-    pub(super) mailbox: Mailbox,
+    pub(super) mailbox: Line,
     pub(super) running_ns: u64,
     /// Whether that is only the most that it can be, since some runs were not seen whole.
     pub(super) is_bound: bool,
 }
 
 impl Row {
-    pub(super) fn new(ended_ns: Option<i64>, columns: &Columns) -> Row {
+    pub(super) fn new(columns: &Columns) -> Row {
         Row {
             runs: Track::default(),
             collections: Track::default(),
             marks: Marks::default(),
-            mailbox: Mailbox::new(ended_ns, columns),
+            mailbox: Line::new(columns),
             running_ns: 0,
             is_bound: false,
         }
@@ -102,18 +102,6 @@ impl Row {
     ) {
         let class = Class::Collection;
         self.collections.add(span, class, columns, gaps, facts);
-    }
-
-    pub(super) fn mail(
-        &mut self,
-        sent_ns: i64,
-        received_ns: Option<i64>,
-        columns: &Columns,
-        gaps: &Gaps,
-    ) {
-        if !gaps.is_closed(sent_ns) {
-            self.mailbox.put(sent_ns, received_ns, columns);
-        }
     }
 
     pub(super) fn mark(

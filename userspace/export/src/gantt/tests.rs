@@ -43,7 +43,7 @@ fn facts(text: &str) -> Facts {
     }
 }
 
-fn drawn(chart: &Gantt) -> String {
+fn drawn(chart: &mut Gantt) -> String {
     let mut out = Vec::new();
     chart.write(&mut out).expect("a chart is drawn");
     String::from_utf8(out).expect("a picture is text")
@@ -128,19 +128,19 @@ fn small() -> Gantt {
 
 #[test]
 fn the_chart_matches_its_golden() {
-    insta::assert_snapshot!(drawn(&small()));
+    insta::assert_snapshot!(drawn(&mut small()));
 }
 
 #[test]
 fn nothing_is_an_error_of_its_own() {
-    let chart = Gantt::new(GanttOptions::default(), Vec::new(), Vec::new());
+    let mut chart = Gantt::new(GanttOptions::default(), Vec::new(), Vec::new());
     let error = chart.write(&mut Vec::new());
     assert!(matches!(error, Err(ExportError::NoRuns)));
 }
 
 #[test]
 fn what_is_known_and_what_not_is_told_at_the_foot() {
-    let svg = drawn(&small());
+    let svg = drawn(&mut small());
     for text in [
         "15 runs of these processes: 5 drawn one by one, 10 merged into shaded bars",
         "since not all is known of the time that they were under way: 1<",
@@ -165,7 +165,7 @@ fn too_many_messages_are_none() {
     for _ in 0..300 {
         chart.arrow(arrow, || vec!["one of many".to_owned()]);
     }
-    let svg = drawn(&chart);
+    let svg = drawn(&mut chart);
     assert!(!svg.contains("one of many"));
     assert!(svg.contains("since they are more than 200: 302;"));
 }
@@ -196,7 +196,7 @@ fn a_million_runs_of_many_rows_make_a_picture_of_bounded_size() {
     }
     let account = chart.account(LaneKind::Process);
     assert_eq!(account.drawn + account.merged, 1_000_000);
-    let svg = drawn(&chart);
+    let svg = drawn(&mut chart);
     assert!(svg.len() < 20_000_000, "{} bytes", svg.len());
 }
 
@@ -218,7 +218,7 @@ fn hostile_names_stay_in_their_place() {
         let mut chart = Gantt::new(options, lanes, vec![hostile]);
         chart.run(0, span(100, 900), || facts(&name));
         chart.mark(0, 50, MarkKind::Exit, vec![name.clone()]);
-        let svg = drawn(&chart);
+        let svg = drawn(&mut chart);
         let elements = svg_elements(&svg);
         let known = [
             "svg", "style", "defs", "rect", "g", "path", "text", "title", "pattern", "marker",
@@ -277,7 +277,7 @@ proptest! {
             + account.no_room;
         prop_assert_eq!(sum, spans.len() as u64);
 
-        let svg = drawn(&chart);
+        let svg = drawn(&mut chart);
         let elements = svg_elements(&svg);
         let mut bars: Vec<(f64, f64, f64)> =
             elements.iter().filter(|it| is_bar(it)).map(extent).collect();

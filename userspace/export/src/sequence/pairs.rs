@@ -1,49 +1,29 @@
-//! Which reply belongs to which call.
-//!
-//! The reference that pairs them is not recorded. A reply belongs to a call if nothing
-//! else can be meant: it goes from whom was called to the caller, and of all calls
-//! between these two that were taken out of the mailbox before it was sent and have no
-//! reply yet, there is only one. Where there are several, none of them is paired; which
-//! of them was answered stays open until all were. Over a gap nothing is paired: replies and
-//! calls in it were not seen.
-
-use std::collections::BTreeMap;
+//! The reply of each call, and the call of each reply.
 
 use escope_model::MessageKind;
+use escope_timeline::{Answer, Gaps, Pairing, since_start};
 
 use super::{Gap, Letter};
 
-#[derive(Debug, Default)]
-struct Open {
-    /// Calls that have no reply yet, or may have none.
-    calls: Vec<usize>,
-    /// Replies to some of them.
-    answered: usize,
-}
-
-/// The partner of each message. Both are in the order of time.
+/// The partner of each message, where [`Pairing`] knows one. Both are in the order of time.
 pub(super) fn partners(letters: &[Letter], gaps: &[Gap]) -> Vec<Option<usize>> {
     let mut partners = vec![None; letters.len()];
-    // By caller and called.
-    let mut open: BTreeMap<(u64, u64), Open> = BTreeMap::new();
-    let mut gaps = gaps.iter().peekable();
+    let gaps = gaps.iter();
+    let gaps = gaps.map(|gap| (since_start(gap.from_ns), since_start(gap.to_ns)));
+    let mut calls = Pairing::new(&Gaps::of(gaps.collect()));
     for (at, letter) in letters.iter().enumerate() {
-        while gaps.next_if(|gap| gap.from_ns <= letter.sent_ns).is_some() {
-            open.clear();
-        }
+        let now_ns = since_start(letter.sent_ns);
+        calls.advance(now_ns);
         let Some(from_id) = letter.from_id else {
             continue;
         };
         match letter.kind {
             MessageKind::Call => {
-                let open = open.entry((from_id, letter.to_id)).or_default();
-                open.calls.push(at);
+                let taken_ns = letter.received_ns.map(since_start);
+                calls.ask((from_id, letter.to_id), now_ns, taken_ns, at);
             }
             MessageKind::Reply => {
-                let Some(open) = open.get_mut(&(letter.to_id, from_id)) else {
-                    continue;
-                };
-                if let Some(call) = answer(open, letters, letter.sent_ns)
+                if let Answer::To(call) = calls.answer((letter.to_id, from_id), now_ns)
                     && let Some(partner) = partners.get_mut(call)
                 {
                     *partner = Some(at);
@@ -54,29 +34,6 @@ pub(super) fn partners(letters: &[Letter], gaps: &[Gap]) -> Vec<Option<usize>> {
         }
     }
     partners
-}
-
-/// The call that a reply of this time answers.
-fn answer(open: &mut Open, letters: &[Letter], sent_ns: i64) -> Option<usize> {
-    let is_taken = |call: &usize| {
-        let letter = letters.get(*call);
-        let received_ns = letter.and_then(|letter| letter.received_ns);
-        received_ns.is_some_and(|received_ns| received_ns <= sent_ns)
-    };
-    let taken = open.calls.iter().filter(|call| is_taken(call)).count();
-    if taken == 0 {
-        return None;
-    }
-    if taken > 1 || open.answered > 0 {
-        open.answered += 1;
-        if open.answered >= taken {
-            open.calls.retain(|call| !is_taken(call));
-            open.answered = 0;
-        }
-        return None;
-    }
-    let at = open.calls.iter().position(is_taken)?;
-    Some(open.calls.remove(at))
 }
 
 #[cfg(test)]

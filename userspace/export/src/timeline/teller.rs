@@ -6,9 +6,9 @@ use escope_model::{
     Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, ProcId, Run,
     Sample,
 };
+use escope_timeline::{Change, Mailboxes, lies_in_mailbox};
 use rustc_hash::FxHashSet;
 
-use super::mail::{Change, Mail};
 use super::plan::Plan;
 use super::sink::{Arg, Flow, FlowEnd, FlowSort, Instant, Sink, Slice, Value};
 use super::tracks::{Names, Track, TrackId};
@@ -31,7 +31,7 @@ pub struct Teller<'a, S> {
     names: Names<'a>,
     dictionary: &'a Dictionary,
     declared: FxHashSet<TrackId>,
-    mail: Mail,
+    mail: Mailboxes<ProcId, i64>,
     /// How many processes were spawned, to number them.
     spawned: u64,
 }
@@ -46,7 +46,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             names: Names::new(dictionary, plan),
             dictionary,
             declared: FxHashSet::default(),
-            mail: Mail::default(),
+            mail: Mailboxes::default(),
             spawned: 0,
         }
     }
@@ -158,8 +158,14 @@ impl<'a, S: Sink> Teller<'a, S> {
         while let Some(change) = self.mail.leave(Some(message.sent_ns)) {
             self.mailbox(&change)?;
         }
-        if let Some(change) = self.mail.put(message, self.plan.exited_ns(message.to)) {
-            self.mailbox(&change)?;
+        if lies_in_mailbox(message) {
+            // One that was dropped leaves when its process ends, if that was seen.
+            let exited_ns = || self.plan.exited_ns(message.to);
+            let dropped_ns = (message.fate == Fate::Dropped).then(exited_ns).flatten();
+            let leaves_ns = message.received_ns.or(dropped_ns);
+            if let Some(change) = self.mail.put(message.to, message.sent_ns, leaves_ns) {
+                self.mailbox(&change)?;
+            }
         }
         let sender = message
             .from
@@ -228,9 +234,9 @@ impl<'a, S: Sink> Teller<'a, S> {
         })
     }
 
-    fn mailbox(&mut self, change: &Change) -> Result<(), ExportError> {
-        let track = self.need(TrackId::Mailbox(change.proc))?;
-        self.sink.counter(track, change.ts_ns, change.length as f64)
+    fn mailbox(&mut self, change: &Change<ProcId, i64>) -> Result<(), ExportError> {
+        let track = self.need(TrackId::Mailbox(change.who))?;
+        self.sink.counter(track, change.at_ns, change.length as f64)
     }
 
     fn life(&mut self, life: &Life) -> Result<(), ExportError> {

@@ -53,7 +53,7 @@ fn a_message_is_followed_from_sender_to_receiver() {
     };
     assert_eq!(messages.on_enqueue(first, &mut rows), Some(0));
     assert_eq!(messages.on_enqueue(second, &mut rows), Some(1));
-    assert_eq!((messages.length('a'), messages.longest('a')), (2, 2));
+    assert_eq!(messages.open(), 2);
     // A selective receive takes the later one first.
     assert_eq!(messages.on_dequeue(20, 0x200, 'a', &mut rows), Some(1));
     assert_eq!(messages.on_dequeue(9, 0x100, 'a', &mut rows), Some(0));
@@ -64,7 +64,6 @@ fn a_message_is_followed_from_sender_to_receiver() {
         fate: Fate::Received,
     };
     assert_eq!(rows, [received(1, second, 20), received(0, first, 10)]);
-    assert_eq!((messages.length('a'), messages.longest('a')), (0, 2));
     assert_eq!((messages.unmatched(), messages.open()), (0, 0));
 }
 
@@ -75,7 +74,7 @@ fn an_address_that_comes_again_is_another_message() {
     messages.on_enqueue(sent(10, 0x100, 'a'), &mut rows);
     messages.on_enqueue(sent(20, 0x100, 'b'), &mut rows);
     assert_eq!(told(&mut rows), [(0, None, Fate::Unknown)]);
-    assert_eq!((messages.length('a'), messages.length('b')), (0, 1));
+    assert_eq!(messages.open(), 1);
     let other = signal(30, 0x100, 'a', Entry::Signal);
     assert_eq!(messages.on_enqueue(other, &mut rows), None);
     assert_eq!(told(&mut rows), [(1, None, Fate::Unknown)]);
@@ -90,7 +89,7 @@ fn what_another_process_takes_is_not_what_was_sent() {
     messages.on_enqueue(sent(10, 0x100, 'a'), &mut rows);
     assert_eq!(messages.on_dequeue(20, 0x100, 'b', &mut rows), None);
     assert_eq!(told(&mut rows), [(0, None, Fate::Unknown)]);
-    assert_eq!((messages.unmatched(), messages.length('a')), (1, 0));
+    assert_eq!((messages.unmatched(), messages.open()), (1, 0));
 }
 
 #[test]
@@ -100,7 +99,7 @@ fn a_signal_that_becomes_a_message_is_received_or_of_unknown_fate() {
     for (address, to) in [(1, 'a'), (2, 'a'), (3, 'b'), (4, 'c')] {
         messages.on_enqueue(signal(10, address, to, Entry::MayBecomeMessage), &mut rows);
     }
-    assert_eq!((messages.length('a'), messages.open()), (0, 4));
+    assert_eq!(messages.open(), 4);
     messages.on_dequeue(20, 1, 'a', &mut rows);
     messages.on_exit('b', 30, &mut rows);
     messages.on_enqueue(signal(30, 5, 'b', Entry::MayBecomeMessage), &mut rows);
@@ -126,7 +125,7 @@ fn what_is_in_the_mailbox_goes_with_its_process() {
     }
     messages.on_exit('a', 20, &mut rows);
     messages.on_enqueue(sent(21, 4, 'a'), &mut rows);
-    assert_eq!((messages.length('a'), messages.open()), (0, 1));
+    assert_eq!(messages.open(), 1);
     messages.finish(&mut rows);
     assert_eq!(
         told(&mut rows),
@@ -146,7 +145,7 @@ fn after_a_gap_an_address_proves_nothing() {
     messages.on_enqueue(sent(10, 1, 'a'), &mut rows);
     messages.gap(&mut rows);
     assert_eq!(told(&mut rows), [(0, None, Fate::Unknown)]);
-    assert_eq!((messages.length('a'), messages.longest('a')), (0, 1));
+    assert_eq!(messages.open(), 0);
     assert_eq!(messages.on_dequeue(20, 1, 'a', &mut rows), None);
     assert_eq!((rows.len(), messages.unmatched()), (0, 1));
 }
@@ -160,7 +159,7 @@ fn too_many_open_messages_push_out_the_oldest() {
     }
     let pushed_out = [(0, None, Fate::Unknown), (1, None, Fate::Unknown)];
     assert_eq!(told(&mut rows), pushed_out);
-    assert_eq!((messages.evicted(), messages.length('a')), (2, 2));
+    assert_eq!((messages.evicted(), messages.open()), (2, 2));
     let mut none = Messages::new(0);
     none.on_enqueue(sent(1, 1, 'a'), &mut rows);
     assert_eq!(told(&mut rows), [(0, None, Fate::Unknown)]);
@@ -199,7 +198,6 @@ struct Plain {
     all: Vec<(Sent<char, ()>, Received, Option<Fate>)>,
     exited: Vec<char>,
     unmatched: u64,
-    longest: BTreeMap<char, u64>,
 }
 
 impl Plain {
@@ -220,8 +218,6 @@ impl Plain {
                 }
                 let exited = self.exited.clone();
                 self.close(Fate::Dropped, |it| exited.contains(&it.to));
-                let longest = self.length(to).max(self.longest(to));
-                self.longest.insert(to, longest);
                 let mut open: Vec<_> = self.all.iter_mut().filter(|it| it.2.is_none()).collect();
                 let over = open.len().saturating_sub(capacity);
                 open.iter_mut()
@@ -241,20 +237,13 @@ impl Plain {
             Step::Exit(who) => {
                 self.close(Fate::Dropped, |it| it.to == who);
                 self.exited.push(who);
-                self.longest.insert(who, 0);
             }
             Step::Gap => self.close(Fate::Unknown, |_| true),
         }
     }
 
-    fn longest(&self, who: char) -> u64 {
-        self.longest.get(&who).copied().unwrap_or(0)
-    }
-
-    fn length(&self, who: char) -> u64 {
-        let open = self.all.iter().filter(|it| it.2.is_none());
-        let counted = open.filter(|it| it.0.to == who && it.0.entry == Entry::Message);
-        counted.count() as u64
+    fn open(&self) -> usize {
+        self.all.iter().filter(|it| it.2.is_none()).count()
     }
 }
 
@@ -279,10 +268,9 @@ proptest! {
             plain.step(ns, step, capacity);
             prop_assert!(messages.open() <= capacity);
             prop_assert_eq!(messages.at.len(), messages.open());
-            for who in 'a'..='d' {
-                let expected = (plain.length(who), plain.longest(who));
-                prop_assert_eq!((messages.length(who), messages.longest(who)), expected);
-            }
+            prop_assert_eq!(messages.open(), plain.open());
+            let in_boxes: usize = messages.boxes.values().map(|of| of.len()).sum();
+            prop_assert_eq!(in_boxes, messages.open());
         }
         messages.finish(&mut rows);
         plain.close(Fate::Waiting, |_| true);
@@ -316,7 +304,7 @@ proptest! {
                 expected.push((msg, Some(ns), Fate::Received));
                 prop_assert_eq!(messages.on_dequeue(ns, address, name(who), &mut rows), Some(msg));
             }
-            prop_assert_eq!(messages.length(name(who)), vm[who].len() as u64);
+            prop_assert_eq!(messages.open(), vm.iter().map(Vec::len).sum::<usize>());
         }
         messages.finish(&mut rows);
         expected.extend(vm.iter().flatten().map(|&(msg, _)| (msg, None, Fate::Waiting)));

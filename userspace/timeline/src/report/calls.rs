@@ -1,12 +1,6 @@
 //! Calls and their replies.
 //!
-//! A message does not say to which other one it replies: the reference that pairs them
-//! (`gen:do_call/4`, `gen:reply/2`) is not recorded. So a reply belongs to a call if nothing else
-//! can be meant: it goes from whom was called to the caller, and of all calls between these two
-//! that were taken out of the mailbox before the reply was sent and have no reply yet,
-//! there is only one. Who calls one after the other, as `gen:call` does, gives this always, also
-//! when a call has timed out and its reply comes late: the next call is then not taken out yet.
-//! Where there are several, as with `gen_server:send_request` or when a call was never answered,
+//! Which reply belongs to which call, [`Pairing`](crate::Pairing) says. Where that cannot be told
 //! the reply is counted as `ambiguous`, and none of these calls gets a time.
 //!
 //! Not paired, and counted: calls that somebody else answered (`gen_server:reply/2` in another process),
@@ -17,18 +11,16 @@
 //! `running`), and the reply lies in the caller's mailbox (`returning`).
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use escope_model::{Cut, Fate, Life, LifeEvent, Message, MessageKind, ProcId, Run};
 use rustc_hash::FxHashMap;
 
 use super::ReportScope;
 use crate::merged::since_start;
+use crate::pairing::{Answer, Asked, Pairing};
 use crate::spread::Spread;
 use crate::worst::Worst;
-
-/// How many calls may be open. Beyond that new ones are given up, and counted.
-const OPEN_MAX: usize = 1 << 20;
 
 /// A call with its reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +82,6 @@ struct Open {
     msg: u64,
     sent_ns: u64,
     received_ns: Option<u64>,
-    is_doubtful: bool,
     /// What whom was called had run until it took the call.
     ran: Option<Ran>,
 }
@@ -117,13 +108,10 @@ type Pair = (ProcId, ProcId);
 /// All calls.
 #[derive(Debug)]
 pub struct Calls {
-    open: FxHashMap<Pair, VecDeque<Open>>,
-    open_count: usize,
+    open: Pairing<ProcId, Open>,
     /// Which open call is taken out when.
     takes: BinaryHeap<Reverse<(u64, u64, Pair)>>,
     ran: FxHashMap<ProcId, Ran>,
-    /// The gaps that were not passed yet, the next one last.
-    gaps: Vec<(u64, u64)>,
     to: FxHashMap<ProcId, CallsTo>,
     /// The slowest, by nanoseconds in all.
     pub slowest: Worst<CallTimes>,
@@ -140,11 +128,9 @@ pub struct Calls {
 impl Calls {
     pub(super) fn new(scope: &ReportScope<'_>) -> Calls {
         Calls {
-            open: FxHashMap::default(),
-            open_count: 0,
+            open: Pairing::new(&scope.gaps),
             takes: BinaryHeap::new(),
             ran: FxHashMap::default(),
-            gaps: scope.gaps.spans().iter().rev().copied().collect(),
             to: FxHashMap::default(),
             slowest: Worst::new(scope.worst),
             unasked: 0,
@@ -161,22 +147,17 @@ impl Calls {
 
     /// Calls that are taken out until then are noted with what whom was called has run.
     pub(super) fn advance(&mut self, to_ns: u64) {
-        if self.gaps.last().is_some_and(|gap| gap.0 <= to_ns) && self.open_count > 0 {
-            self.lost_in_gaps += self.open_count as u64;
-            self.open.clear();
-            self.open_count = 0;
+        let lost = self.open.advance(to_ns);
+        if lost > 0 {
+            self.lost_in_gaps += lost;
             self.takes.clear();
-        }
-        while self.gaps.last().is_some_and(|gap| gap.1 <= to_ns) {
-            self.gaps.pop();
         }
         while let Some(&Reverse((at_ns, msg, pair))) = self.takes.peek()
             && at_ns <= to_ns
         {
             self.takes.pop();
             let ran = self.ran.get(&pair.1).copied();
-            let calls = self.open.get_mut(&pair);
-            if let Some(call) = calls.and_then(|them| them.iter_mut().find(|it| it.msg == msg)) {
+            if let Some(call) = self.open.of(pair).find(|it| it.msg == msg) {
                 call.ran = ran;
             }
         }
@@ -225,26 +206,21 @@ impl Calls {
         if scope.contains(sent_ns) {
             self.to.entry(message.to).or_default().calls += 1;
         }
-        if self.gaps.last().is_some_and(|gap| gap.0 <= sent_ns) {
-            self.lost_in_gaps += 1;
-            return;
-        }
-        if self.open_count >= OPEN_MAX {
-            self.given_up += 1;
-            return;
-        }
         let received_ns = message.received_ns.map(|ns| since_start(ns).max(sent_ns));
-        if let Some(received_ns) = received_ns {
-            self.takes.push(Reverse((received_ns, message.msg, pair)));
-        }
-        self.open_count += 1;
-        self.open.entry(pair).or_default().push_back(Open {
+        let call = Open {
             msg: message.msg,
             sent_ns,
             received_ns,
-            is_doubtful: false,
             ran: None,
-        });
+        };
+        match self.open.ask(pair, sent_ns, received_ns, call) {
+            Asked::Open => {
+                let take = received_ns.map(|ns| Reverse((ns, message.msg, pair)));
+                self.takes.extend(take);
+            }
+            Asked::InGap => self.lost_in_gaps += 1,
+            Asked::NoRoom => self.given_up += 1,
+        }
     }
 
     fn answer(&mut self, reply: &Message, from: ProcId, scope: &ReportScope<'_>) {
@@ -253,33 +229,15 @@ impl Calls {
             return;
         }
         let sent_ns = since_start(reply.sent_ns);
-        let Some(calls) = self.open.get_mut(&pair) else {
-            self.unasked += u64::from(scope.contains(sent_ns));
-            return;
-        };
-        let is_taken = |call: &Open| call.received_ns.is_some_and(|ns| ns <= sent_ns);
-        let taken = calls.iter().filter(|call| is_taken(call)).count();
-        let first = calls.iter().position(is_taken);
-        let Some(call) = first.and_then(|first| calls.remove(first)) else {
-            self.unasked += u64::from(scope.contains(sent_ns));
-            return;
-        };
-        self.open_count = self.open_count.saturating_sub(1);
-        let is_sure = taken == 1 && !call.is_doubtful;
-        if taken > 1 {
-            let rest = calls.iter_mut().filter(|call| is_taken(call));
-            rest.for_each(|call| call.is_doubtful = true);
-        }
-        if calls.is_empty() {
-            self.open.remove(&pair);
-        }
-        if !scope.contains(call.sent_ns) {
-            return;
-        }
-        if is_sure {
-            self.pair(&call, reply, pair, sent_ns);
-        } else {
-            self.to.entry(pair.1).or_default().ambiguous += 1;
+        match self.open.answer(pair, sent_ns) {
+            Answer::To(call) if scope.contains(call.sent_ns) => {
+                self.pair(&call, reply, pair, sent_ns);
+            }
+            Answer::Ambiguous(call) if scope.contains(call.sent_ns) => {
+                self.to.entry(pair.1).or_default().ambiguous += 1;
+            }
+            Answer::To(_) | Answer::Ambiguous(_) => {}
+            Answer::Unasked => self.unasked += u64::from(scope.contains(sent_ns)),
         }
     }
 
@@ -319,16 +277,16 @@ impl Calls {
     }
 
     pub(super) fn finish(&mut self, scope: &ReportScope<'_>) {
-        for ((_, to), calls) in std::mem::take(&mut self.open) {
-            for call in calls.iter().filter(|call| scope.contains(call.sent_ns)) {
-                let to = self.to.entry(to).or_default();
-                match call.is_doubtful {
-                    true => to.ambiguous += 1,
-                    false => to.unanswered += 1,
-                }
+        for ((_, to), call, is_doubtful) in self.open.unanswered() {
+            if !scope.contains(call.sent_ns) {
+                continue;
+            }
+            let to = self.to.entry(to).or_default();
+            match is_doubtful {
+                true => to.ambiguous += 1,
+                false => to.unanswered += 1,
             }
         }
-        self.open_count = 0;
         self.takes.clear();
     }
 }

@@ -1,13 +1,11 @@
 //! Who sent how much to whom, how long that lay, and whose mailbox grew.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use escope_model::{Fate, Life, LifeEvent, Message, MessageKind, ProcId};
 use rustc_hash::FxHashMap;
 
 use super::ReportScope;
 use crate::at_least::AtLeast;
+use crate::mailboxes::{Mailboxes, lies_in_mailbox};
 use crate::merged::since_start;
 use crate::rests::became_message;
 use crate::spread::Spread;
@@ -64,11 +62,17 @@ pub struct Mailbox {
     pub peak: u64,
     length: u64,
     is_begun: bool,
-    /// Its process ended: nothing lies in it any more.
-    is_ended: bool,
 }
 
 impl Mailbox {
+    fn becomes(&mut self, at_ns: u64, length: u64, scope: &ReportScope<'_>) {
+        if at_ns >= scope.since_ns {
+            self.begin();
+        }
+        self.length = length;
+        self.peak = self.peak.max(length);
+    }
+
     fn begin(&mut self) {
         if !self.is_begun {
             self.is_begun = true;
@@ -93,12 +97,13 @@ pub struct Mail {
     sent: FxHashMap<ProcId, PerKind>,
     got: FxHashMap<ProcId, Letters>,
     boxes: FxHashMap<ProcId, Mailbox>,
-    /// When messages are taken out, and whose they are.
-    leaves: BinaryHeap<Reverse<(u64, ProcId)>>,
+    lying: Mailboxes<ProcId, u64>,
     /// The messages that lay longest, by nanoseconds.
     pub longest: Worst<Lain>,
     /// All that were sent, by kind.
     pub kinds: PerKind,
+    /// Mailboxes whose length is not known, since too many messages lay in mailboxes.
+    pub given_up: u64,
     /// Those of them without a process of this node as sender: from ports, timers, other
     /// nodes, the VM itself.
     pub from_outside: u64,
@@ -110,9 +115,10 @@ impl Mail {
             sent: FxHashMap::default(),
             got: FxHashMap::default(),
             boxes: FxHashMap::default(),
-            leaves: BinaryHeap::new(),
+            lying: Mailboxes::default(),
             longest: Worst::new(scope.worst),
             kinds: PerKind::default(),
+            given_up: 0,
             from_outside: 0,
         }
     }
@@ -152,24 +158,19 @@ impl Mail {
 
     /// Messages that were taken out until then are gone.
     pub(super) fn advance(&mut self, to_ns: u64, scope: &ReportScope<'_>) {
-        while let Some(&Reverse((at_ns, to))) = self.leaves.peek()
-            && at_ns <= to_ns
-        {
-            self.leaves.pop();
-            if let Some(mailbox) = self.boxes.get_mut(&to) {
-                if at_ns >= scope.since_ns {
-                    mailbox.begin();
-                }
-                mailbox.length = mailbox.length.saturating_sub(1);
+        while let Some(change) = self.lying.leave(Some(to_ns)) {
+            if let Some(mailbox) = self.boxes.get_mut(&change.who) {
+                mailbox.becomes(change.at_ns, change.length, scope);
             }
         }
     }
 
-    pub(super) fn on_life(&mut self, life: &Life) {
+    pub(super) fn on_life(&mut self, life: &Life, scope: &ReportScope<'_>) {
         if life.event == LifeEvent::Exit {
-            let mailbox = self.boxes.entry(life.proc).or_default();
-            mailbox.length = 0;
-            mailbox.is_ended = true;
+            self.lying.end(life.proc);
+            if let Some(mailbox) = self.boxes.get_mut(&life.proc) {
+                mailbox.becomes(since_start(life.ts_ns), 0, scope);
+            }
         }
     }
 
@@ -177,8 +178,12 @@ impl Mail {
         let sent_ns = since_start(message.sent_ns);
         let received_ns = message.received_ns.map(|ns| since_start(ns).max(sent_ns));
         let is_message = became_message(message);
-        if is_message && message.fate != Fate::Unknown && (scope.wanted)(message.to) {
-            self.put(message.to, sent_ns, received_ns, scope);
+        if lies_in_mailbox(message) && (scope.wanted)(message.to) {
+            let change = self.lying.put(message.to, sent_ns, received_ns);
+            let mailbox = self.boxes.entry(message.to).or_default();
+            if let Some(change) = change {
+                mailbox.becomes(change.at_ns, change.length, scope);
+            }
         }
         if !scope.contains(sent_ns) {
             return;
@@ -215,23 +220,11 @@ impl Mail {
         }
     }
 
-    fn put(&mut self, to: ProcId, ns: u64, received_ns: Option<u64>, scope: &ReportScope<'_>) {
-        let mailbox = self.boxes.entry(to).or_default();
-        if ns >= scope.since_ns {
-            mailbox.begin();
-        }
-        if mailbox.is_ended {
-            return;
-        }
-        mailbox.length += 1;
-        mailbox.peak = mailbox.peak.max(mailbox.length);
-        if let Some(received_ns) = received_ns {
-            self.leaves.push(Reverse((received_ns, to)));
-        }
-    }
-
     pub(super) fn finish(&mut self, scope: &ReportScope<'_>) {
         self.advance(scope.until_ns.saturating_sub(1), scope);
+        let (lying, before) = (&self.lying, self.boxes.len());
+        self.boxes.retain(|&proc, _| !lying.is_given_up(proc));
+        self.given_up = (before - self.boxes.len()) as u64;
         for mailbox in self.boxes.values_mut() {
             mailbox.begin();
             mailbox.at_end = mailbox.length;
