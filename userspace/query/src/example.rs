@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use escope_model::{
     Activity, Collection, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss, Message,
     MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId,
-    ThreadInfo, ThreadKind, Truncation,
+    ThreadInfo, ThreadKind, Truncation, Window,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -37,10 +37,14 @@ pub(crate) fn finished() -> Place {
 
 /// It started at 2026-01-02 03:04:05 UTC.
 fn manifest() -> Manifest {
-    Manifest {
+    let mut manifest = Manifest {
         clocks: Clocks::new(0, 1_767_323_045_000_000_000),
         ..Manifest::default()
-    }
+    };
+    // Four times of what ran in the window.
+    let counters = &mut manifest.totals.counters;
+    counters.insert("vm_reductions".to_owned(), 1200);
+    manifest
 }
 
 /// One that is still being written.
@@ -167,6 +171,12 @@ fn write_events(writer: &mut Writer) {
     };
     writer.life(&life(500_000, LifeEvent::Spawn, Some(0), None));
     writer.life(&life(7_000_000, LifeEvent::Exit, None, Some("killed")));
+    writer.window(&Window {
+        from_ns: 500_000,
+        to_ns: 11_500_000,
+        reductions: Some(300),
+        ..Window::default()
+    });
     writer.collection(&Collection {
         proc: ProcId(0),
         start_ns: 3_500_000,

@@ -112,69 +112,95 @@ const NAMED: &[Named] = &[
     },
     Named {
         name: "top_runs",
-        description: "the 20 processes that schedulers ran longest, and how often; of events",
+        description: "the 20 processes that schedulers ran longest while events were watched, how \
+                      often, and how often that is estimated in the whole recording",
         sql: "SELECT process, pid, COUNT(*) AS runs, SUM(ran_ns) / 1e9 AS ran_s, \
-              SUM(reductions) AS reductions FROM named_runs \
+              SUM(reductions) AS reductions, COUNT(*) * MAX(scale) AS runs_in_all \
+              FROM named_runs CROSS JOIN watched \
               GROUP BY proc, process, pid ORDER BY ran_s DESC, process LIMIT 20",
     },
     Named {
         name: "left_in",
-        description: "the 20 places where processes left schedulers most often, and how",
-        sql: "SELECT left_in, file, line, left_as, COUNT(*) AS runs FROM named_runs \
+        description: "the 20 places where processes left schedulers most often while events were \
+                      watched, and how",
+        sql: "SELECT left_in, file, line, left_as, COUNT(*) AS runs, \
+              COUNT(*) * MAX(scale) AS runs_in_all FROM named_runs CROSS JOIN watched \
               GROUP BY left_in, file, line, left_as \
               ORDER BY runs DESC, left_in, line, left_as LIMIT 20",
     },
     Named {
         name: "top_senders",
-        description: "the 20 processes that sent the most messages",
+        description: "the 20 processes that sent the most messages while events were watched, and \
+                      how many that is estimated in the whole recording",
         sql: "SELECT sender, sender_pid, COUNT(*) AS messages, \
               SUM(CASE WHEN kind = 'call' THEN 1 ELSE 0 END) AS calls, \
-              SUM(CASE WHEN kind = 'cast' THEN 1 ELSE 0 END) AS casts \
-              FROM named_messages WHERE sender IS NOT NULL \
-              GROUP BY sender, sender_pid ORDER BY messages DESC, sender LIMIT 20",
+              SUM(CASE WHEN kind = 'cast' THEN 1 ELSE 0 END) AS casts, \
+              COUNT(*) * MAX(scale) AS messages_in_all \
+              FROM named_messages CROSS JOIN watched WHERE sender IS NOT NULL \
+              GROUP BY \"from\", sender, sender_pid ORDER BY messages DESC, sender LIMIT 20",
     },
     Named {
         name: "top_receivers",
-        description: "the 20 processes that got the most messages, and how long these lay in the \
-                      mailbox",
+        description: "the 20 processes that got the most messages while events were watched, how \
+                      long these lay in the mailbox, and how many that is estimated in the whole \
+                      recording",
         sql: "SELECT receiver, receiver_pid, COUNT(*) AS messages, \
               COUNT(received_ns) AS taken, AVG(lay_ns) / 1e6 AS lay_ms, \
-              MAX(lay_ns) / 1e6 AS longest_ms FROM named_messages \
-              GROUP BY receiver, receiver_pid ORDER BY messages DESC, receiver LIMIT 20",
+              MAX(lay_ns) / 1e6 AS longest_ms, COUNT(*) * MAX(scale) AS messages_in_all \
+              FROM named_messages CROSS JOIN watched \
+              GROUP BY \"to\", receiver, receiver_pid \
+              ORDER BY messages DESC, receiver LIMIT 20",
     },
     Named {
         name: "slow_messages",
-        description: "the 20 messages that lay in a mailbox longest until they were taken out",
-        sql: "SELECT msg, sender, receiver, kind, tag, sent_ns / 1e9 AS sent_s, \
+        description: "the 20 messages that lay in a mailbox longest until they were taken out, of \
+                      those of which both was watched",
+        sql: "SELECT msg, sender, sender_pid, receiver, receiver_pid, kind, tag, \
+              sent_ns / 1e9 AS sent_s, \
               lay_ns / 1e6 AS lay_ms FROM named_messages WHERE lay_ns IS NOT NULL \
               ORDER BY lay_ns DESC, msg LIMIT 20",
     },
     Named {
         name: "message_fates",
-        description: "how many messages of each kind were received, or not",
-        sql: "SELECT kind, fate, COUNT(*) AS messages FROM messages \
+        description: "how many messages of each kind were received, or not, while events were \
+                      watched",
+        sql: "SELECT kind, fate, COUNT(*) AS messages, COUNT(*) * MAX(scale) AS messages_in_all \
+              FROM messages CROSS JOIN watched \
               GROUP BY kind, fate ORDER BY messages DESC, kind, fate",
     },
     Named {
         name: "slow_gc",
-        description: "the 20 garbage collections that took longest; of events",
+        description: "the 20 garbage collections that took longest while events were watched",
         sql: "SELECT process, pid, start_ns / 1e9 AS start_s, took_ns / 1e6 AS took_ms, \
               before_words, after_words, cut FROM named_gc \
               ORDER BY took_ns DESC, start_ns LIMIT 20",
     },
     Named {
         name: "spawns",
-        description: "the 20 processes that spawned the most, and what",
-        sql: "SELECT other_process AS parent, process_group AS spawned, COUNT(*) AS processes \
-              FROM named_lifecycle WHERE event = 'spawn' \
-              GROUP BY other_process, process_group ORDER BY processes DESC, spawned LIMIT 20",
+        description: "the 20 processes that spawned the most of one kind while events were watched, \
+                      which, and how many that is estimated in the whole recording",
+        sql: "SELECT other_process AS parent, other_pid AS parent_pid, process_group AS spawned, \
+              COUNT(*) AS processes, COUNT(*) * MAX(scale) AS processes_in_all \
+              FROM named_lifecycle CROSS JOIN watched WHERE event = 'spawn' \
+              GROUP BY other, other_process, other_pid, process_group \
+              ORDER BY processes DESC, spawned, parent LIMIT 20",
     },
     Named {
         name: "exits",
-        description: "for which reasons processes ended, the 20 most frequent",
-        sql: "SELECT reason, process_group, COUNT(*) AS processes \
-              FROM named_lifecycle WHERE event = 'exit' \
+        description: "for which reasons processes of which kind ended while events were watched, the \
+                      20 most frequent, and how many that is estimated in the whole recording",
+        sql: "SELECT reason, process_group, COUNT(*) AS processes, \
+              COUNT(*) * MAX(scale) AS processes_in_all \
+              FROM named_lifecycle CROSS JOIN watched WHERE event = 'exit' \
               GROUP BY reason, process_group ORDER BY processes DESC, reason LIMIT 20",
+    },
+    Named {
+        name: "watched",
+        description: "how long events were watched, in how many windows, and by what counts of \
+                      events are to be multiplied to stand for the whole recording",
+        sql: "SELECT windows, watched_ns / 1e9 AS watched_s, watched_reductions, vm_reductions, \
+              scale \
+              FROM watched",
     },
     Named {
         name: "truncated",

@@ -52,23 +52,23 @@ impl Sql {
     /// If its files cannot be listed, or there is no room for the copy.
     pub fn open(recording: &Recording) -> Result<Sql, QueryError> {
         if recording.manifest().form == Form::Parquet {
-            return Ok(Sql::over(recording, &recording.tables()?));
+            return Sql::over(recording, &recording.tables()?);
         }
         let scratch = scratch()?;
         let copied = recording.compact_to(scratch.path());
         // If it ended meanwhile, its streams may have gone while they were copied.
         let now = Recording::open(recording.path())?;
         if now.manifest().form == Form::Parquet {
-            return Ok(Sql::over(&now, &now.tables()?));
+            return Sql::over(&now, &now.tables()?);
         }
         Ok(Sql {
             problems: problems(recording)?,
             _scratch: Some(scratch),
-            ..Sql::over(recording, &copied?)
+            ..Sql::over(recording, &copied?)?
         })
     }
 
-    fn over(recording: &Recording, files: &[TableFiles]) -> Sql {
+    fn over(recording: &Recording, files: &[TableFiles]) -> Result<Sql, QueryError> {
         let files: BTreeMap<_, _> = files
             .iter()
             .filter_map(|of| {
@@ -77,11 +77,11 @@ impl Sql {
             })
             .collect();
         let start_realtime_ns = recording.manifest().clocks.start_realtime_ns;
-        Sql {
-            tables: Tables::new(files, start_realtime_ns),
+        Ok(Sql {
+            tables: Tables::new(files, start_realtime_ns, recording.watched()?),
             problems: Vec::new(),
             _scratch: None,
-        }
+        })
     }
 
     /// What of an unfinished recording could not be read, and is in no answer.

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use escope_model::Activity;
+use escope_recording::Watched;
 use polars::prelude::{
-    DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError, PolarsResult,
-    TimeUnit, col, lit,
+    Column, DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError,
+    PolarsResult, TimeUnit, col, lit,
 };
 
 use crate::names::{named_frames, named_processes};
@@ -18,7 +19,7 @@ use crate::stacks::{ends, spread};
 
 /// Derived tables, in the order they are listed, and the table that each has the rows of.
 /// Recordings of earlier versions lack some.
-const VIEWS: [(&str, &str); 8] = [
+const VIEWS: [(&str, &str); 9] = [
     ("cpu", "samples"),
     ("named_frames", "frames"),
     ("named_gc", "gc"),
@@ -27,6 +28,7 @@ const VIEWS: [(&str, &str); 8] = [
     ("named_processes", "processes"),
     ("named_runs", "runs"),
     ("stack_frames", "stacks"),
+    ("watched", "runs"),
 ];
 
 /// Columns of `cpu`, the important ones first.
@@ -131,6 +133,7 @@ const NAMED_GC: [&str; 11] = [
 pub(crate) struct Tables {
     files: BTreeMap<&'static str, ParquetTable>,
     start_realtime_ns: i64,
+    watched: Watched,
     frames: OnceLock<DataFrame>,
     processes: OnceLock<DataFrame>,
     ends: OnceLock<DataFrame>,
@@ -142,10 +145,12 @@ impl Tables {
     pub(crate) fn new(
         files: BTreeMap<&'static str, ParquetTable>,
         start_realtime_ns: i64,
+        watched: Watched,
     ) -> Tables {
         Tables {
             files,
             start_realtime_ns,
+            watched,
             frames: OnceLock::new(),
             processes: OnceLock::new(),
             ends: OnceLock::new(),
@@ -189,6 +194,7 @@ impl Tables {
             "named_runs" => self.named_runs(),
             "named_processes" => Ok(self.named_processes()?.lazy()),
             "stack_frames" => self.stack_frames(),
+            "watched" => self.watched(),
             own => self.file(own)?.lazy(),
         }
     }
@@ -265,6 +271,20 @@ impl Tables {
         let collections = left_join(self.file("gc")?.lazy()?, who, "proc");
         let took = (col("end_ns") - col("start_ns")).alias("took_ns");
         Ok(collections.with_columns([took]).select(NAMED_GC.map(col)))
+    }
+
+    /// One row: when events were watched, and what counts of them stand for.
+    fn watched(&self) -> PolarsResult<LazyFrame> {
+        let of = &self.watched;
+        let whole = |number: Option<u64>| vec![number.and_then(|it| i64::try_from(it).ok())];
+        let columns = vec![
+            Column::new("windows".into(), whole(Some(of.windows.len() as u64))),
+            Column::new("watched_ns".into(), whole(Some(of.open_ns()))),
+            Column::new("watched_reductions".into(), whole(of.reductions)),
+            Column::new("vm_reductions".into(), whole(of.vm_reductions)),
+            Column::new("scale".into(), vec![of.scale()]),
+        ];
+        Ok(DataFrame::new(1, columns)?.lazy())
     }
 
     /// `proc`, and under these names what a process is called, its kind and its pid.

@@ -222,6 +222,54 @@ fn every_example_of_the_documentation_runs() {
 }
 
 #[test]
+fn counts_of_events_are_told_with_what_they_stand_for() {
+    let place = example::finished();
+    let sql = place.open();
+    let ask = |name: &str| rows(&sql.run(name).unwrap());
+    let scaled = Value::Float(4.0);
+    assert_eq!(
+        ask("SELECT windows, watched_ns, watched_reductions, vm_reductions, scale FROM watched"),
+        [[int(1), int(11_000_000), int(300), int(1200), scaled.clone()]]
+    );
+    // By process, and not by name; the one without a process is no sender.
+    assert_eq!(
+        ask("@top_senders"),
+        [
+            [
+                text("My.Worker.init/1 <0.101.0>"),
+                text("<0.101.0>"),
+                int(2),
+                int(1),
+                int(1),
+                Value::Float(8.0),
+            ],
+            [
+                text("my_server"),
+                text("<0.100.0>"),
+                int(1),
+                int(0),
+                int(0),
+                scaled.clone(),
+            ],
+        ]
+    );
+    assert_eq!(
+        ask("@spawns"),
+        [[
+            text("my_server"),
+            text("<0.100.0>"),
+            text("My.Worker.init/1"),
+            int(1),
+            scaled,
+        ]]
+    );
+    // One that was cut short does not know it.
+    let (place, _writer) = example::growing(&example::samples());
+    let scale = rows(&place.open().run("SELECT scale FROM watched").unwrap());
+    assert_eq!(scale, [[Value::Null]]);
+}
+
+#[test]
 fn queries_answer_as_the_engine_does_over_data_in_memory() {
     let place = example::finished();
     let sql = place.open();
