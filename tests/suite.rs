@@ -58,6 +58,7 @@ mod tier3 {
     mod split;
     mod storm;
     mod traffic;
+    mod unread;
     mod watch;
     mod wedged;
     mod windows;
