@@ -76,9 +76,9 @@ pub(super) fn run(dictionary: &Dictionary, run: &Run) -> Vec<String> {
 /// The sentence for ends that were not seen.
 pub(super) fn unseen(cut: Cut) -> &'static str {
     match cut {
-        Cut::Start => "its start was not seen: at most so long",
-        Cut::End => "its end was not seen: at most so long",
-        Cut::Both => "neither its start nor its end was seen: at most so long",
+        Cut::Start => "its start was not seen: at most so long of what was watched",
+        Cut::End => "its end was not seen: at most so long of what was watched",
+        Cut::Both => "neither its start nor its end was seen: at most so long of what was watched",
     }
 }
 

@@ -102,11 +102,11 @@ pub struct Mail {
     pub longest: Worst<Lain>,
     /// All that were sent, by kind.
     pub kinds: PerKind,
-    /// Mailboxes whose length is not known, since too many messages lay in mailboxes.
-    pub given_up: u64,
     /// Those of them without a process of this node as sender: from ports, timers, other
     /// nodes, the VM itself.
     pub from_outside: u64,
+    /// Mailboxes whose length is not known, since too many messages lay in mailboxes.
+    pub given_up: u64,
 }
 
 impl Mail {
@@ -118,8 +118,8 @@ impl Mail {
             lying: Mailboxes::default(),
             longest: Worst::new(scope.worst),
             kinds: PerKind::default(),
-            given_up: 0,
             from_outside: 0,
+            given_up: 0,
         }
     }
 

@@ -14,7 +14,7 @@ pub struct DumpFollower {
     file: File,
     /// How much of it has been taken.
     offset: u64,
-    state: State,
+    pub(super) state: State,
 }
 
 impl DumpFollower {
