@@ -245,6 +245,7 @@ pub(crate) fn rows(
         messages: recording.messages(range)?,
         lives: recording.lifecycle(range)?,
         collections: recording.gc(range)?,
+        off_cpu: recording.off_cpu(range)?,
     };
     // Rows are read more than once, what is wrong with them is said once.
     static SAID: Once = Once::new();
@@ -255,7 +256,9 @@ pub(crate) fn rows(
             .problems()
             .iter()
             .chain(tables.messages.problems());
-        for problem in of_both.chain(of_lives).chain(tables.collections.problems()) {
+        let of_threads = tables.off_cpu.problems().iter();
+        let of_all = of_both.chain(of_lives).chain(of_threads);
+        for problem in of_all.chain(tables.collections.problems()) {
             say!("escope-bpf: warning: {problem}");
         }
     });

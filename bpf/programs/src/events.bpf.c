@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "target.h"
+#include "thread.h"
 
 const volatile struct event_config event_config = {};
 
@@ -428,6 +429,8 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 	event.record->words[0] = VALUE(regs, cookie, 1);
 	return end(&event);
 }
+
+#include "switches.h"
 
 /* One program for all, so that they can be attached and detached at once: detaching waits for
  * every CPU, each time. */

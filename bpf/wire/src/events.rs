@@ -36,8 +36,15 @@ pub mod what {
     pub const HIBERNATE_START: u32 = 9;
     /// It ends. Words: the same.
     pub const HIBERNATE_END: u32 = 10;
-    /// How many there are.
-    pub const COUNT: usize = 11;
+    /// The kernel takes the CPU from a scheduler's thread. Words: for how long the thread has been
+    /// ready without a CPU since it began, by the kernel's account (`sched_info.run_delay`), or
+    /// [`super::NOT_COUNTED`]; and 1 if it could have gone on, 0 if it has to wait for something.
+    pub const SWITCHED_OUT: u32 = 20;
+    /// The kernel gives one to it. Words: the same account up to now, and how much of it is since
+    /// the thread was put into the run queue that it comes out of, or [`super::NOT_COUNTED`] twice.
+    pub const SWITCHED_IN: u32 = 21;
+    /// One more than the highest.
+    pub const COUNT: usize = 25;
 }
 
 /// How a process that has just been spawned is tied to the one that did it, by what is on its
@@ -48,6 +55,9 @@ pub mod ties {
     /// The one that spawned it monitors it.
     pub const MONITORED: u32 = 2;
 }
+
+/// The kernel does not count how long threads wait for a CPU.
+pub const NOT_COUNTED: u64 = u64::MAX;
 
 /// How many initial calls can be wanted.
 pub const WANTED_CALLS_MAX: usize = 8;
@@ -93,13 +103,13 @@ wire_struct! {
     /// nor `filtered` are in the ring: who reads it counts them, so that each is counted once.
     EventCounters as "event_counters" {
         /// Hits of probes; of one that sees several signals at once, each.
-        attempts: [u64; 11] = "u64 attempts[11]",
+        attempts: [u64; 25] = "u64 attempts[25]",
         /// Of those, dropped because the ring was full.
-        ring_full: [u64; 11] = "u64 ring_full[11]",
+        ring_full: [u64; 25] = "u64 ring_full[25]",
         /// Of those, of processes that nobody asked for.
-        filtered: [u64; 11] = "u64 filtered[11]",
+        filtered: [u64; 25] = "u64 filtered[25]",
         /// Of those in the ring, with memory of the target that could not be read.
-        unreadable: [u64; 11] = "u64 unreadable[11]",
+        unreadable: [u64; 25] = "u64 unreadable[25]",
         /// Processes that were asked for and that there was no room to remember.
         wanted_full: u64 = "u64 wanted_full",
     }
@@ -110,6 +120,8 @@ wire_struct! {
     EventConfig as "event_config" {
         /// The target, as a thread group id.
         tgid: u32 = "u32 tgid",
+        /// The PID namespace that it is of, by its inode; 0 for the host's.
+        pid_namespace: u32 = "u32 pid_namespace",
         /// Bits of `Process.state` of one that is ending.
         process_ending: u32 = "u32 process_ending",
         /// `Process.common.id`.
@@ -154,6 +166,12 @@ wire_struct! {
         message_next_at: u32 = "u32 message_next_at",
         /// `ErtsMessage.m[0]`.
         message_term_at: u32 = "u32 message_term_at",
+        /// `ErtsSchedulerData.current_process`.
+        current_process_at: u32 = "u32 current_process_at",
+        /// Keeps what follows aligned.
+        reserved: u32 = "u32 reserved",
+        /// Fills the struct up.
+        unused: u32 = "u32 unused",
         /// 1 where only events of wanted processes are recorded.
         filtered: u32 = "u32 filtered",
         /// How many initial calls are wanted.

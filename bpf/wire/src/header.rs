@@ -32,6 +32,8 @@ pub fn c_header() -> String {
         ("EVENT_UNREGISTER", what::UNREGISTER),
         ("EVENT_HIBERNATE_START", what::HIBERNATE_START),
         ("EVENT_HIBERNATE_END", what::HIBERNATE_END),
+        ("EVENT_SWITCHED_OUT", what::SWITCHED_OUT),
+        ("EVENT_SWITCHED_IN", what::SWITCHED_IN),
         ("EVENT_COUNT", what::COUNT as u32),
         ("TIES_LINKED", ties::LINKED),
         ("TIES_MONITORED", ties::MONITORED),
@@ -63,6 +65,7 @@ pub fn c_header() -> String {
     for (name, value) in limits {
         text.push_str(&format!("#define {name} {value}u\n"));
     }
+    text.push_str(&format!("#define NOT_COUNTED {NOT_COUNTED}ull\n"));
     let structs = [
         (RecordHead::C_TEXT, RecordHead::C_SIZE),
         (SampleHead::C_TEXT, SampleHead::C_SIZE),

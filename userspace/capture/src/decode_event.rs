@@ -1,7 +1,7 @@
 //! Bytes of the ring of events to events. Pure, and total: any bytes give events or an error.
 
 use escope_model::{Heaps, MessageShape, SchedulerKind, VmEvent, VmEventKind};
-use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, ties, what};
+use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, NOT_COUNTED, ties, what};
 use zerocopy::IntoBytes;
 
 use crate::DecodeError;
@@ -68,6 +68,7 @@ fn needed(kind: u32) -> Option<usize> {
         | what::HIBERNATE_START
         | what::HIBERNATE_END => 3,
         what::DEQUEUE | what::UNREGISTER => 1,
+        what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
     })
 }
@@ -118,8 +119,20 @@ fn kind(record: &EventRecord) -> VmEventKind {
             name: words[0],
             whose: words[1],
         },
+        what::SWITCHED_OUT => VmEventKind::SwitchedOut {
+            is_ready: words[1] != 0,
+            delayed_ns: counted(words[0]),
+        },
+        what::SWITCHED_IN => VmEventKind::SwitchedIn {
+            delayed_ns: counted(words[0]),
+            queued_ns: counted(words[1]),
+        },
         _ => VmEventKind::Unregister { name: words[0] },
     }
+}
+
+fn counted(ns: u64) -> Option<u64> {
+    (ns != NOT_COUNTED).then_some(ns)
 }
 
 fn shape([term, header, first]: [u64; 3]) -> MessageShape {
@@ -173,9 +186,33 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_does_not_count_is_not_known() {
+        let decode = |kind, words: [u64; 7]| {
+            let mut bytes = record(kind, 2);
+            bytes[HEAD_BYTES..].copy_from_slice(words[..2].as_bytes());
+            decode_event(&bytes).expect("whole").1.what
+        };
+        let out = decode(what::SWITCHED_OUT, [7, 1, 0, 0, 0, 0, 0]);
+        let (is_ready, delayed_ns) = (true, Some(7));
+        let expected = VmEventKind::SwitchedOut {
+            is_ready,
+            delayed_ns,
+        };
+        assert_eq!(out, expected);
+        let back = decode(what::SWITCHED_IN, [u64::MAX; 7]);
+        let (delayed_ns, queued_ns) = (None, None);
+        let expected = VmEventKind::SwitchedIn {
+            delayed_ns,
+            queued_ns,
+        };
+        assert_eq!(back, expected);
+    }
+
+    #[test]
     fn a_cut_record_is_an_error_at_every_length() {
         let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3];
-        for (kind, words) in (0..what::COUNT as u32).zip(needed) {
+        let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
+        for (kind, words) in (0..).zip(needed).chain(switches) {
             let bytes = record(kind, words);
             assert!(decode_event(&bytes).is_ok(), "{kind}");
             for length in 0..bytes.len() {

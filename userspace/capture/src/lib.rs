@@ -17,6 +17,7 @@ mod error;
 mod loader;
 #[cfg(target_arch = "x86_64")]
 mod price;
+mod price_switches;
 mod ticks;
 
 pub use batch::Batch;

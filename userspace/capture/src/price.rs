@@ -184,6 +184,7 @@ fn load(
         sites,
         wanted: Vec::new(),
         bare: false,
+        switches: false,
     })
 }
 
@@ -220,7 +221,7 @@ fn thread_ns() -> u64 {
 }
 
 /// The `fs` base, by which schedulers are known; its first word is itself (ELF TLS, variant 2).
-fn thread_pointer() -> u64 {
+pub(crate) fn thread_pointer() -> u64 {
     let pointer: u64;
     // SAFETY: reads one word that every thread of a program with a C library has.
     unsafe { asm!("mov {}, fs:0", out(reg) pointer, options(nostack, readonly)) };

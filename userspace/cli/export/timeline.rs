@@ -148,6 +148,9 @@ impl Source<'_> {
                 tell(Row::Collection(collection))
             })
         })?;
+        pass(recording.off_cpu(range)?, &mut problems, |off_cpu| {
+            when(is(off_cpu.proc), || tell(Row::OffCpu(off_cpu)))
+        })?;
         pass(recording.messages(range)?, &mut problems, |message| {
             let asked_for = is(message.from) || is(Some(message.to));
             when(asked_for, || tell(Row::Message(message)))

@@ -131,7 +131,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     Ok(sections)
 }
 
-const IS_OF_EVENTS: [&str; 4] = ["runs", "messages", "lifecycle", "gc"];
+const IS_OF_EVENTS: [&str; 5] = ["runs", "messages", "lifecycle", "gc", "off_cpu"];
 
 /// What the tables that follow are about.
 fn covers(source: &Source<'_>) -> Section {
@@ -165,6 +165,7 @@ fn covers(source: &Source<'_>) -> Section {
     more.insert("messages".to_owned(), rows.messages.into());
     more.insert("lifecycle".to_owned(), rows.lives.into());
     more.insert("gc".to_owned(), rows.collections.into());
+    more.insert("off_cpu".to_owned(), rows.off_cpu.into());
     let seen = source.coverage.seen();
     Section {
         key: "covers",

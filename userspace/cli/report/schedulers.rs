@@ -16,33 +16,67 @@ pub(super) fn sections(source: &Source<'_>) -> Vec<Section> {
     if source.report.rows.runs == 0 {
         return Vec::new();
     }
-    vec![schedulers(source), queue(source)]
+    let mut sections = vec![schedulers(source), queue(source)];
+    if source.report.rows.off_cpu > 0 {
+        sections.insert(1, without_cpu(source));
+    }
+    sections
 }
 
 fn schedulers(source: &Source<'_>) -> Section {
     let work = &source.report.work;
     let items: Vec<(SchedulerId, &SchedulerWork)> = work.schedulers().collect();
     let seen_ns = source.coverage.seen_ns();
-    let columns = &["runs", "running", "of time", "other", "reductions"];
+    let has_switches = source.report.rows.off_cpu > 0;
+    let columns: &[&str] = match has_switches {
+        true => &[
+            "runs",
+            "on CPU",
+            "of time",
+            "preempted",
+            "blocked",
+            "asleep",
+            "other",
+            "reductions",
+        ],
+        false => &["runs", "running", "of time", "other", "reductions"],
+    };
     let title = source.title("scheduler that ran processes");
     let all = items.len();
     let mut section = Section::new("schedulers", title, columns, &items, all, |(id, of)| {
+        // Times without a CPU are part of runs, or of what is beside them.
+        let on_cpu_ns = of
+            .running_ns
+            .saturating_sub(of.preempted_ns + of.blocked_ns);
+        let preempted_ns = of.preempted_ns + of.idle_preempted_ns;
         let other_ns = seen_ns.saturating_sub(of.running_ns);
+        let awake_ns = other_ns.saturating_sub(of.asleep_ns + of.idle_preempted_ns);
+        let told = |ns: u64| has_switches.then_some(ns);
+        let mut cells = vec![
+            of.runs.to_string(),
+            time::show(on_cpu_ns),
+            percent(source.share(on_cpu_ns)),
+        ];
+        if has_switches {
+            let off_cpu = [preempted_ns, of.blocked_ns, of.asleep_ns];
+            cells.extend(off_cpu.map(time::show));
+        }
+        cells.extend([time::show(awake_ns), of.reductions.to_string()]);
         Row {
             name: id.to_string(),
-            cells: vec![
-                of.runs.to_string(),
-                time::show(of.running_ns),
-                percent(source.share(of.running_ns)),
-                time::show(other_ns),
-                of.reductions.to_string(),
-            ],
+            cells,
             value: json!({
                 "scheduler": id.to_string(),
                 "runs": of.runs,
                 "running_ns": of.running_ns,
                 "running_share": source.share(of.running_ns),
                 "other_ns": other_ns,
+                "on_cpu_ns": told(on_cpu_ns),
+                "preempted_ns": told(preempted_ns),
+                "preempted_in_runs_ns": told(of.preempted_ns),
+                "blocked_ns": told(of.blocked_ns),
+                "asleep_ns": told(of.asleep_ns),
+                "awake_ns": told(awake_ns),
                 "reductions": of.reductions,
                 "cut": of.cut,
             }),
@@ -82,6 +116,47 @@ fn balance(source: &Source<'_>, items: &[(SchedulerId, &SchedulerWork)], section
         });
         section.more.insert("balance".to_owned(), balance);
     }
+}
+
+/// Who ran on a scheduler that had no CPU.
+fn without_cpu(source: &Source<'_>) -> Section {
+    let sum = |of: &ProcessWork| of.preempted_ns.sum() + of.blocked_ns.sum();
+    let mut items: Vec<(ProcId, &ProcessWork)> = source.report.work.processes().collect();
+    items.retain(|(_, of)| sum(of) > 0);
+    items.sort_by_key(|(proc, of)| (Reverse(sum(of)), *proc));
+    let columns = &[
+        "preempted",
+        "of its runs",
+        "times",
+        "longest",
+        "blocked",
+        "of its runs",
+        "times",
+        "longest",
+    ];
+    let title = source.title("ran, and its scheduler's thread had no CPU");
+    Section::new("off_cpu", title, columns, &items, source.limit, |item| {
+        let (proc, of) = item;
+        let share = |ns: u64| ns as f64 / of.running_ns.max(1) as f64;
+        let cells = [&of.preempted_ns, &of.blocked_ns].map(|times| {
+            [
+                time::show(times.sum()),
+                percent(share(times.sum())),
+                times.count().to_string(),
+                time::show(times.max()),
+            ]
+        });
+        let value = json!({
+            "preempted": spread_json(&of.preempted_ns),
+            "blocked": spread_json(&of.blocked_ns),
+            "running_ns": of.running_ns,
+        });
+        Row {
+            name: source.name(*proc),
+            cells: cells.into_iter().flatten().collect(),
+            value: source.process(*proc, value),
+        }
+    })
 }
 
 fn queue(source: &Source<'_>) -> Section {

@@ -72,6 +72,7 @@ fn touches(row: &Happening, is_it: &dyn Fn(ProcId) -> bool) -> bool {
     match row {
         Happening::Run(run) => is_it(run.proc),
         Happening::Collection(collection) => is_it(collection.proc),
+        Happening::OffCpu(off_cpu) => off_cpu.proc.is_some_and(is_it),
         Happening::Life(life) => is_it(life.proc) || life.other.is_some_and(is_it),
         Happening::Message(it) => is_it(it.to) || it.from.is_some_and(is_it),
     }
@@ -99,6 +100,7 @@ fn account(
         let concerned = match &row {
             Happening::Run(run) => [Some(run.proc), None],
             Happening::Collection(collection) => [Some(collection.proc), None],
+            Happening::OffCpu(off_cpu) => [off_cpu.proc, None],
             Happening::Life(life) => [Some(life.proc), life.other],
             Happening::Message(message) => [Some(message.to), message.from],
         };
@@ -295,6 +297,8 @@ fn spoken(on: Spent) -> &'static str {
         Spent::Running => "running",
         Spent::Dirty => "running on a dirty scheduler",
         Spent::Collecting => "collecting garbage",
+        Spent::Preempted => "on a scheduler that the kernel gave no CPU",
+        Spent::Blocked => "on a scheduler that waited in the kernel",
         Spent::RunQueue => "ready, no scheduler ran it",
         Spent::Waiting => "waiting for a message or a timeout",
         Spent::Woken => "waiting, then ready: what woke it was not seen",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use escope_model::{Collection, Dictionary, Fate, Life, LifeEvent, Message, ProcId, Run};
+use escope_model::{Collection, Dictionary, Fate, Life, LifeEvent, Message, OffCpu, ProcId, Run};
 use escope_timeline::Happening;
 use serde_json::{Value, json};
 
@@ -20,6 +20,7 @@ pub(super) enum Event {
     Got(Message),
     Lived(Life),
     Collected(Collection),
+    LostCpu(OffCpu),
 }
 
 /// Passes on the events of processes in the order of their times. Messages that they take
@@ -49,6 +50,9 @@ where
         match row {
             Happening::Run(run) if is_it(run.proc) => tell(begin_ns, Event::Ran(run))?,
             Happening::Collection(it) if is_it(it.proc) => tell(begin_ns, Event::Collected(it))?,
+            Happening::OffCpu(it) if it.proc.is_some_and(is_it) => {
+                tell(begin_ns, Event::LostCpu(it))?;
+            }
             Happening::Life(life) if is_it(life.proc) || life.other.is_some_and(is_it) => {
                 tell(begin_ns, Event::Lived(life))?;
             }
@@ -88,6 +92,7 @@ impl Event {
             Event::Got(message) => got(message, dictionary),
             Event::Lived(life) => lived(life, dictionary),
             Event::Collected(collection) => collected(collection, dictionary),
+            Event::LostCpu(off_cpu) => lost_cpu(off_cpu, dictionary),
         }
     }
 
@@ -115,6 +120,18 @@ impl Event {
                 "kind": collection.kind.map(|kind| kind.as_str()),
                 "cut": collection.cut.map(|cut| cut.as_str()),
             }),
+            Event::LostCpu(off_cpu) => {
+                let (blocked_ns, preempted_ns) = without_cpu(off_cpu);
+                json!({
+                    "ts_ns": at_ns, "event": "off_cpu",
+                    "proc": off_cpu.proc.map(|proc| proc.0),
+                    "scheduler": off_cpu.scheduler.to_string(),
+                    "took_ns": span(off_cpu.start_ns, off_cpu.end_ns),
+                    "why": off_cpu.why.map(|why| why.as_str()),
+                    "blocked_ns": blocked_ns, "preempted_ns": preempted_ns,
+                    "cut": off_cpu.cut.map(|cut| cut.as_str()),
+                })
+            }
         }
     }
 }
@@ -140,6 +157,32 @@ fn ran(run: &Run, dictionary: &Dictionary) -> String {
         run.scheduler,
         time::show(span(run.start_ns, run.end_ns)),
         at.as_deref().unwrap_or("unknown code"),
+    )
+}
+
+/// For how long it was blocked, and then ready without a CPU.
+fn without_cpu(off_cpu: &OffCpu) -> (u64, u64) {
+    let ready_ns = off_cpu.ready_from_ns();
+    let blocked_ns = span(off_cpu.start_ns, ready_ns);
+    (blocked_ns, span(ready_ns, off_cpu.end_ns))
+}
+
+fn lost_cpu(off_cpu: &OffCpu, dictionary: &Dictionary) -> String {
+    let (blocked_ns, preempted_ns) = without_cpu(off_cpu);
+    let what = match (blocked_ns, preempted_ns) {
+        (0, _) => format!("had no CPU for {}", time::show(preempted_ns)),
+        (_, 0) => format!("was blocked in the kernel for {}", time::show(blocked_ns)),
+        _ => format!(
+            "was blocked in the kernel for {}, and had no CPU then for {}",
+            time::show(blocked_ns),
+            time::show(preempted_ns),
+        ),
+    };
+    let seen = off_cpu.cut.map_or("", |_| " (not all of it was seen)");
+    format!(
+        "{} on {} {what}{seen}",
+        sender(dictionary, off_cpu.proc),
+        off_cpu.scheduler,
     )
 }
 

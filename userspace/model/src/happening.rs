@@ -114,6 +114,16 @@ words! {
 }
 
 words! {
+    /// Why a thread had no CPU.
+    OffCpuWhy {
+        /// The kernel took it away: the thread could have gone on.
+        Preempted = "preempted",
+        /// It had to wait for something: a page, a lock, a system call, or work.
+        Blocked = "blocked",
+    }
+}
+
+words! {
     /// What happened to a process, besides running.
     LifeEvent {
         /// It was spawned; `other` did it.
@@ -213,6 +223,43 @@ pub struct Collection {
     pub cut: Option<Cut>,
 }
 
+/// A time in which a scheduler's thread had no CPU: a row of `off_cpu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffCpu {
+    /// Which process it ran; none if the scheduler ran none, or ports, or slept.
+    pub proc: Option<ProcId>,
+    /// Which.
+    pub scheduler: SchedulerId,
+    /// Nanoseconds since the recording's start.
+    pub start_ns: i64,
+    /// The same.
+    pub end_ns: i64,
+    /// Why; unknown where its begin was not seen.
+    pub why: Option<OffCpuWhy>,
+    /// For how long, at its end, the thread was ready to go on and no CPU took it, by the kernel's
+    /// account: all of it where it was preempted, and where it was blocked what came after it was
+    /// woken. Unknown where the end was not seen, or the kernel does not count.
+    pub ready_ns: Option<u64>,
+    /// Which ends were not seen.
+    pub cut: Option<Cut>,
+}
+
+impl OffCpu {
+    /// From when on the thread could have gone on, nanoseconds since the recording's start:
+    /// before that it was blocked, from then on it had no CPU. Where that is not known, it
+    /// counts as blocked until the end if it was blocked.
+    #[must_use]
+    pub fn ready_from_ns(&self) -> i64 {
+        let ready_ns = match (self.why, self.ready_ns) {
+            (Some(OffCpuWhy::Preempted), _) => return self.start_ns,
+            (_, ready_ns) => ready_ns.unwrap_or(0),
+        };
+        let ready_ns = i64::try_from(ready_ns).unwrap_or(i64::MAX);
+        let end_ns = self.end_ns.max(self.start_ns);
+        end_ns.saturating_sub(ready_ns).max(self.start_ns)
+    }
+}
+
 /// A time in which events were watched: a row of `windows`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {
@@ -236,7 +283,8 @@ pub struct Window {
 
 #[cfg(test)]
 mod tests {
-    use super::{CollectionKind, Cut, Fate, LeftAs, LifeEvent, MessageKind};
+    use super::{CollectionKind, Cut, Fate, LeftAs, LifeEvent, MessageKind, OffCpu, OffCpuWhy};
+    use crate::{SchedulerId, SchedulerKind};
 
     #[test]
     fn every_word_parses_back() {
@@ -270,6 +318,32 @@ mod tests {
                 .iter()
                 .all(|it| CollectionKind::parse(it.as_str()) == Some(*it))
         );
+        assert!(
+            OffCpuWhy::ALL
+                .iter()
+                .all(|it| OffCpuWhy::parse(it.as_str()) == Some(*it))
+        );
         assert_eq!(Fate::parse("lost"), None);
+    }
+
+    #[test]
+    fn who_is_woken_waits_for_a_cpu_at_the_end() {
+        let off = |why, ready_ns| OffCpu {
+            proc: None,
+            scheduler: SchedulerId {
+                kind: SchedulerKind::Normal,
+                number: 1,
+            },
+            start_ns: 100,
+            end_ns: 150,
+            why,
+            ready_ns,
+            cut: None,
+        };
+        let from = |why, ready_ns| off(why, ready_ns).ready_from_ns();
+        assert_eq!(from(Some(OffCpuWhy::Blocked), Some(10)), 140);
+        assert_eq!(from(Some(OffCpuWhy::Blocked), None), 150);
+        assert_eq!(from(Some(OffCpuWhy::Preempted), Some(10)), 100);
+        assert_eq!(from(None, Some(u64::MAX)), 100);
     }
 }

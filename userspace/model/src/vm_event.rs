@@ -96,6 +96,21 @@ pub enum VmEventKind {
         /// The name, as a term.
         name: u64,
     },
+    /// The kernel takes the CPU from the scheduler's thread (`trace_sched_switch`).
+    SwitchedOut {
+        /// Whether the thread could have gone on; else it has to wait for something.
+        is_ready: bool,
+        /// For how long it has been ready without a CPU since it began, by the kernel's own
+        /// account, if it keeps one.
+        delayed_ns: Option<u64>,
+    },
+    /// The kernel gives it one.
+    SwitchedIn {
+        /// The same account.
+        delayed_ns: Option<u64>,
+        /// For how long it has lain in this CPU's queue, likewise.
+        queued_ns: Option<u64>,
+    },
 }
 
 /// A process's heaps when a collection begins or ends: how many words they have room for.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
+    Collection, Life, Loss, Message, OffCpu, ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -98,6 +98,7 @@ impl Check<'_> {
         self.processes_of::<Message>(&processes, |row| [row.from, Some(row.to)]);
         self.processes_of::<Life>(&processes, |row| [Some(row.proc), row.other]);
         self.processes_of::<Collection>(&processes, |row| [Some(row.proc), None]);
+        self.processes_of::<OffCpu>(&processes, |row| [row.proc, None]);
         let (mut no_process, mut no_frame) = (0, 0);
         self.each::<Run>(|row| {
             no_process += u64::from(!processes.contains_key(&row.proc.0));

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use escope_model::{Collection, Life, Loss, Message, ProcessInfo, Run, Sample, ThreadInfo, Window};
+use escope_model::{
+    Collection, Life, Loss, Message, OffCpu, ProcessInfo, Run, Sample, ThreadInfo, Window,
+};
 
 use crate::disk::Disk;
 use crate::error::RecordingError;
@@ -68,6 +70,7 @@ fn write(
         Table::Messages => timed::<Message>(disk, source, folder),
         Table::Lifecycle => timed::<Life>(disk, source, folder),
         Table::Gc => timed::<Collection>(disk, source, folder),
+        Table::OffCpu => timed::<OffCpu>(disk, source, folder),
         Table::Windows => timed::<Window>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    LifeEvent, Loss, Message, MessageKind, Mfa, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run,
+    Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -192,6 +192,21 @@ pub(crate) fn collection(n: u32) -> Collection {
     }
 }
 
+/// Time number `n` in which a scheduler had no CPU.
+pub(crate) fn off_cpu(n: u32) -> OffCpu {
+    let start_ns = i64::from(n) * 1_500_000;
+    let seen = n != 3;
+    OffCpu {
+        proc: (n != 5).then_some(ProcId(n % 4)),
+        scheduler: scheduler(1 + (n % 2) as u16),
+        start_ns,
+        end_ns: start_ns + 70_000,
+        why: seen.then(|| OffCpuWhy::ALL[n as usize % OffCpuWhy::ALL.len()]),
+        ready_ns: (n != 7).then_some(u64::from(n) * 500),
+        cut: (!seen).then_some(Cut::Start),
+    }
+}
+
 /// Window number `n`.
 pub(crate) fn window(n: u32) -> Window {
     let from_ns = i64::from(n) * 3_000_000;
@@ -207,7 +222,7 @@ pub(crate) fn window(n: u32) -> Window {
     }
 }
 
-/// How many there are of each of the five.
+/// How many there are of each of the six.
 pub(crate) const HAPPENINGS: u32 = 9;
 
 /// In the order of their ends, as a recorder learns of them.
@@ -223,6 +238,7 @@ fn write_happenings(writer: &mut Writer) {
     for n in 0..HAPPENINGS {
         writer.life(&life(n));
         writer.collection(&collection(n));
+        writer.off_cpu(&off_cpu(n));
         writer.window(&window(n));
     }
 }

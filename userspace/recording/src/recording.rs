@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use escope_model::{Collection, Dictionary, Life, Loss, Message, Run, Sample, Window};
+use escope_model::{Collection, Dictionary, Life, Loss, Message, OffCpu, Run, Sample, Window};
 
 use crate::compact::compact;
 use crate::dictionary::dictionary;
@@ -142,6 +142,15 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn gc(&self, range: TimeRange) -> Result<Rows<Collection>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// The times in which schedulers' threads had no CPU that began within a span of time, in the
+    /// order in which they did.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn off_cpu(&self, range: TimeRange) -> Result<Rows<OffCpu>, RecordingError> {
         self.rows(range)
     }
 

@@ -11,6 +11,7 @@ mod gc;
 mod lifecycle;
 mod losses;
 mod messages;
+mod off_cpu;
 mod processes;
 mod runs;
 mod samples;
@@ -54,6 +55,8 @@ pub enum Table {
     Lifecycle,
     /// Garbage collections.
     Gc,
+    /// When schedulers' threads had no CPU.
+    OffCpu,
     /// When events were watched.
     Windows,
     /// CPU samples.
@@ -62,7 +65,7 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 13] = [
+    pub const ALL: [Table; 14] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -74,6 +77,7 @@ impl Table {
         Table::Messages,
         Table::Lifecycle,
         Table::Gc,
+        Table::OffCpu,
         Table::Windows,
         Table::Samples,
     ];
@@ -93,6 +97,7 @@ impl Table {
             Table::Messages => "messages",
             Table::Lifecycle => "lifecycle",
             Table::Gc => "gc",
+            Table::OffCpu => "off_cpu",
             Table::Windows => "windows",
             Table::Samples => "samples",
         }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use escope_model::{
-    Collection, Frame, FrameId, Life, Loss, Message, ProcessInfo, Run, Sample, StackId, ThreadInfo,
-    Window,
+    Collection, Frame, FrameId, Life, Loss, Message, OffCpu, ProcessInfo, Run, Sample, StackId,
+    ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -54,6 +54,7 @@ pub struct Writer {
     pub(crate) messages: StreamWriter<Message>,
     pub(crate) lifecycle: StreamWriter<Life>,
     pub(crate) gc: StreamWriter<Collection>,
+    pub(crate) off_cpu: StreamWriter<OffCpu>,
     pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
@@ -62,7 +63,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads code series losses
-            runs messages lifecycle gc windows samples)
+            runs messages lifecycle gc off_cpu windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -121,6 +122,7 @@ impl Writer {
             messages: StreamWriter::new(),
             lifecycle: StreamWriter::new(),
             gc: StreamWriter::new(),
+            off_cpu: StreamWriter::new(),
             windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
@@ -252,6 +254,12 @@ impl Writer {
         self.gc.push(*collection);
     }
 
+    /// Adds a time in which a scheduler's thread had no CPU, in about the order in which they
+    /// ended.
+    pub fn off_cpu(&mut self, off_cpu: &OffCpu) {
+        self.off_cpu.push(*off_cpu);
+    }
+
     /// Adds a time in which events were watched.
     pub fn window(&mut self, window: &Window) {
         self.windows.push(*window);
@@ -272,6 +280,7 @@ impl Writer {
             + self.messages.buffered()
             + self.lifecycle.buffered()
             + self.gc.buffered()
+            + self.off_cpu.buffered()
             + self.windows.buffered()
             + self.samples.buffered()
     }
@@ -290,6 +299,7 @@ impl Writer {
             + self.messages.bytes()
             + self.lifecycle.bytes()
             + self.gc.bytes()
+            + self.off_cpu.bytes()
             + self.windows.bytes()
             + self.samples.bytes()
     }

@@ -5,7 +5,7 @@ use std::mem;
 use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{CodeRegistered, Collection, Life, Message, RawSample, Run};
+use escope_model::{CodeRegistered, Collection, Life, Message, OffCpu, RawSample, Run};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
@@ -91,6 +91,12 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn collection(&mut self, collection: &Collection) {
         self.write_new();
         self.writer.collection(collection);
+    }
+
+    /// Adds a time in which a scheduler's thread had no CPU.
+    pub(crate) fn off_cpu(&mut self, off_cpu: &OffCpu) {
+        self.write_new();
+        self.writer.off_cpu(off_cpu);
     }
 
     /// Adds an event of a process's life; the processes may be new.

@@ -2,11 +2,11 @@
 
 use std::iter::Peekable;
 
-use escope_model::{Collection, Life, Message, Run};
+use escope_model::{Collection, Life, Message, OffCpu, Run};
 
 /// The tables, each in the order of time: `start_ns`, `sent_ns`, `ts_ns`.
 #[derive(Debug)]
-pub struct Tables<R, M, L, C> {
+pub struct Tables<R, M, L, C, O> {
     /// Runs.
     pub runs: R,
     /// Messages.
@@ -15,6 +15,8 @@ pub struct Tables<R, M, L, C> {
     pub lives: L,
     /// Garbage collections.
     pub collections: C,
+    /// When schedulers had no CPU.
+    pub off_cpu: O,
 }
 
 /// A row of any of them.
@@ -26,6 +28,8 @@ pub enum Happening {
     Run(Run),
     /// Of `gc`.
     Collection(Collection),
+    /// Of `off_cpu`.
+    OffCpu(OffCpu),
     /// Of `messages`.
     Message(Message),
 }
@@ -38,6 +42,7 @@ impl Happening {
             Happening::Life(life) => life.ts_ns,
             Happening::Run(run) => run.start_ns,
             Happening::Collection(collection) => collection.start_ns,
+            Happening::OffCpu(off_cpu) => off_cpu.start_ns,
             Happening::Message(message) => message.sent_ns,
         })
     }
@@ -49,12 +54,13 @@ pub fn since_start(ns: i64) -> u64 {
     u64::try_from(ns).unwrap_or(0)
 }
 
-impl<R, M, L, C, E> Tables<R, M, L, C>
+impl<R, M, L, C, O, E> Tables<R, M, L, C, O>
 where
     R: Iterator<Item = Result<Run, E>>,
     M: Iterator<Item = Result<Message, E>>,
     L: Iterator<Item = Result<Life, E>>,
     C: Iterator<Item = Result<Collection, E>>,
+    O: Iterator<Item = Result<OffCpu, E>>,
 {
     /// All rows. Of those that begin at once a spawn comes before a run, and that before
     /// what it does. Nothing is held but the next row of each table. After an
@@ -64,15 +70,17 @@ where
             lives: self.lives.peekable(),
             runs: self.runs.peekable(),
             collections: self.collections.peekable(),
+            off_cpu: self.off_cpu.peekable(),
             messages: self.messages.peekable(),
         }
     }
 }
 
-struct Merged<R: Iterator, M: Iterator, L: Iterator, C: Iterator> {
+struct Merged<R: Iterator, M: Iterator, L: Iterator, C: Iterator, O: Iterator> {
     lives: Peekable<L>,
     runs: Peekable<R>,
     collections: Peekable<C>,
+    off_cpu: Peekable<O>,
     messages: Peekable<M>,
 }
 
@@ -81,12 +89,13 @@ fn next_ns<T, E>(next: Option<&Result<T, E>>, begin_ns: impl Fn(&T) -> i64) -> O
     next.map(|row| row.as_ref().map_or(i64::MIN, begin_ns))
 }
 
-impl<R, M, L, C, E> Iterator for Merged<R, M, L, C>
+impl<R, M, L, C, O, E> Iterator for Merged<R, M, L, C, O>
 where
     R: Iterator<Item = Result<Run, E>>,
     M: Iterator<Item = Result<Message, E>>,
     L: Iterator<Item = Result<Life, E>>,
     C: Iterator<Item = Result<Collection, E>>,
+    O: Iterator<Item = Result<OffCpu, E>>,
 {
     type Item = Result<Happening, E>;
 
@@ -95,6 +104,7 @@ where
             next_ns(self.lives.peek(), |row| row.ts_ns),
             next_ns(self.runs.peek(), |row| row.start_ns),
             next_ns(self.collections.peek(), |row| row.start_ns),
+            next_ns(self.off_cpu.peek(), |row| row.start_ns),
             next_ns(self.messages.peek(), |row| row.sent_ns),
         ];
         let first = nexts.iter().flatten().min()?;
@@ -105,6 +115,7 @@ where
                 let next = self.collections.next();
                 next.map(|row| row.map(Happening::Collection))
             }
+            3 => self.off_cpu.next().map(|row| row.map(Happening::OffCpu)),
             _ => self.messages.next().map(|row| row.map(Happening::Message)),
         }
     }

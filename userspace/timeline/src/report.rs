@@ -98,6 +98,8 @@ pub struct RowsRead {
     pub lives: u64,
     /// Of `gc`.
     pub collections: u64,
+    /// Of `off_cpu`.
+    pub off_cpu: u64,
 }
 
 impl RowsRead {
@@ -176,6 +178,10 @@ impl EventReport {
             Happening::Collection(collection) => {
                 self.rows.collections += 1;
                 self.pauses.add(collection, scope);
+            }
+            Happening::OffCpu(off_cpu) => {
+                self.rows.off_cpu += 1;
+                self.work.on_off_cpu(off_cpu, scope);
             }
             Happening::Message(message) => {
                 self.rows.messages += 1;

@@ -149,6 +149,12 @@ impl<P: Copy + Eq + Hash> Runs<P> {
         self.unplaced
     }
 
+    /// Whom a scheduler runs.
+    #[must_use]
+    pub fn running(&self, scheduler: SchedulerId) -> Option<P> {
+        self.open.get(&scheduler).map(|open| open.who)
+    }
+
     fn runs(&self, who: P, scheduler: SchedulerId) -> bool {
         self.at.get(&who) == Some(&scheduler)
     }

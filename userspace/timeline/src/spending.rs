@@ -7,6 +7,7 @@
 //! |---|---|
 //! | in a run on a normal scheduler | `Running`, or `Collecting` within a collection |
 //! | in a run on a dirty one | `Dirty`, or `Collecting` |
+//! | in any of these, and the scheduler's thread had no CPU | `Blocked`, or `Preempted` once it could have gone on |
 //! | between two runs | by [`DelayKind`](crate::DelayKind) |
 //! | from its `spawn` until its first run | `RunQueue`: `erl_create_process` makes it ready |
 //! | before its first run, if its `spawn` was not seen | `Before` |
@@ -20,7 +21,8 @@
 use std::collections::BTreeMap;
 
 use escope_model::{
-    Collection, Cut, FrameId, LeftAs, Life, LifeEvent, MessageKind, ProcId, Run, SchedulerKind,
+    Collection, Cut, FrameId, LeftAs, Life, LifeEvent, MessageKind, OffCpu, ProcId, Run,
+    SchedulerKind,
 };
 use rustc_hash::FxHashMap;
 
@@ -56,6 +58,11 @@ spent! {
     Dirty = "dirty",
     /// Collecting garbage, on whatever scheduler.
     Collecting = "gc",
+    /// A scheduler runs it, and the kernel has no CPU for that scheduler's thread.
+    Preempted = "preempted",
+    /// A scheduler runs it, and that scheduler's thread waits in the kernel: for a page, a lock, a
+    /// system call.
+    Blocked = "blocked",
     /// Ready to run, and no scheduler runs it.
     RunQueue = "run_queue",
     /// Waiting for a message or a timeout.
@@ -171,6 +178,9 @@ impl<'a> Spending<'a> {
             Happening::Collection(collection) if collection.proc == self.proc => {
                 self.collection(collection);
             }
+            Happening::OffCpu(off_cpu) if off_cpu.proc == Some(self.proc) => {
+                self.off_cpu(off_cpu, tell);
+            }
             Happening::Message(message) if message.to == self.proc => {
                 if let Some((_, rest)) = &mut self.last {
                     rest.on_message(message);
@@ -193,7 +203,7 @@ impl<'a> Spending<'a> {
         match last {
             None => self.before_first(self.until_ns, true, tell),
             Some((run, rest)) => {
-                self.tell_run(&run, tell);
+                self.tell_run(&run, u64::MAX, tell);
                 let delays = rest.until(self.until_ns, self.gaps);
                 // Nothing ran it since, so that a timeout is not known to have woken it.
                 let delays = delays.into_iter().map(|delay| match delay.kind {
@@ -256,6 +266,23 @@ impl<'a> Spending<'a> {
         }
     }
 
+    /// All that is told of its run until then is known, since rows come in the order in which
+    /// they begin.
+    fn off_cpu(&mut self, off_cpu: &OffCpu, tell: &mut dyn FnMut(Stretch)) {
+        let Some((run, _)) = self.last else { return };
+        let start_ns = since_start(off_cpu.start_ns);
+        let end_ns = since_start(run.end_ns);
+        // One that begins outside of a run contradicts it, or its run is missing.
+        if run.scheduler != off_cpu.scheduler || start_ns >= end_ns {
+            return;
+        }
+        self.tell_run(&run, start_ns, tell);
+        let ready_ns = since_start(off_cpu.ready_from_ns());
+        self.tell(ready_ns.min(end_ns), Spent::Blocked, tell);
+        let until_ns = since_start(off_cpu.end_ns);
+        self.tell(until_ns.min(end_ns), Spent::Preempted, tell);
+    }
+
     fn run(&mut self, run: &Run, tell: &mut dyn FnMut(Stretch)) {
         let start_ns = since_start(run.start_ns);
         match self.last.take() {
@@ -264,7 +291,7 @@ impl<'a> Spending<'a> {
                 self.before_first(start_ns, is_seen, tell);
             }
             Some((last, rest)) => {
-                self.tell_run(&last, tell);
+                self.tell_run(&last, u64::MAX, tell);
                 let delays = rest.until_run(run, self.gaps);
                 self.away(&last, &rest, (delays, true), tell);
             }
@@ -287,10 +314,10 @@ impl<'a> Spending<'a> {
         self.tell_until_gap(to_ns, spent, tell);
     }
 
-    /// A run, with the collections in it.
-    fn tell_run(&mut self, run: &Run, tell: &mut dyn FnMut(Stretch)) {
+    /// A run, with the collections in it, up to a time.
+    fn tell_run(&mut self, run: &Run, until_ns: u64, tell: &mut dyn FnMut(Stretch)) {
         let start_ns = since_start(run.start_ns);
-        let end_ns = since_start(run.end_ns).max(start_ns);
+        let end_ns = since_start(run.end_ns).max(start_ns).min(until_ns);
         let spent = match run.scheduler.kind {
             SchedulerKind::Normal => Spent::Running,
             _ => Spent::Dirty,

@@ -1,6 +1,7 @@
 //! The probes that see events, and their ring.
 
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use escope_wire::{COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot};
@@ -9,9 +10,10 @@ use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts};
 use rustix::time::{ClockId, clock_gettime};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::failed;
 use super::ring::Ring;
 use super::skeleton::{self, EventsSkel, EventsSkelBuilder};
+use super::{failed, namespace};
+use crate::price_switches::ran_ns;
 use crate::{Batch, CaptureError};
 
 /// One place in the target's executable where a program is run.
@@ -51,12 +53,15 @@ pub struct EventOptions {
     pub wanted: Vec<(u64, u64)>,
     /// Probes that do nothing, to measure what the others cost more.
     pub bare: bool,
+    /// Whether to see when the kernel takes CPUs from schedulers' threads, and gives them back.
+    pub switches: bool,
 }
 
 /// Probes at a VM's functions. Dropping it removes everything from the kernel.
 pub struct EventCapture {
     // Order matters: the link is detached before the programs and maps it uses are closed.
     link: Option<Link>,
+    switches_link: Option<Link>,
     ring: Ring,
     skeleton: EventsSkel<'static>,
     tgid: u32,
@@ -65,6 +70,7 @@ pub struct EventCapture {
     bare: bool,
     /// How many times probes were placed, from 1, as 16 bits.
     window: u64,
+    switches: bool,
 }
 
 /// What was taken out of the ring.
@@ -99,8 +105,11 @@ impl EventCapture {
             .event_ring
             .set_max_entries(ring_bytes)
             .map_err(|error| failed("sizing the ring of events", &error))?;
-        let config = options.config;
+        let mut config = options.config;
+        config.pid_namespace = namespace::own()?;
         skeleton::set_event_config(&mut open, &config);
+        let switches = options.switches && !options.bare;
+        open.progs.switched.set_autoload(switches);
         let skeleton = open.load().map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => CaptureError::NotPermitted,
             _ => CaptureError::Load(error.to_string()),
@@ -114,6 +123,7 @@ impl EventCapture {
         }
         let capture = EventCapture {
             link: None,
+            switches_link: None,
             ring: Ring::new(&skeleton.maps.event_ring)?,
             skeleton,
             tgid: config.tgid,
@@ -121,6 +131,7 @@ impl EventCapture {
             sites: options.sites,
             bare: options.bare,
             window: 0,
+            switches,
         };
         capture.want(&options.wanted)?;
         Ok(capture)
@@ -148,6 +159,20 @@ impl EventCapture {
     /// # Errors
     /// When the kernel refuses.
     pub fn arm(&mut self) -> Result<(), CaptureError> {
+        if !self.sites.is_empty() {
+            self.link = Some(self.place_probes()?);
+        }
+        if self.switches {
+            let link = self.skeleton.progs.switched.attach();
+            let link = link.map_err(|error| failed("tracing switches of threads", &error));
+            self.switches_link = Some(link.inspect_err(|_| self.link = None)?);
+        }
+        self.window = self.window % u64::from(u16::MAX) + 1;
+        skeleton::set_event_window(&mut self.skeleton, self.window);
+        Ok(())
+    }
+
+    fn place_probes(&self) -> Result<Link, CaptureError> {
         let (offsets, cookies) = self.sites.iter().map(EventSite::place).unzip();
         let options = UprobeMultiOpts {
             offsets,
@@ -160,16 +185,22 @@ impl EventCapture {
         };
         let link =
             program.attach_uprobe_multi_with_opts(self.tgid as i32, &self.binary, "", options);
-        let link = link.map_err(|error| failed("placing probes in the VM's executable", &error))?;
-        self.link = Some(link);
-        self.window = self.window % u64::from(u16::MAX) + 1;
-        skeleton::set_event_window(&mut self.skeleton, self.window);
-        Ok(())
+        link.map_err(|error| failed("placing probes in the VM's executable", &error))
+    }
+
+    /// For how long the program that sees switches has run, over all CPUs, while the kernel was
+    /// asked to count that.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub(crate) fn switches_ran_ns(&self) -> Result<u64, CaptureError> {
+        ran_ns(self.skeleton.progs.switched.as_fd())
     }
 
     /// Removes the probes; what is in the ring can still be fetched.
     pub fn disarm(&mut self) {
         skeleton::set_event_window(&mut self.skeleton, 0);
+        self.switches_link = None;
         self.link = None;
     }
 

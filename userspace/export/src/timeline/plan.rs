@@ -38,6 +38,9 @@ impl Plan {
             Row::Collection(collection) => {
                 self.event(collection.proc);
             }
+            Row::OffCpu(off_cpu) => {
+                off_cpu.proc.map(|proc| self.event(proc));
+            }
             Row::Message(message) => {
                 self.event(message.to);
                 message.from.map(|from| self.event(from));

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use escope_model::{
-    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, ProcId, Run,
-    Sample,
+    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, OffCpu, ProcId,
+    Run, Sample,
 };
 use escope_timeline::{Change, Mailboxes, lies_in_mailbox};
 use rustc_hash::FxHashSet;
@@ -59,6 +59,7 @@ impl<'a, S: Sink> Teller<'a, S> {
         match *row {
             Row::Run(run) => self.run(run),
             Row::Collection(collection) => self.collection(collection),
+            Row::OffCpu(off_cpu) => self.off_cpu(off_cpu),
             Row::Message(message) => self.message(message),
             Row::Life(life) => self.life(life),
             Row::Sample(sample) => self.sample(sample),
@@ -152,6 +153,39 @@ impl<'a, S: Sink> Teller<'a, S> {
                 ("cut", cut_arg(collection.cut)),
             ]),
         })
+    }
+
+    /// A time without a CPU may have two parts: blocked first, and then ready.
+    fn off_cpu(&mut self, off_cpu: &OffCpu) -> Result<(), ExportError> {
+        let track = self.need(TrackId::OffCpu(off_cpu.scheduler))?;
+        let end_ns = off_cpu.end_ns.max(off_cpu.start_ns);
+        let ready_ns = off_cpu.ready_from_ns();
+        let waits = match off_cpu.proc {
+            Some(_) => "blocked",
+            None => "asleep",
+        };
+        let process = off_cpu.proc.map(|proc| self.names.process_in_full(proc));
+        let args = collect([
+            ("process", process.map(Value::Text)),
+            ("why", off_cpu.why.map(|why| Value::Text(why.as_str()))),
+            ("cut", cut_arg(off_cpu.cut)),
+        ]);
+        for (start_ns, end_ns, name) in [
+            (off_cpu.start_ns, ready_ns, waits),
+            (ready_ns, end_ns, "preempted"),
+        ] {
+            if start_ns < end_ns {
+                self.sink.slice(&Slice {
+                    track,
+                    start_ns,
+                    end_ns,
+                    category: "off_cpu",
+                    name: &marked(name, off_cpu.cut),
+                    args: &args,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn message(&mut self, message: &Message) -> Result<(), ExportError> {

@@ -12,6 +12,8 @@ pub enum TrackId {
     Schedulers,
     /// One.
     Scheduler(SchedulerId),
+    /// When the thread of one had no CPU.
+    OffCpu(SchedulerId),
     /// All processes.
     Processes,
     /// One: its runs, its life, its messages.
@@ -81,6 +83,7 @@ impl TrackId {
             | TrackId::Outside
             | TrackId::Vm => None,
             TrackId::Scheduler(_) => Some(TrackId::Schedulers),
+            TrackId::OffCpu(scheduler) => Some(TrackId::Scheduler(scheduler)),
             TrackId::Process(_) => Some(TrackId::Processes),
             TrackId::Collections(proc)
             | TrackId::Mailbox(proc)
@@ -196,6 +199,7 @@ impl<'a> Names<'a> {
                 Some(_) => self.process_in_full(proc).to_owned(),
                 None => format!("process {}", proc.0),
             },
+            TrackId::OffCpu(_) => "no CPU".to_owned(),
             TrackId::Collections(_) => "garbage collections".to_owned(),
             TrackId::Mailbox(_) => "mailbox".to_owned(),
             TrackId::Samples(_) => "CPU samples".to_owned(),
@@ -223,7 +227,10 @@ impl<'a> Names<'a> {
     /// Its place among those below the same one.
     pub(super) fn rank(&self, id: TrackId) -> i32 {
         match id {
-            TrackId::Schedulers | TrackId::Collections(_) | TrackId::OutsideMessages => 0,
+            TrackId::Schedulers
+            | TrackId::OffCpu(_)
+            | TrackId::Collections(_)
+            | TrackId::OutsideMessages => 0,
             TrackId::Processes | TrackId::Mailbox(_) => 1,
             TrackId::Lost | TrackId::Samples(_) => 2,
             TrackId::Outside => 3,
@@ -243,6 +250,10 @@ impl<'a> Names<'a> {
     pub(super) fn about(id: TrackId) -> Option<&'static str> {
         match id {
             TrackId::Processes => Some("Those that ran longest first."),
+            TrackId::OffCpu(_) => Some(
+                "When the kernel ran this scheduler's thread on no CPU: it was preempted, or \
+                 blocked while it ran a process, or asleep.",
+            ),
             TrackId::Mailbox(_) => Some(
                 "How many messages lie in it, of those that were seen sent and of which it is \
                  known what became of them.",

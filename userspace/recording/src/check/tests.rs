@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use escope_model::{Collection, FrameId, Life, Message, ProcId, Run};
+use escope_model::{Collection, FrameId, Life, Message, OffCpu, ProcId, Run};
 use proptest::prelude::*;
 
 use super::check;
@@ -46,6 +46,7 @@ fn a_finished_recording_has_no_problems() {
         Table::Messages,
         Table::Lifecycle,
         Table::Gc,
+        Table::OffCpu,
         Table::Windows,
     ] {
         assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));
@@ -106,6 +107,10 @@ fn events_of_what_is_not_there_are_counted() {
         proc: ProcId(9),
         ..example::collection(0)
     });
+    writer.off_cpu(&OffCpu {
+        proc: Some(ProcId(9)),
+        ..example::off_cpu(0)
+    });
     writer.finish(&mut example::ended(100)).unwrap();
     let mut problems = problems(&place.path);
     problems.sort();
@@ -115,6 +120,7 @@ fn events_of_what_is_not_there_are_counted() {
             "gc: 1 rows refer to processes that are not there",
             "lifecycle: 1 rows refer to processes that are not there",
             "messages: 1 rows refer to processes that are not there",
+            "off_cpu: 1 rows refer to processes that are not there",
             "runs: 1 rows refer to frames that are not there",
             "runs: 1 rows refer to processes that are not there",
         ]
@@ -137,6 +143,10 @@ fn what_ends_before_it_begins_is_a_problem() {
         end_ns: -1,
         ..example::collection(0)
     });
+    writer.off_cpu(&OffCpu {
+        end_ns: -1,
+        ..example::off_cpu(0)
+    });
     // What takes no time is fine.
     writer.collection(&Collection {
         end_ns: 0,
@@ -150,6 +160,7 @@ fn what_ends_before_it_begins_is_a_problem() {
         [
             "gc: 1 rows end before they begin",
             "messages: 1 rows end before they begin",
+            "off_cpu: 1 rows end before they begin",
             "runs: 1 rows end before they begin",
         ]
     );
@@ -215,6 +226,7 @@ fn read_all(path: &Path) {
         let _ = recording.lifecycle(TimeRange::ALL).map(Iterator::count);
         let _ = recording.gc(TimeRange::ALL).map(Iterator::count);
         let _ = recording.windows().map(Iterator::count);
+        let _ = recording.off_cpu(TimeRange::ALL).map(Iterator::count);
         let _ = recording.samples().map(Iterator::count);
     }
 }

@@ -51,6 +51,8 @@ fn check_happenings(recording: &Recording) {
         read(recording.windows().unwrap()),
         numbered(example::window)
     );
+    let off_cpu = recording.off_cpu(TimeRange::ALL).unwrap();
+    assert_eq!(read(off_cpu), numbered(example::off_cpu));
 }
 
 fn read<R>(rows: Rows<R>) -> Vec<R> {
@@ -173,11 +175,12 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 5] = [
+const SINCE_1_1: [Table; 6] = [
     Table::Runs,
     Table::Messages,
     Table::Lifecycle,
     Table::Gc,
+    Table::OffCpu,
     Table::Windows,
 ];
 
@@ -209,6 +212,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.messages(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.lifecycle(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.gc(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.off_cpu(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));

@@ -87,7 +87,14 @@ impl Events {
             Some(processes) => processes.resolve(vm, &mut config, &mut missing)?,
             None => Vec::new(),
         };
-        let prices = match (hit_prices(&config, &sites), limits.share) {
+        let switches = selection.sched;
+        let prices = hit_prices(&config, &sites).and_then(|mut prices| {
+            if switches {
+                prices.measure_switches(&config)?;
+            }
+            Ok(prices)
+        });
+        let prices = match (prices, limits.share) {
             (Ok(prices), _) => prices,
             // Nothing depends on them.
             (Err(error), None) => {
@@ -104,6 +111,7 @@ impl Events {
             sites,
             wanted: there,
             bare: limits.bare,
+            switches,
         })?;
         Ok(Events {
             capture,

@@ -3,8 +3,8 @@
 use std::mem;
 
 use escope_beam::memory::Memory;
-use escope_model::{Collection, CollectionKind, Message, MessageKind, ProcId, Run};
-use escope_timeline::{CollectionRow, MessageRow, RunRow};
+use escope_model::{Collection, CollectionKind, Message, MessageKind, OffCpu, ProcId, Run};
+use escope_timeline::{CollectionRow, MessageRow, OffCpuRow, RunRow};
 
 use crate::pipeline::Pipeline;
 
@@ -15,6 +15,7 @@ pub(super) type Known = (MessageKind, u64);
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) runs: Vec<RunRow<ProcId>>,
+    pub(super) off_cpu: Vec<OffCpuRow<ProcId>>,
     pub(super) messages: Vec<MessageRow<ProcId, Known>>,
     pub(super) collections: Vec<CollectionRow<ProcId>>,
     /// What is known of the collection that the last event ends.
@@ -49,6 +50,17 @@ impl Rows {
                 reductions: row.reductions,
                 left_as: row.left_as,
                 at,
+                cut: row.cut,
+            });
+        }
+        for row in self.off_cpu.drain(..) {
+            pipeline.off_cpu(&OffCpu {
+                proc: row.who,
+                scheduler: row.scheduler,
+                start_ns: since_origin(row.start_ns),
+                end_ns: since_origin(row.end_ns),
+                why: row.why,
+                ready_ns: row.ready_ns,
                 cut: row.cut,
             });
         }

@@ -141,6 +141,8 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
     let process = &vm.layout.process;
     EventConfig {
         tgid: vm.pid,
+        // Filled in where the programs are loaded.
+        pid_namespace: 0,
         process_ending: ProcessState::ENDING,
         virtual_reds_at: vm.layout.scheduler.virtual_reductions,
         process_id_at: process.id,
@@ -163,7 +165,10 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         relation_item_at: vm.layout.relation.item,
         message_next_at: vm.layout.message.next,
         message_term_at: vm.layout.message.term,
+        current_process_at: vm.layout.scheduler.process,
+        reserved: 0,
         // What is wanted is filled in by the caller.
+        unused: 0,
         filtered: 0,
         calls: 0,
         names: 0,

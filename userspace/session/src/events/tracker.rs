@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use escope_beam::memory::Memory;
 use escope_beam::{Signal, SignalAtoms, Vm};
 use escope_model::{
-    CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ProcId, VmEvent, VmEventKind,
+    CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ProcId, SchedulerId,
+    VmEvent, VmEventKind,
 };
 use escope_symbolizer::Symbolizer;
-use escope_timeline::{Collections, Entry, Messages, Runs, Sent};
+use escope_timeline::{Collections, Entry, Messages, OffCpus, Runs, Sent};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ended::Ended;
@@ -26,6 +27,7 @@ const NAMES_MAX: usize = 1 << 16;
 pub(super) struct Tracker {
     atoms: SignalAtoms,
     runs: Runs<ProcId>,
+    off_cpu: OffCpus<ProcId>,
     messages: Messages<ProcId, Known>,
     collections: Collections<ProcId>,
     /// Processes by the addresses of their structs.
@@ -51,6 +53,7 @@ impl Tracker {
         Tracker {
             atoms: SignalAtoms::find(vm),
             runs: Runs::new(sites::state_bits(), origin_ns),
+            off_cpu: OffCpus::new(origin_ns),
             messages: Messages::new(open_messages),
             collections: Collections::new(origin_ns),
             at: FxHashMap::default(),
@@ -74,6 +77,7 @@ impl Tracker {
     /// Between these times events are missing: nothing that is open can be told from what comes.
     pub(super) fn gap(&mut self, from_ns: u64, to_ns: u64, why: Gap) {
         self.runs.gap(from_ns, to_ns, &mut self.rows.runs);
+        self.off_cpu.gap(from_ns, to_ns, &mut self.rows.off_cpu);
         match why {
             // What is in mailboxes then stays there as far as anybody knows.
             Gap::Ended => self.messages.finish(&mut self.rows.messages),
@@ -107,6 +111,7 @@ impl Tracker {
     /// Nothing will come any more.
     pub(super) fn finish<M: Memory>(&mut self, end_ns: u64, pipeline: &mut Pipeline<M>) {
         self.runs.finish(end_ns, &mut self.rows.runs);
+        self.off_cpu.finish(end_ns, &mut self.rows.off_cpu);
         self.messages.finish(&mut self.rows.messages);
         self.collections.finish(end_ns, &mut self.rows.collections);
         self.write(end_ns, pipeline, &|| true);
@@ -139,7 +144,12 @@ impl Tracker {
 
     fn tell<M: Memory>(&mut self, event: &VmEvent, pipeline: &mut Pipeline<M>) {
         let at_ns = event.monotonic_ns;
+        if let Some((kind, number)) = event.scheduler {
+            let running = self.runs.running(SchedulerId { kind, number });
+            self.off_cpu.on(event, running, &mut self.rows.off_cpu);
+        }
         match event.what {
+            VmEventKind::SwitchedOut { .. } | VmEventKind::SwitchedIn { .. } => {}
             VmEventKind::Born {
                 parent,
                 call,
@@ -435,6 +445,8 @@ fn is_of_a_pair(what: &VmEventKind) -> bool {
             | VmEventKind::Dequeue { .. }
             | VmEventKind::CollectionStart(_)
             | VmEventKind::CollectionEnd(_)
+            | VmEventKind::SwitchedOut { .. }
+            | VmEventKind::SwitchedIn { .. }
     )
 }
 

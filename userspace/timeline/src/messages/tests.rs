@@ -1,8 +1,6 @@
 //! Single rules by name, then random traffic against a list that is searched, and
 //! against the mailboxes of a small VM that reuses addresses.
 
-use std::collections::BTreeMap;
-
 use escope_model::Fate;
 use proptest::prelude::*;
 

@@ -382,3 +382,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn schedulers_without_a_cpu_do_not_work() {
+    use escope_model::OffCpuWhy::{Blocked, Preempted};
+    let rows = [
+        run(A, 0, 100, LeftAs::Waiting),
+        kit::off_cpu(Some(A), Preempted, (10, 30), 20),
+        kit::off_cpu(Some(A), Blocked, (40, 60), 4),
+        kit::off_cpu(None, Blocked, (100, 180), 10),
+        kit::off_cpu(None, Preempted, (190, 230), 40),
+    ];
+    let report = report(&rows, &scope(200));
+    let (_, work) = report.work.schedulers().next().expect("it ran");
+    assert_eq!((work.running_ns, work.runs), (100, 1));
+    assert_eq!((work.preempted_ns, work.blocked_ns), (20 + 4, 16));
+    // What is after the end does not count.
+    assert_eq!((work.asleep_ns, work.idle_preempted_ns), (70, 10 + 10));
+    let process = report.work.process(A).expect("it ran");
+    assert_eq!(
+        (process.preempted_ns.count(), process.preempted_ns.sum()),
+        (2, 24)
+    );
+    assert_eq!(
+        (process.blocked_ns.sum(), process.blocked_ns.max()),
+        (16, 16)
+    );
+    assert_eq!((report.rows.off_cpu, report.rows.runs), (4, 1));
+    let nobody = ReportScope {
+        wanted: &|proc| proc == B,
+        ..scope(200)
+    };
+    assert!(kit::report(&rows, &nobody).work.process(A).is_none());
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use escope_model::{Life, LifeEvent, Message, ProcId, Run, SchedulerId, SchedulerKind};
+use escope_model::{Life, LifeEvent, Message, OffCpu, ProcId, Run, SchedulerId, SchedulerKind};
 use rustc_hash::FxHashMap;
 
 use super::ReportScope;
@@ -20,6 +20,15 @@ pub struct SchedulerWork {
     /// For how long it ran processes. The rest of the time it ran ports, looked for work,
     /// or slept, which runs do not tell.
     pub running_ns: u64,
+    /// Of that, for how long its thread was ready and the kernel had no CPU for it.
+    pub preempted_ns: u64,
+    /// Of that, for how long its thread waited in the kernel: for a page, a lock, a system call.
+    pub blocked_ns: u64,
+    /// For how long its thread waited in the kernel while it ran no process: it slept, or waited
+    /// for what ports or the VM itself asked of the kernel.
+    pub asleep_ns: u64,
+    /// For how long its thread was ready and had no CPU while it ran no process.
+    pub idle_preempted_ns: u64,
     /// Reductions of the runs whose end was seen.
     pub reductions: u64,
     /// Runs of which an end was not seen.
@@ -33,6 +42,10 @@ pub struct ProcessWork {
     pub runs: u64,
     /// For how long it ran.
     pub running_ns: u64,
+    /// For how long of that the scheduler's thread was ready and had no CPU, each time.
+    pub preempted_ns: Spread,
+    /// For how long of that the scheduler's thread waited in the kernel, each time.
+    pub blocked_ns: Spread,
     /// Reductions of the runs whose end was seen.
     pub reductions: u64,
     /// How long it was ready and no scheduler ran it, each time of which all was seen.
@@ -110,6 +123,35 @@ impl Work {
                     let process = self.processes.entry(proc).or_default();
                     process.queued_at_least.add(delay.took_ns());
                 }
+            }
+        }
+    }
+
+    /// What a run tells of itself is in its row; here is what it did not have a CPU for.
+    pub(super) fn on_off_cpu(&mut self, off_cpu: &OffCpu, scope: &ReportScope<'_>) {
+        if off_cpu.proc.is_some_and(|proc| !(scope.wanted)(proc)) {
+            return;
+        }
+        let start_ns = since_start(off_cpu.start_ns);
+        let end_ns = since_start(off_cpu.end_ns).max(start_ns);
+        let ready_ns = since_start(off_cpu.ready_from_ns()).clamp(start_ns, end_ns);
+        let blocked_ns = scope.clip(start_ns, ready_ns);
+        let preempted_ns = scope.clip(ready_ns, end_ns);
+        let scheduler = self.schedulers.entry(off_cpu.scheduler).or_default();
+        let Some(proc) = off_cpu.proc else {
+            scheduler.asleep_ns += blocked_ns;
+            scheduler.idle_preempted_ns += preempted_ns;
+            return;
+        };
+        scheduler.blocked_ns += blocked_ns;
+        scheduler.preempted_ns += preempted_ns;
+        let process = self.processes.entry(proc).or_default();
+        for (spread, ns) in [
+            (&mut process.blocked_ns, blocked_ns),
+            (&mut process.preempted_ns, preempted_ns),
+        ] {
+            if ns > 0 {
+                spread.add(ns);
             }
         }
     }

@@ -1,6 +1,6 @@
 use escope_model::{
-    Collection, Fate, FrameId, LeftAs, Life, LifeEvent, Message, MessageKind, ProcId, Run,
-    SchedulerId, SchedulerKind,
+    Collection, Fate, FrameId, LeftAs, Life, LifeEvent, Message, MessageKind, OffCpu, OffCpuWhy,
+    ProcId, Run, SchedulerId, SchedulerKind,
 };
 use proptest::prelude::*;
 
@@ -49,6 +49,21 @@ fn collection(start_ns: i64, end_ns: i64) -> Happening {
         before_words: None,
         after_words: None,
         kind: None,
+        cut: None,
+    })
+}
+
+fn off_cpu(start_ns: i64, end_ns: i64, why: OffCpuWhy, ready_ns: u64) -> Happening {
+    Happening::OffCpu(OffCpu {
+        proc: Some(ME),
+        scheduler: SchedulerId {
+            kind: SchedulerKind::Normal,
+            number: 1,
+        },
+        start_ns,
+        end_ns,
+        why: Some(why),
+        ready_ns: Some(ready_ns),
         cut: None,
     })
 }
@@ -135,6 +150,43 @@ fn a_collection_that_moves_to_a_dirty_scheduler_waits_for_it() {
 }
 
 #[test]
+fn what_has_no_cpu_neither_runs_nor_collects() {
+    let rows = [
+        normal(10, 100, LeftAs::Waiting),
+        off_cpu(20, 30, OffCpuWhy::Preempted, 10),
+        collection(40, 80),
+        off_cpu(45, 60, OffCpuWhy::Blocked, 5),
+        off_cpu(70, 85, OffCpuWhy::Blocked, 0),
+        // Not in any run of its: somebody else's, or nobody's.
+        off_cpu(110, 120, OffCpuWhy::Preempted, 10),
+        normal(130, 140, LeftAs::Waiting),
+        // Longer than its run: what is told of the run counts.
+        off_cpu(135, 150, OffCpuWhy::Preempted, 15),
+    ];
+    let expected = [
+        (0, 10, Spent::Before),
+        (10, 20, Spent::Running),
+        (20, 30, Spent::Preempted),
+        (30, 40, Spent::Running),
+        (40, 45, Spent::Collecting),
+        (45, 55, Spent::Blocked),
+        (55, 60, Spent::Preempted),
+        (60, 70, Spent::Collecting),
+        (70, 85, Spent::Blocked),
+        (85, 100, Spent::Running),
+        (100, 130, Spent::Woken),
+        (130, 135, Spent::Running),
+        (135, 140, Spent::Preempted),
+        (140, 160, Spent::Waiting),
+    ];
+    assert_eq!(told(&rows, (0, 160), &Gaps::default()), expected);
+    // Only a part of it.
+    let part = told(&rows, (22, 57), &Gaps::default());
+    assert_eq!(part.first(), Some(&(22, 30, Spent::Preempted)));
+    assert_eq!(part.last(), Some(&(55, 57, Spent::Preempted)));
+}
+
+#[test]
 fn what_is_missing_is_a_gap_and_what_follows_it_unknown() {
     let rows = [
         normal(0, 10, LeftAs::Waiting),
@@ -181,13 +233,15 @@ fn places_and_who_ended_waits_are_counted() {
 
 /// Rows that may contradict each other in any way.
 fn rows() -> impl Strategy<Value = Vec<Happening>> {
-    let row = (0..6u8, 0..100i64, 0..30i64, 0..6usize).prop_map(|(what, at, took, left)| {
+    let row = (0..8u8, 0..100i64, 0..30i64, 0..6usize).prop_map(|(what, at, took, left)| {
         let left_as = LeftAs::ALL.get(left).copied();
         match what {
             0 | 1 => run(SchedulerKind::Normal, at, at + took, left_as),
             2 => run(SchedulerKind::DirtyIo, at, at + took, left_as),
             3 => message(at),
             4 => collection(at, at + took),
+            6 => off_cpu(at, at + took, OffCpuWhy::Preempted, 0),
+            7 => off_cpu(at, at + took, OffCpuWhy::Blocked, took as u64 / 3),
             _ if took < 15 => life(at, LifeEvent::Spawn),
             _ => life(at, LifeEvent::Exit),
         }
@@ -227,7 +281,14 @@ proptest! {
         let ran = |ns: u64| rows.iter().any(|row| matches!(row, Happening::Run(run)
             if (run.start_ns as u64..run.end_ns as u64).contains(&ns)));
         for stretch in &stretches {
-            let runs = matches!(stretch.spent, Spent::Running | Spent::Dirty | Spent::Collecting);
+            let runs = matches!(
+                stretch.spent,
+                Spent::Running
+                    | Spent::Dirty
+                    | Spent::Collecting
+                    | Spent::Preempted
+                    | Spent::Blocked
+            );
             for ns in stretch.start_ns..stretch.end_ns {
                 prop_assert!(!runs || ran(ns), "{:?}", stretch);
                 let lost = stretch.spent != Spent::Gap || gaps.lost_ns(ns, ns + 1) == 1;

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use escope_model::{
-    Collection, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, ProcId, Run, SchedulerId,
-    SchedulerKind,
+    Collection, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, OffCpu, OffCpuWhy, ProcId,
+    Run, SchedulerId, SchedulerKind,
 };
 
 use crate::gaps::Gaps;
@@ -78,6 +78,24 @@ pub(super) fn run(proc: ProcId, start_ns: i64, end_ns: i64, left_as: LeftAs) -> 
     Happening::Run(Run {
         left_as: Some(left_as),
         ..run_row(proc, start_ns, end_ns)
+    })
+}
+
+/// On the scheduler of [`run`].
+pub(super) fn off_cpu(
+    proc: Option<ProcId>,
+    why: OffCpuWhy,
+    (start_ns, end_ns): (i64, i64),
+    ready_ns: u64,
+) -> Happening {
+    Happening::OffCpu(OffCpu {
+        proc,
+        scheduler: run_row(ProcId(0), 0, 0).scheduler,
+        start_ns,
+        end_ns,
+        why: Some(why),
+        ready_ns: Some(ready_ns),
+        cut: None,
     })
 }
 
