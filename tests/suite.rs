@@ -50,6 +50,7 @@ mod tier3 {
     mod launch;
     mod life;
     mod namespace;
+    mod off_cpu;
     mod perf;
     mod rabbitmq;
     mod reload;

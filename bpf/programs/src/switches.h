@@ -14,18 +14,27 @@ struct sched_info {
 	unsigned long long last_queued;
 } __attribute__((preserve_access_index));
 
-struct task_struct___switched {
-	int tgid;
-	struct thread_struct___x86 thread;
-	struct sched_info sched_info;
-} __attribute__((preserve_access_index));
-
-/* kernel/sched/sched.h. Its clock is what delays are counted by. */
+/* kernel/sched/sched.h. The clock is what delays are counted by. From the thread one comes to the
+ * run queue of its CPU where there are groups of threads (CONFIG_FAIR_GROUP_SCHED); the run queues
+ * themselves have no address that every kernel tells. */
 struct rq {
 	u64 clock;
 } __attribute__((preserve_access_index));
 
-extern const struct rq runqueues __ksym __weak;
+struct cfs_rq {
+	struct rq *rq;
+} __attribute__((preserve_access_index));
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+} __attribute__((preserve_access_index));
+
+struct task_struct___switched {
+	int tgid;
+	struct sched_entity se;
+	struct thread_struct___x86 thread;
+	struct sched_info sched_info;
+} __attribute__((preserve_access_index));
 
 /* The target as the host knows it: only that can be compared without following pointers. In a PID
  * namespace it shows itself when one of its threads leaves a CPU. */
@@ -88,11 +97,13 @@ static __always_inline void event_switched_in(const struct task_struct___switche
 		return;
 	}
 	/* What sched_info_arrive in kernel/sched/stats.h is about to add, by the same clock. */
-	if (bpf_core_field_exists(task->sched_info.run_delay) && &runqueues) {
-		const struct rq *rq = bpf_this_cpu_ptr(&runqueues);
+	if (bpf_core_field_exists(task->sched_info.run_delay) &&
+	    bpf_core_field_exists(task->se.cfs_rq) &&
+	    bpf_core_field_exists(task->se.cfs_rq->rq)) {
+		u64 clock = task->se.cfs_rq->rq->clock;
 		u64 queued = task->sched_info.last_queued;
 
-		since = queued && rq->clock > queued ? rq->clock - queued : 0;
+		since = queued && clock > queued ? clock - queued : 0;
 		delay = task->sched_info.run_delay + since;
 	}
 	if (!reserve(&event, 2, slot, 0, 0))

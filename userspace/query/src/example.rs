@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use escope_model::{
     Activity, Collection, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss, Message,
-    MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId,
-    ThreadInfo, ThreadKind, Truncation, Window,
+    MessageKind, Mfa, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run, Sample, SchedulerId,
+    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -177,6 +177,25 @@ fn write_events(writer: &mut Writer) {
         reductions: Some(300),
         ..Window::default()
     });
+    let off_cpu = |proc, start_ns: i64, took_ns: i64, why, ready_ns| OffCpu {
+        proc: Option::map(proc, ProcId),
+        scheduler: SchedulerId {
+            kind: SchedulerKind::Normal,
+            number: 1,
+        },
+        start_ns,
+        end_ns: start_ns + took_ns,
+        why,
+        ready_ns,
+        cut: None,
+    };
+    for off_cpu in [
+        off_cpu(Some(0), 3_500_000, 700, Some(OffCpuWhy::Blocked), Some(100)),
+        off_cpu(None, 6_000_000, 500, Some(OffCpuWhy::Preempted), None),
+        off_cpu(None, 7_000_000, 300, None, None),
+    ] {
+        writer.off_cpu(&off_cpu);
+    }
     writer.collection(&Collection {
         proc: ProcId(0),
         start_ns: 3_500_000,

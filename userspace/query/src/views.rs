@@ -10,7 +10,7 @@ use escope_model::Activity;
 use escope_recording::Watched;
 use polars::prelude::{
     Column, DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError,
-    PolarsResult, TimeUnit, col, lit,
+    PolarsResult, TimeUnit, col, lit, when,
 };
 
 use crate::names::{named_frames, named_processes};
@@ -25,6 +25,7 @@ const VIEWS: [(&str, &str); 9] = [
     ("named_gc", "gc"),
     ("named_lifecycle", "lifecycle"),
     ("named_messages", "messages"),
+    ("named_off_cpu", "off_cpu"),
     ("named_processes", "processes"),
     ("named_runs", "runs"),
     ("stack_frames", "stacks"),
@@ -128,6 +129,22 @@ const NAMED_GC: [&str; 11] = [
     "proc",
 ];
 
+/// Columns of `named_off_cpu`.
+const NAMED_OFF_CPU: [&str; 12] = [
+    "start_ns",
+    "end_ns",
+    "took_ns",
+    "blocked_ns",
+    "preempted_ns",
+    "why",
+    "scheduler",
+    "process",
+    "process_group",
+    "pid",
+    "cut",
+    "proc",
+];
+
 /// Every table of one recording.
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -191,6 +208,7 @@ impl Tables {
             "named_gc" => self.named_gc(),
             "named_lifecycle" => self.named_lifecycle(),
             "named_messages" => self.named_messages(),
+            "named_off_cpu" => self.named_off_cpu(),
             "named_runs" => self.named_runs(),
             "named_processes" => Ok(self.named_processes()?.lazy()),
             "stack_frames" => self.stack_frames(),
@@ -285,6 +303,24 @@ impl Tables {
             Column::new("scale".into(), vec![of.scale()]),
         ];
         Ok(DataFrame::new(1, columns)?.lazy())
+    }
+
+    /// As `OffCpu::ready_from_ns` has it.
+    fn named_off_cpu(&self) -> PolarsResult<LazyFrame> {
+        let who = self.who(["process", "process_group", "pid"])?;
+        let times = left_join(self.file("off_cpu")?.lazy()?, who, "proc");
+        let took = col("end_ns") - col("start_ns");
+        let ready = col("ready_ns").cast(DataType::Int64).fill_null(lit(0_i64));
+        let is_preempted = col("why").eq(lit("preempted")).fill_null(lit(false));
+        let preempted = when(is_preempted.or(ready.clone().gt(took.clone())))
+            .then(took.clone())
+            .otherwise(ready);
+        let columns = [
+            took.clone().alias("took_ns"),
+            (took - preempted.clone()).alias("blocked_ns"),
+            preempted.alias("preempted_ns"),
+        ];
+        Ok(times.with_columns(columns).select(NAMED_OFF_CPU.map(col)))
     }
 
     /// `proc`, and under these names what a process is called, its kind and its pid.

@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 5] {
+    fn unwritten(&self) -> [Unwritten; 6] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,
@@ -110,6 +110,11 @@ impl Writer {
                 "events of processes' lives",
             ),
             of(self.gc.buffered(), "unwritten_gc", "garbage collections"),
+            of(
+                self.off_cpu.buffered(),
+                "unwritten_off_cpu",
+                "times without a CPU",
+            ),
         ]
     }
 }

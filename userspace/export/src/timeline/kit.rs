@@ -2,8 +2,8 @@
 
 use escope_model::{
     Activity, Collection, Cut, Dictionary, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+    LifeEvent, Loss, Message, MessageKind, Mfa, OffCpu, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
 };
 
 use super::{Head, Plan, Point, Row};
@@ -17,6 +17,7 @@ pub(crate) struct Rows {
     pub(crate) losses: Vec<Loss>,
     pub(crate) runs: Vec<Run>,
     pub(crate) collections: Vec<Collection>,
+    pub(crate) off_cpu: Vec<OffCpu>,
     pub(crate) messages: Vec<Message>,
     pub(crate) lives: Vec<Life>,
     pub(crate) samples: Vec<Sample>,
@@ -38,6 +39,7 @@ impl Rows {
         losses
             .chain(self.runs.iter().map(Row::Run))
             .chain(self.collections.iter().map(Row::Collection))
+            .chain(self.off_cpu.iter().map(Row::OffCpu))
             .chain(self.messages.iter().map(Row::Message))
             .chain(self.lives.iter().map(Row::Life))
             .chain(self.samples.iter().map(Row::Sample))
@@ -166,6 +168,7 @@ pub(crate) fn shop() -> Rows {
         }],
         runs: runs(),
         collections: collections(),
+        off_cpu: Vec::new(),
         messages: messages(),
         lives: lives(),
         samples: samples(),

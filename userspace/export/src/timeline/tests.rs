@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use escope_model::{Dictionary, Fate, Message, ProcId};
+use escope_model::{Dictionary, Fate, Message, OffCpu, OffCpuWhy, ProcId, SchedulerKind};
 use proptest::prelude::*;
 
-use super::kit::{Rows, dictionary, message, run, shop};
+use super::kit::{Rows, dictionary, message, run, scheduler, shop};
 use super::{Flow, FlowEnd, Instant, Sink, Slice, Teller, Track, TrackId};
 use crate::ExportError;
 
@@ -100,6 +100,43 @@ fn an_end_that_was_not_seen_is_in_the_name() {
         names(TrackId::Collections(ProcId(0))),
         ["garbage collection (start not seen)"]
     );
+}
+
+#[test]
+fn a_time_without_a_cpu_is_below_its_scheduler_in_its_parts() {
+    let scheduler = scheduler(SchedulerKind::Normal, 1);
+    let off = |proc, start_ns, why, ready_ns| OffCpu {
+        proc: Option::map(proc, ProcId),
+        scheduler,
+        start_ns,
+        end_ns: start_ns + 100,
+        why: Some(why),
+        ready_ns: Some(ready_ns),
+        cut: None,
+    };
+    let rows = Rows {
+        runs: vec![run(0, 0, 1000)],
+        off_cpu: vec![
+            off(Some(0), 100, OffCpuWhy::Preempted, 100),
+            off(Some(0), 300, OffCpuWhy::Blocked, 30),
+            off(None, 1100, OffCpuWhy::Blocked, 0),
+        ],
+        ..Rows::default()
+    };
+    let kept = told(&rows, &dictionary());
+    let track = TrackId::OffCpu(scheduler);
+    let here = kept.slices.iter().filter(|(id, ..)| *id == track);
+    let here: Vec<_> = here
+        .map(|(_, name, start_ns, end_ns)| (name.as_str(), *start_ns, *end_ns))
+        .collect();
+    let expected = [
+        ("preempted", 100, 200),
+        ("blocked", 300, 370),
+        ("preempted", 370, 400),
+        ("asleep", 1100, 1200),
+    ];
+    assert_eq!(here, expected);
+    assert_eq!(track.parent(), Some(TrackId::Scheduler(scheduler)));
 }
 
 #[test]

@@ -199,7 +199,7 @@ impl<'a> Names<'a> {
                 Some(_) => self.process_in_full(proc).to_owned(),
                 None => format!("process {}", proc.0),
             },
-            TrackId::OffCpu(_) => "no CPU".to_owned(),
+            TrackId::OffCpu(scheduler) => format!("{scheduler} without a CPU"),
             TrackId::Collections(_) => "garbage collections".to_owned(),
             TrackId::Mailbox(_) => "mailbox".to_owned(),
             TrackId::Samples(_) => "CPU samples".to_owned(),
@@ -227,16 +227,15 @@ impl<'a> Names<'a> {
     /// Its place among those below the same one.
     pub(super) fn rank(&self, id: TrackId) -> i32 {
         match id {
-            TrackId::Schedulers
-            | TrackId::OffCpu(_)
-            | TrackId::Collections(_)
-            | TrackId::OutsideMessages => 0,
+            TrackId::Schedulers | TrackId::Collections(_) | TrackId::OutsideMessages => 0,
             TrackId::Processes | TrackId::Mailbox(_) => 1,
             TrackId::Lost | TrackId::Samples(_) => 2,
             TrackId::Outside => 3,
             TrackId::NotWatched => -1,
             TrackId::Vm => 4,
-            TrackId::Scheduler(it) => (it.kind as i32) << 16 | i32::from(it.number),
+            TrackId::Scheduler(it) | TrackId::OffCpu(it) => {
+                (it.kind as i32) << 16 | i32::from(it.number)
+            }
             TrackId::Process(proc) => self.ranks.get(&proc).copied().unwrap_or(i32::MAX),
             TrackId::Metric(_, number) => 3_i32.saturating_add_unsigned(number),
             TrackId::Loss(number) | TrackId::VmMetric(number) => {

@@ -187,6 +187,23 @@ fn events_have_their_names() {
         gc,
         [[text("my_server"), int(250_000), Value::Unsigned(600)]]
     );
+    let off_cpu = answer(
+        "SELECT process, why, took_ns, blocked_ns, preempted_ns FROM named_off_cpu ORDER BY start_ns",
+    );
+    assert_eq!(
+        off_cpu,
+        [
+            [
+                text("my_server"),
+                text("blocked"),
+                int(700),
+                int(600),
+                int(100)
+            ],
+            [Value::Null, text("preempted"), int(500), int(0), int(500)],
+            [Value::Null, Value::Null, int(300), int(300), int(0)],
+        ]
+    );
 }
 
 #[test]
@@ -322,6 +339,7 @@ fn every_table_is_listed_with_its_columns() {
             "lifecycle",
             "losses",
             "messages",
+            "off_cpu",
             "processes",
             "runs",
             "samples",
@@ -334,19 +352,20 @@ fn every_table_is_listed_with_its_columns() {
             "named_gc",
             "named_lifecycle",
             "named_messages",
+            "named_off_cpu",
             "named_processes",
             "named_runs",
             "stack_frames",
         ]
     );
-    assert_eq!(sources[12].kind, SourceKind::Recorded);
-    assert_eq!(sources[13].kind, SourceKind::Derived);
-    let stacks = &sources[10].columns;
+    assert_eq!(sources[13].kind, SourceKind::Recorded);
+    assert_eq!(sources[14].kind, SourceKind::Derived);
+    let stacks = &sources[11].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[1].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[13].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[14].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn every_event_is_there_or_lost(recording: &Recording) {
             "unwritten_lifecycle",
         ),
         (recording.gc(all).unwrap().count(), "unwritten_gc"),
+        (recording.off_cpu(all).unwrap().count(), "unwritten_off_cpu"),
     ] {
         let lost = lost(recording.manifest(), place);
         assert_eq!(
