@@ -20,8 +20,9 @@ struct Busy(Child);
 
 impl Busy {
     fn on(cpu: usize) -> Busy {
-        let child = Command::new("sh").args(["-c", "while :; do :; done"]);
-        let busy = Busy(child.spawn().unwrap());
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do :; done"]);
+        let busy = Busy(command.spawn().unwrap());
         pin(busy.0.id(), cpu);
         busy
     }
@@ -162,25 +163,19 @@ fn a_scheduler_that_shares_its_cpu_is_preempted_for_as_long_as_the_kernel_says()
     // It shares the CPU with one other program at least.
     assert!(delayed_ns > 0.3 * (to_ns - from_ns) as f64);
     assert!((preempted_ns / delayed_ns - 1.0).abs() < 0.03);
-    // Nearly all of that is of runs: this VM does nothing else.
-    assert!(sum(&|off| off.proc.is_some()) > 0.9 * preempted_ns);
+    // Most of that is of runs: this VM does little else.
+    assert!(sum(&|off| off.proc.is_some()) > 0.5 * preempted_ns);
+    in_their_runs(&recording, &rows);
 
-    // What is left of the runs is CPU time.
-    let runs = recording.runs(TimeRange::default()).unwrap();
-    let ran_ns: i64 = runs
-        .map(Result::unwrap)
-        .filter(|run: &Run| run.scheduler.kind == SchedulerKind::Normal)
-        .map(|run| clip(run.end_ns) - clip(run.start_ns))
-        .sum();
+    // What is left is CPU time.
     let off_ns: i64 = rows
         .iter()
         .filter(is_first)
-        .filter(|off| off.proc.is_some())
         .map(|off| clip(off.end_ns) - clip(off.start_ns))
         .sum();
     let on_cpu_ns = counted(|account| account.on_cpu_ns);
-    let told_ns = (ran_ns - off_ns) as f64;
-    println!("on a CPU for {told_ns} ns in runs, {on_cpu_ns} ns by the kernel");
+    let told_ns = (to_ns - from_ns - off_ns) as f64;
+    println!("on a CPU for {told_ns} ns, {on_cpu_ns} ns by the kernel");
     assert!((told_ns / on_cpu_ns - 1.0).abs() < 0.05);
 
     let report = escope(&["report", &path, "--format", "json"]).success();
@@ -206,6 +201,29 @@ fn a_scheduler_that_shares_its_cpu_is_preempted_for_as_long_as_the_kernel_says()
     assert!(share > 0.3, "{time:#}");
 }
 
+/// A time without a CPU lies in one run of the process that it names, or in none.
+fn in_their_runs(recording: &Recording, rows: &[OffCpu]) {
+    let runs = recording.runs(TimeRange::default()).unwrap();
+    let runs: Vec<Run> = runs.map(Result::unwrap).collect();
+    for off in rows.iter().filter(|off| off.cut.is_none()) {
+        let overlaps = |run: &&Run| {
+            let is_here = run.scheduler == off.scheduler && run.cut.is_none();
+            is_here && run.start_ns < off.end_ns && off.start_ns < run.end_ns
+        };
+        let run = runs.iter().find(overlaps);
+        match off.proc {
+            None => assert_eq!(run, None, "{off:?}"),
+            Some(proc) => assert!(
+                run.is_none_or(|run| {
+                    let is_within = run.start_ns <= off.start_ns && off.end_ns <= run.end_ns;
+                    is_within && run.proc == proc
+                }),
+                "{off:?} {run:?}"
+            ),
+        }
+    }
+}
+
 #[test]
 fn a_native_function_that_sleeps_is_blocked_for_as_long_as_it_did() {
     live!();
@@ -216,7 +234,8 @@ fn a_native_function_that_sleeps_is_blocked_for_as_long_as_it_did() {
     let (_, done) = vm.stop();
     recorder.signal("INT");
     let output = recorder.finish(PATIENCE).success();
-    let napped_ns = vm.ready().number("nap_ms") * 1_000_000 * vm.ready().number("rounds");
+    let nap_ns = vm.ready().number("nap_ms") as f64 * 1e6;
+    let napped_ns = nap_ns * vm.ready().number("rounds") as f64;
     assert!(vm.quit().success());
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
 
@@ -235,17 +254,27 @@ fn a_native_function_that_sleeps_is_blocked_for_as_long_as_it_did() {
             .iter()
             .filter(is_it)
             .filter(|off| off.why == Some(OffCpuWhy::Blocked) && off.scheduler.kind == kind);
+        let (mut naps, mut whole) = (0, 0);
         let (mut blocked_ns, mut ready_ns) = (0.0, 0.0);
-        for off in blocked {
-            assert_eq!(off.cut, None);
-            blocked_ns += span(off).0;
-            ready_ns += span(off).1;
+        for off in blocked.filter(|off| span(off).0 > 0.5 * nap_ns) {
+            let (blocked, ready) = span(off);
+            // It is woken by the timer a little late.
+            assert!(blocked >= nap_ns, "{off:?}");
+            naps += 1;
+            // Some kernels do not tell of the ends of all.
+            if off.cut.is_none() {
+                assert!(blocked < 1.1 * nap_ns, "{off:?}");
+                whole += 1;
+            }
+            blocked_ns += blocked;
+            ready_ns += ready;
         }
         println!(
             "{name}: blocked for {blocked_ns} ns, then ready for {ready_ns}, slept {slept_ns}"
         );
-        // It is woken by the timer a little late, and waits for a CPU then.
-        assert!(blocked_ns >= napped_ns as f64 && blocked_ns < 1.05 * napped_ns as f64);
+        assert_eq!(naps, done.number("rounds"));
+        assert!(whole * 10 >= naps * 9, "{whole} of {naps}");
+        // And then it waits for a CPU.
         assert!(((blocked_ns + ready_ns) / slept_ns - 1.0).abs() < 0.03);
         let timeline = ["timeline", &path, "--process", name, "--format", "json"];
         let timeline = escope(&timeline).success().json();
@@ -262,7 +291,7 @@ fn a_native_function_that_sleeps_is_blocked_for_as_long_as_it_did() {
         .filter(|off| spinner(off))
         .map(|off| span(off).0)
         .sum();
-    assert!(blocked_ns < 0.05 * napped_ns as f64, "{blocked_ns}");
+    assert!(blocked_ns < 0.05 * napped_ns, "{blocked_ns}");
 }
 
 #[test]

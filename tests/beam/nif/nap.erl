@@ -9,18 +9,26 @@
 
 main() -> workload:run(?MODULE).
 
+%% The nappers are there before anybody watches, so that they have their names by then.
 prepare() ->
     Rounds = workload:env_int("ROUNDS", 50),
     Ms = workload:env_int("NAP_MS", 10),
-    {[{rounds, Rounds}, {nap_ms, Ms}], {Rounds, Ms}}.
+    Nappers = [napper(Name, Nap, Rounds, Ms) || {Name, Nap} <- [{nap_normal, fun nap/1}, {nap_dirty, fun dirty_nap/1}]],
+    {[{rounds, Rounds}, {nap_ms, Ms}], {Rounds, Nappers}}.
 
-start({Rounds, Ms}) ->
-    Spinner = workload:start_repeating(nap_spin, fun() -> 0 end, fun(N) -> lists:sum(lists:seq(1, 1000)) + N end),
+napper(Name, Nap, Rounds, Ms) ->
     Owner = self(),
-    Nappers = [spawn_link(fun() ->
+    Pid = spawn_link(fun() ->
         register(Name, self()),
+        Owner ! {registered, Name},
+        receive go -> ok end,
         Owner ! {slept, Name, lists:sum([Nap(Ms) || _ <- lists:seq(1, Rounds)])}
-    end) || {Name, Nap} <- [{nap_normal, fun nap/1}, {nap_dirty, fun dirty_nap/1}]],
+    end),
+    receive {registered, Name} -> Pid end.
+
+start({Rounds, Nappers}) ->
+    Spinner = workload:start_repeating(nap_spin, fun() -> 0 end, fun(N) -> lists:sum(lists:seq(1, 1000)) + N end),
+    _ = [Pid ! go || Pid <- Nappers],
     {[{nappers, length(Nappers)}], {Rounds, Spinner}}.
 
 stop({Rounds, Spinner}) ->

@@ -6,13 +6,16 @@
 //! | seen | told |
 //! |---|---|
 //! | out, then in | a time without a CPU, whole |
-//! | out, then anything else of that scheduler | it ends here at the latest, cut |
+//! | out, then anything else of that scheduler | it ends here at the latest, cut; after another out where the kernel's account says that it ended before |
 //! | in, without an out | it began after the last event of that scheduler, or before events were seen, cut |
 //!
 //! Who is ready and has no CPU is counted by the kernel, as a sum over the thread's life
 //! (`sched_info.run_delay`, the second number of `/proc/PID/task/TID/schedstat`). The difference
 //! between in and out is what it waited for a CPU: all of it where it was preempted, and what
 //! came after it was woken where it was blocked.
+//!
+//! An end may be missing though no event was lost: there are kernels that hide threads from
+//! tracing, and what comes after one of those is not told either.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +92,7 @@ impl<P: Copy> OffCpus<P> {
                 None => self.without_begin(scheduler, who, queued_ns),
             }),
             what => {
-                rows.extend(open.map(|open| cut(scheduler, &open, self.now_ns)));
+                rows.extend(open.map(|open| cut(scheduler, &open, self.latest_end(&open, &what))));
                 if let VmEventKind::SwitchedOut {
                     is_ready,
                     delayed_ns,
@@ -127,6 +130,24 @@ impl<P: Copy> OffCpus<P> {
     pub fn finish(&mut self, end_ns: u64, rows: &mut Vec<OffCpuRow<P>>) {
         for (scheduler, open) in std::mem::take(&mut self.open) {
             rows.push(cut(scheduler, &open, end_ns.max(open.start_ns)));
+        }
+    }
+
+    /// Where one at most ended that something else shows to be over.
+    fn latest_end(&self, open: &Open<P>, shown_by: &VmEventKind) -> u64 {
+        match (open.why, open.delayed_ns, shown_by) {
+            (
+                OffCpuWhy::Preempted,
+                Some(before),
+                VmEventKind::SwitchedOut {
+                    delayed_ns: Some(after),
+                    ..
+                },
+            ) => {
+                let waited_ns = after.saturating_sub(before);
+                open.start_ns.saturating_add(waited_ns).min(self.now_ns)
+            }
+            _ => self.now_ns,
         }
     }
 

@@ -89,13 +89,16 @@ fn a_thread_that_does_something_has_a_cpu() {
     let events = [
         out(10, one, false, 0),
         enter(40, one),
-        out(50, one, true, 0),
-        out(60, one, true, 0),
+        out(50, one, true, 100),
+        out(90, one, true, 107),
+        // The kernel counts by another clock.
+        out(95, one, true, 114),
     ];
     let expected = [
         (10, 40, BLOCKED, None, Some(Cut::End)),
-        (50, 60, PREEMPTED, Some(10), Some(Cut::End)),
-        (60, 1000, PREEMPTED, Some(940), Some(Cut::End)),
+        (50, 57, PREEMPTED, Some(7), Some(Cut::End)),
+        (90, 95, PREEMPTED, Some(5), Some(Cut::End)),
+        (95, 1000, PREEMPTED, Some(905), Some(Cut::End)),
     ];
     assert_eq!(all(&events), expected);
 }
