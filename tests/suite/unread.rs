@@ -39,7 +39,7 @@ fn what_nobody_receives_is_waiting() {
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
     assert_eq!(lines.len(), 4);
 
-    let fates = fates(&Path::new(&path));
+    let fates = fates(Path::new(&path));
     for line in &lines {
         let of = |tag: &str, fate| {
             let key = (line.text("box").to_owned(), tag.to_owned(), fate);
