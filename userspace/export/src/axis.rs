@@ -23,11 +23,14 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// At most `most` ticks from `from_ns` to `to_ns`, at round times. Labels that
+    /// At most `most` ticks and one from `from_ns` to `to_ns`, at round times. Labels that
     /// would differ only in their last digits count from a round time before them.
     pub(crate) fn new(from_ns: i64, to_ns: i64, most: usize) -> Axis {
+        // Of round steps one is up to 2.5 times the one before: for fewer than three there may
+        // be none that fits.
+        let most = most.max(3);
         let span_ns = to_ns.saturating_sub(from_ns).max(1);
-        let step_ns = step(span_ns, most.max(1) as i64);
+        let step_ns = step(span_ns, most as i64);
         let base_ns = base(from_ns, span_ns);
         let mut ticks = Vec::new();
         let mut at_ns = from_ns
@@ -161,6 +164,12 @@ mod tests {
         assert_eq!(exact(-5), "-0.000000005 s");
     }
 
+    #[test]
+    fn where_hardly_any_fits_there_is_one() {
+        let from_ns = 163_101_583_941_080_001;
+        assert!(!Axis::new(from_ns, from_ns + 4096, 2).ticks.is_empty());
+    }
+
     proptest! {
         #[test]
         fn there_are_some_ticks_and_not_too_many(
@@ -170,6 +179,7 @@ mod tests {
         ) {
             let to_ns = from_ns + (1_i64 << exponent);
             let axis = Axis::new(from_ns, to_ns, most);
+            let most = most.max(3);
             prop_assert!(axis.ticks.len() <= most + 1);
             prop_assert!(axis.ticks.len() * 4 >= most.min(8) || exponent < 4);
             prop_assert!(axis.ticks.iter().all(|tick| (from_ns..=to_ns).contains(&tick.at_ns)));
