@@ -180,7 +180,7 @@ fn a_scheduler_that_shares_its_cpu_is_preempted_for_as_long_as_the_kernel_says()
 
     let report = escope(&["report", &path, "--format", "json"]).success();
     let report = report.json();
-    let first = &report["schedulers"]["rows"][0];
+    let first = &report["events"]["schedulers"]["rows"][0];
     assert_eq!(first["scheduler"], "scheduler_1");
     let reported = |what: &str| first[what].as_f64().unwrap();
     assert!(
