@@ -8,7 +8,7 @@
 /* The window, from 1, in which what is remembered holds; 0 while probes come and go. */
 u64 event_window = 0;
 
-/* By address and window; 0 for one that has ended, whose address may get another owner. */
+/* By address and window. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1 << 14);
@@ -19,32 +19,39 @@ struct {
 /* An address has 47 bits. */
 #define IN_WINDOW(process, window) ((process) ^ (window) << 48)
 
+/* To remember costs more than to read: one in so many, which who gets many messages soon is. */
+#define REMEMBER_EACH 8
+
+/* Of a process that cannot go away meanwhile: who sends to it holds it. */
 static __always_inline u64 pid_of(struct event *event, u64 process)
 {
 	u64 window = *(volatile u64 *)&event_window;
+	u64 key = IN_WINDOW(process, window), pid = 0, *known;
 	u32 state = 0;
-	u64 key = IN_WINDOW(process, window), pid = 0, *known = NULL;
 
 	if (window) {
 		known = bpf_map_lookup_elem(&event_pids, &key);
-		if (known && *known)
+		if (known)
 			return *known;
 	}
 	TAKE(event, pid, process + event_config.process_id_at);
-	if (!window || known)
+	if (!window || event->failed || event->count->attempts[event->what] % REMEMBER_EACH)
 		return pid;
-	/* Of one that is ending already the end may have been seen, and forgotten. */
+	bpf_map_update_elem(&event_pids, &key, &pid, BPF_NOEXIST);
+	/* It is marked as ending before its end is seen. So either the mark is there now, or who sees
+	 * the end will see what was remembered: an atomic operation lets no read pass. */
+	__sync_fetch_and_add(&event->count->wanted_full, 0);
 	TAKE(event, state, process + event_config.process_state_at);
-	if (!event->failed && !(state & event_config.process_ending))
-		bpf_map_update_elem(&event_pids, &key, &pid, BPF_NOEXIST);
+	if (event->failed || (state & event_config.process_ending))
+		bpf_map_delete_elem(&event_pids, &key);
 	return pid;
 }
 
 static __always_inline void forget_pid(u64 process)
 {
 	u64 window = *(volatile u64 *)&event_window;
-	u64 key = IN_WINDOW(process, window), ended = 0;
+	u64 key = IN_WINDOW(process, window);
 
-	if (window)
-		bpf_map_update_elem(&event_pids, &key, &ended, BPF_ANY);
+	if (window && bpf_map_lookup_elem(&event_pids, &key))
+		bpf_map_delete_elem(&event_pids, &key);
 }

@@ -19,7 +19,7 @@ use crate::stacks::{ends, spread};
 
 /// Derived tables, in the order they are listed, and the table that each has the rows of.
 /// Recordings of earlier versions lack some.
-const VIEWS: [(&str, &str); 9] = [
+const VIEWS: [(&str, &str); 10] = [
     ("cpu", "samples"),
     ("named_frames", "frames"),
     ("named_gc", "gc"),

@@ -13,7 +13,7 @@ use crate::Cost;
 pub struct WatchedCall {
     /// Since the breakpoints were placed.
     pub at: Duration,
-    /// The function, by its place in [`WatchOptions::functions`].
+    /// The function, by its place in [`super::WatchOptions::functions`].
     pub function: usize,
     /// Who called; `None` where it was not asked for or could not be read.
     pub process: Option<ProcessInfo>,
