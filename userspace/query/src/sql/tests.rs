@@ -137,7 +137,13 @@ fn named_queries_answer_exactly() {
         [
             [int(0), float(0.07), float(0.02), float(0.0), float(0.0)],
             [int(1), float(0.025), float(0.0), float(0.0), float(0.5)],
-            [int(2), float(0.005), float(0.0), float(0.0), float(0.0)],
+            [
+                int(2),
+                Value::Float(0.005),
+                float(0.0),
+                float(0.0),
+                float(0.0)
+            ],
         ]
     );
     assert_eq!(ask("@losses")[0][1], Value::Unsigned(u64::MAX));
@@ -153,14 +159,30 @@ fn events_have_their_names() {
             text("a.erl"),
             int(7),
             text("waiting"),
-            int(2)
+            int(2),
+            // The window has a quarter of the VM's reductions.
+            Value::Float(8.0)
         ]
     );
     assert_eq!(
         answer("@top_senders"),
         [
-            [text(worker), text("<0.101.0>"), int(2), int(1), int(1)],
-            [text("my_server"), text("<0.100.0>"), int(1), int(0), int(0)],
+            [
+                text(worker),
+                text("<0.101.0>"),
+                int(2),
+                int(1),
+                int(1),
+                Value::Float(8.0)
+            ],
+            [
+                text("my_server"),
+                text("<0.100.0>"),
+                int(1),
+                int(0),
+                int(0),
+                Value::Float(4.0)
+            ],
         ]
     );
     let slow = answer("SELECT msg, sender, receiver, tag, lay_ns FROM named_messages ORDER BY msg");
@@ -356,6 +378,7 @@ fn every_table_is_listed_with_its_columns() {
             "named_processes",
             "named_runs",
             "stack_frames",
+            "watched",
         ]
     );
     assert_eq!(sources[13].kind, SourceKind::Recorded);
