@@ -29,7 +29,8 @@ def add(into, key, value=0):
 def tables(recording):
     """What the tables say. Processes are known by their pids."""
     db = duckdb.connect()
-    for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows"):
+    for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows",
+                 "off_cpu"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
     db.execute("""create view moves as
         select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
@@ -40,6 +41,13 @@ def tables(recording):
         union all
         select "to", greatest(sent_ns, ts_ns), -1, if(ts_ns <= sent_ns, 2, 0) from messages
         join lifecycle on proc = "to" and event = 'exit' where fate = 'dropped'""")
+    # A time without a CPU is blocked or asleep first, and then ready.
+    db.execute("""create view parts as
+        with times as (select *, end_ns - start_ns as took from off_cpu),
+        split as (select *, if(why = 'preempted', took, least(coalesce(ready_ns, 0), took)) as ready from times)
+        select scheduler || ' without a CPU' as track, if(proc is null, 'asleep', 'blocked') as name,
+               took - ready as ns from split
+        union all select scheduler || ' without a CPU', 'preempted', ready from split""")
     pid = lambda column: f"coalesce((select p.pid from processes p where p.proc = {column}), 'outside')"
 
     def query(sql):
@@ -82,6 +90,7 @@ def tables(recording):
                             (select * from '%s/stacks.parquet') using (stack)
                             where activity not in ('idle', 'busy_wait') and len(frames) > 0
                             having count(*) > 0""" % recording),
+        "without a CPU": query("select track, name, count(*), sum(ns) from parts where ns > 0 group by 1, 2"),
         "losses": query("select place, count(*), sum(count) from losses group by 1"),
         "not watched": {("all",): [len(between), sum(between)]} if between else {},
         "series": query("select metric, count(*), sum(value) from series group by 1"),
@@ -103,11 +112,11 @@ class Summary:
             "runs by scheduler", "runs by process", "reductions", "how runs ended", "ends not seen",
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
             "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
-            "mailboxes", "not watched")}
+            "mailboxes", "not watched", "without a CPU")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
 
-    def slice(self, path, category, duration, args):
+    def slice(self, path, category, name, duration, args):
         group, *rest = path
         if "cut" in args and group != "BEAM schedulers":
             add(self.of["ends not seen"], (args["cut"],))
@@ -122,6 +131,9 @@ class Summary:
             add(self.of["collections"], (pid_of(path),), duration)
             if "before_words" in args:
                 add(self.of["words collected"], ("words",), args["before_words"])
+        elif category == "off_cpu":
+            assert group == "BEAM schedulers", path
+            add(self.of["without a CPU"], (path[-1], name.split(" ")[0]), duration)
         elif category == "not_watched":
             assert tuple(path) == ("Lost", "events not watched"), path
             add(self.of["not watched"], ("all",), duration)
@@ -240,11 +252,11 @@ def perfetto(path, start_ns):
         category = [interned["event_categories"][iid].name for iid in event.category_iids]
         name = event.name or (event.name_iid and interned["event_names"][event.name_iid].name)
         if event.type == event.TYPE_SLICE_BEGIN:
-            open_slices[event.track_uuid].append((ts_ns, category, args))
+            open_slices[event.track_uuid].append((ts_ns, category, name, args))
             assert len(open_slices[event.track_uuid]) == 1, f"two slices at once on {path}"
         elif event.type == event.TYPE_SLICE_END:
-            began_ns, [category], args = open_slices[event.track_uuid].pop()
-            summary.slice(path, category, ts_ns - began_ns, args)
+            began_ns, [category], name, args = open_slices[event.track_uuid].pop()
+            summary.slice(path, category, name, ts_ns - began_ns, args)
         elif event.type == event.TYPE_INSTANT:
             flows = list(event.flow_ids) + list(event.terminating_flow_ids)
             assert len(flows) <= 1
@@ -291,7 +303,7 @@ def chrome(path, start_ns):
     for event in events:
         ph = event["ph"]
         if ph == "X":
-            summary.slice(path_of(event), event["cat"], ns(event["dur"]), event["args"])
+            summary.slice(path_of(event), event["cat"], event["name"], ns(event["dur"]), event["args"])
             last_ns = ends.get(event["tid"], ns(event["ts"]))
             assert last_ns <= ns(event["ts"]), f"two slices at once: {event}"
             ends[event["tid"]] = ns(event["ts"]) + ns(event["dur"])
