@@ -87,13 +87,15 @@ impl Events {
             Some(processes) => processes.resolve(vm, &mut config, &mut missing)?,
             None => Vec::new(),
         };
-        let switches = selection.sched;
-        let prices = hit_prices(&config, &sites).and_then(|mut prices| {
-            if switches {
-                prices.measure_switches(&config)?;
-            }
-            Ok(prices)
-        });
+        let mut prices = hit_prices(&config, &sites);
+        let mut switches = selection.sched;
+        if let (true, Ok(prices)) = (switches, prices.as_mut())
+            && let Err(error) = prices.measure_switches(&config)
+        {
+            // Runs are seen as well as ever.
+            missing.push(format!("when schedulers have no CPU: {error}"));
+            switches = false;
+        }
         let prices = match (prices, limits.share) {
             (Ok(prices), _) => prices,
             // Nothing depends on them.
