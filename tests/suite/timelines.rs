@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId, Window,
+    LifeEvent, Loss, Message, MessageKind, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, Window,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -297,15 +297,19 @@ impl Story {
         let seen = cut.is_none();
         let left_as = LeftAs::ALL[self.below(LeftAs::ALL.len() as u64) as usize];
         let reductions = self.below(4001) as u32;
+        let scheduler = SchedulerId {
+            kind: match on {
+                2 => SchedulerKind::DirtyCpu,
+                _ => SchedulerKind::Normal,
+            },
+            number: (on % 2) as u16 + 1,
+        };
+        if number % 5 == 0 {
+            self.lose_cpu(number, proc, scheduler, (start_ns, end_ns));
+        }
         self.writer.run(&Run {
             proc,
-            scheduler: SchedulerId {
-                kind: match on {
-                    2 => SchedulerKind::DirtyCpu,
-                    _ => SchedulerKind::Normal,
-                },
-                number: (on % 2) as u16 + 1,
-            },
+            scheduler,
             start_ns,
             end_ns,
             reductions: seen.then_some(reductions),
@@ -326,6 +330,27 @@ impl Story {
         if self.chance(8) {
             self.sample(proc, start_ns);
         }
+    }
+
+    /// In the middle of a run, or of what a scheduler does when it has none.
+    fn lose_cpu(&mut self, number: u32, proc: ProcId, scheduler: SchedulerId, run: (i64, i64)) {
+        let quarter_ns = (run.1 - run.0) / 4;
+        let ready_ns = (quarter_ns / 3) as u64;
+        let (why, ready_ns, cut) = match number % 4 {
+            0 => (Some(OffCpuWhy::Preempted), None, None),
+            1 => (Some(OffCpuWhy::Blocked), Some(ready_ns), None),
+            2 => (Some(OffCpuWhy::Blocked), None, Some(Cut::End)),
+            _ => (None, Some(ready_ns), Some(Cut::Start)),
+        };
+        self.writer.off_cpu(&OffCpu {
+            proc: (number % 3 != 0).then_some(proc),
+            scheduler,
+            start_ns: run.0 + quarter_ns,
+            end_ns: run.1 - quarter_ns,
+            why,
+            ready_ns,
+            cut,
+        });
     }
 
     fn receive(&mut self, proc: ProcId, start_ns: i64, end_ns: i64) {
