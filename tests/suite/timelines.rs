@@ -304,7 +304,7 @@ impl Story {
             },
             number: (on % 2) as u16 + 1,
         };
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             self.lose_cpu(number, proc, scheduler, (start_ns, end_ns));
         }
         self.writer.run(&Run {
@@ -343,7 +343,7 @@ impl Story {
             _ => (None, Some(ready_ns), Some(Cut::Start)),
         };
         self.writer.off_cpu(&OffCpu {
-            proc: (number % 3 != 0).then_some(proc),
+            proc: (!number.is_multiple_of(3)).then_some(proc),
             scheduler,
             start_ns: run.0 + quarter_ns,
             end_ns: run.1 - quarter_ns,
