@@ -51,6 +51,7 @@ mod tier3 {
     mod life;
     mod namespace;
     mod off_cpu;
+    mod natives;
     mod perf;
     mod rabbitmq;
     mod reload;

@@ -1,7 +1,7 @@
 //! Names for what events are about: processes by their pids, places by their addresses.
 
 use escope_beam::memory::Memory;
-use escope_model::{FrameId, ProcId};
+use escope_model::{FrameId, Mfa, ProcId};
 
 use crate::identity::Told;
 use crate::stitch::{Kind, Step};
@@ -55,5 +55,20 @@ impl<M: Memory> Symbolizer<M> {
         let cached = at_ns >= self.code.changed_ns();
         let step = Step::new(Kind::Resume, address);
         self.frame(step, at_ns, None, cached, sound)
+    }
+
+    /// Where in the code a call returns to, by its return address. `sound` is that of
+    /// [`Self::sample`].
+    pub fn caller(&mut self, address: u64, at_ns: u64, sound: &dyn Fn() -> bool) -> FrameId {
+        self.follow_code();
+        let cached = at_ns >= self.code.changed_ns();
+        let step = Step::new(Kind::JitReturn, address);
+        self.frame(step, at_ns, None, cached, sound)
+    }
+
+    /// A BIF or NIF, as samples have it too.
+    pub fn native_function(&mut self, mfa: &Mfa, is_nif: bool) -> FrameId {
+        let kind = if is_nif { Kind::Nif } else { Kind::Bif };
+        self.frame(Step::new(kind, 0), 0, Some(mfa), false, &|| true)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_session::{EventSelection, Given, Layout, TargetChoice, WantedProcess};
+use escope_session::{EventSelection, Given, Layout, NativeName, TargetChoice, WantedProcess};
 
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
@@ -143,6 +143,13 @@ pub(crate) struct RecordArgs {
     /// proc, gc, or the presets light, messages, full
     #[arg(long, default_value = "none", value_name = "KINDS")]
     pub(crate) events: EventSelection,
+    /// Also every call of these BIFs and NIFs, by mod:fun/arity, or mod:fun for all arities, with
+    /// commas between them; may be given several times
+    #[arg(long, value_name = "MOD:FUN[/ARITY]", value_delimiter = ',', value_parser = watch::native)]
+    pub(crate) calls: Vec<NativeName>,
+    /// And when they return, which says how long they took, and costs about as much again
+    #[arg(long, requires = "calls")]
+    pub(crate) call_times: bool,
     /// What watching events may cost the VM, in percent of its CPU time: where they are too many
     /// they are watched in windows of half a second and more. `off` watches all
     #[arg(long, default_value = "1", value_name = "PCT|off", value_parser = overhead)]

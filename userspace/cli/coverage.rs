@@ -228,6 +228,9 @@ fn last_ns(recording: &Recording) -> Result<u64, RecordingError> {
             last_ns = last_ns.max(since_start(run.end_ns));
         }
     }
+    for call in recording.native_calls(TimeRange::ALL)? {
+        last_ns = last_ns.max(since_start(call?.start_ns));
+    }
     Ok(last_ns)
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use escope_recording::{Clocks, Writer};
 use escope_session::{
     ClockChoice, EndedHow, EventLimits, Launched, Progress, RecordOptions, Recorder, SessionError,
-    Stop, Vm, Wanted, check_proc, choose, is_stopped,
+    Stop, Vm, Wanted, WantedNatives, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -97,6 +97,10 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
     };
     options.erlang_stack_bytes = args.stack_kib * 1024;
     options.events = args.events;
+    options.natives = WantedNatives {
+        names: args.calls.clone(),
+        times: args.call_times,
+    };
     options.event_limits = event_limits(args);
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options

@@ -3,6 +3,7 @@
 mod chart;
 mod facts;
 mod influence;
+mod natives;
 mod process;
 mod sequence;
 mod story;

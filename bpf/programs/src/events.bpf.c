@@ -432,6 +432,8 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 
 #include "switches.h"
 
+#include "bifs.h"
+
 /* One program for all, so that they can be attached and detached at once: detaching waits for
  * every CPU, each time. */
 SEC("uprobe.multi")
@@ -455,6 +457,8 @@ int event(struct user_regs *ctx)
 	case EVENT_HIBERNATE_END: return collection(&regs, cookie, EVENT_HIBERNATE_END);
 	case EVENT_REGISTER: return event_register(&regs, cookie);
 	case EVENT_UNREGISTER: return event_unregister(&regs, cookie);
+	case EVENT_NATIVE_CALL: return event_native_call(&regs, cookie);
+	case EVENT_NATIVE_RETURN: return event_native_return(&regs, cookie);
 	default: return 0;
 	}
 }

@@ -43,6 +43,11 @@ pub mod what {
     /// The kernel gives one to it. Words: the same account up to now, and how much of it is since
     /// the thread was put into the run queue that it comes out of, or [`super::NOT_COUNTED`] twice.
     pub const SWITCHED_IN: u32 = 21;
+    /// The C function of a BIF or NIF is entered. Words: number of the function, the address that
+    /// the JIT passes ([`super::native_call`]), where it returns to.
+    pub const NATIVE_CALL: u32 = 22;
+    /// It returns. Words: number of the function.
+    pub const NATIVE_RETURN: u32 = 23;
     /// One more than the highest.
     pub const COUNT: usize = 25;
 }
@@ -58,6 +63,22 @@ pub mod ties {
 
 /// The kernel does not count how long threads wait for a CPU.
 pub const NOT_COUNTED: u64 = u64::MAX;
+
+/// What the cookie of a site of [`what::NATIVE_CALL`] has below [`COOKIE_WHAT_SHIFT`], besides
+/// two registers: the lowest nibble is where what the JIT passes as third argument is
+/// (`ErtsCodePtr I`; of [`REGISTERS`]), the next one where `rbp` of the caller is.
+pub mod native_call {
+    /// It is a BIF. One that is called as guards are gets 0 for that argument, and `Process.stop`
+    /// is not stored for it: the Erlang stack is where `rbp` is (`emit_i_bif_guard_shared`,
+    /// `emit_enter_runtime` in `jit/x86`).
+    pub const BIF: u32 = 1 << 8;
+    /// The VM keeps frame pointers: the return address is the second word of the stack.
+    pub const FRAME_POINTERS: u32 = 1 << 9;
+    /// Above this bit is the function's number.
+    pub const FUNCTION_SHIFT: u32 = 16;
+    /// How many functions can be asked for.
+    pub const FUNCTIONS_MAX: usize = 64;
+}
 
 /// How many initial calls can be wanted.
 pub const WANTED_CALLS_MAX: usize = 8;
@@ -168,10 +189,10 @@ wire_struct! {
         message_term_at: u32 = "u32 message_term_at",
         /// `ErtsSchedulerData.current_process`.
         current_process_at: u32 = "u32 current_process_at",
+        /// `Process.stop`.
+        process_stop_at: u32 = "u32 process_stop_at",
         /// Keeps what follows aligned.
         reserved: u32 = "u32 reserved",
-        /// Fills the struct up.
-        unused: u32 = "u32 unused",
         /// 1 where only events of wanted processes are recorded.
         filtered: u32 = "u32 filtered",
         /// How many initial calls are wanted.

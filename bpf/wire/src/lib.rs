@@ -25,7 +25,7 @@ mod watch;
 
 pub use events::{
     COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig, EventCounters, EventRecord, NO_REGISTER,
-    NOT_COUNTED, REGISTERS, WANTED_CALLS_MAX, WANTED_NAMES_MAX, ties, what,
+    NOT_COUNTED, REGISTERS, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call, ties, what,
 };
 pub use header::c_header;
 pub use records::{

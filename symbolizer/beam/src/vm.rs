@@ -357,30 +357,42 @@ impl<M: Memory> Vm<M> {
 
     /// The table of BIFs names C functions as Erlang knows them.
     fn read_bifs(&mut self) {
-        let Some((table, count)) = self.globals.bifs else {
+        if self.globals.bifs.is_none() {
             let note = "BIFs are shown by their C names: their table was not found";
             self.certainty.notes.push(note.into());
             return;
-        };
-        let layout = &self.layout.bif;
-        let stride = u64::from(layout.size);
-        let count = count.min(BIFS_MAX);
-        let Ok(words) = self.memory.words(table, (count * stride / 8) as usize) else {
-            return;
-        };
-        for entry in words.chunks_exact((stride / 8) as usize) {
-            let field = |at: u32| entry[at as usize / 8];
-            let arity = field(layout.arity) & 0xffff_ffff;
-            let words = [field(layout.module), field(layout.name), arity];
-            if let Some(mfa) = self.mfa(words) {
-                // Several names may share one C function (`halt/0..2`): the first one stands.
-                self.bifs.entry(field(layout.function)).or_insert(mfa);
-            }
+        }
+        for (mfa, function) in self.bif_functions() {
+            // Several names may share one C function (`halt/0..2`): the first one stands.
+            self.bifs.entry(function).or_insert(mfa);
         }
         let named = self.bifs.len();
         self.certainty
             .notes
             .push(format!("{named} BIFs by the VM's own table"));
+    }
+
+    /// All BIFs with the addresses of their C functions, in the table's order; empty where it was
+    /// not found or cannot be read.
+    pub(crate) fn bif_functions(&self) -> Vec<(Mfa, u64)> {
+        let Some((table, count)) = self.globals.bifs else {
+            return Vec::new();
+        };
+        let layout = &self.layout.bif;
+        let stride = u64::from(layout.size);
+        let count = count.min(BIFS_MAX);
+        let words = self
+            .memory
+            .words(table, (count * stride / 8) as usize)
+            .unwrap_or_default();
+        let entries = words.chunks_exact((stride / 8) as usize);
+        let bifs = entries.filter_map(|entry| {
+            let field = |at: u32| entry[at as usize / 8];
+            let arity = field(layout.arity) & 0xffff_ffff;
+            let mfa = self.mfa([field(layout.module), field(layout.name), arity])?;
+            Some((mfa, field(layout.function)))
+        });
+        bifs.collect()
     }
 
     fn read_node(&mut self) {

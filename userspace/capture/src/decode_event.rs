@@ -67,7 +67,8 @@ fn needed(kind: u32) -> Option<usize> {
         | what::GC_END
         | what::HIBERNATE_START
         | what::HIBERNATE_END => 3,
-        what::DEQUEUE | what::UNREGISTER => 1,
+        what::NATIVE_CALL => 3,
+        what::DEQUEUE | what::UNREGISTER | what::NATIVE_RETURN => 1,
         what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
     })
@@ -126,6 +127,14 @@ fn kind(record: &EventRecord) -> VmEventKind {
         what::SWITCHED_IN => VmEventKind::SwitchedIn {
             delayed_ns: counted(words[0]),
             queued_ns: counted(words[1]),
+        },
+        what::NATIVE_CALL => VmEventKind::NativeCall {
+            function: words[0] as u32,
+            code: words[1],
+            caller: words[2],
+        },
+        what::NATIVE_RETURN => VmEventKind::NativeReturn {
+            function: words[0] as u32,
         },
         _ => VmEventKind::Unregister { name: words[0] },
     }
@@ -212,7 +221,8 @@ mod tests {
     fn a_cut_record_is_an_error_at_every_length() {
         let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
-        for (kind, words) in (0..).zip(needed).chain(switches) {
+        let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
+        for (kind, words) in (0..).zip(needed).chain(switches).chain(natives) {
             let bytes = record(kind, words);
             assert!(decode_event(&bytes).is_ok(), "{kind}");
             for length in 0..bytes.len() {

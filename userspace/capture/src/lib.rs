@@ -28,7 +28,8 @@ pub use decode_event::decode_event;
 pub use error::CaptureError;
 pub use loader::{
     Breakpoint, Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions,
-    EventSite, Fetched, HitPrice, KernelSupport, WatchCapture, check_proc, probe_kernel,
+    EventSite, Fetched, HitPrice, KernelSupport, NativeSite, WatchCapture, check_proc,
+    probe_kernel,
 };
 #[cfg(target_arch = "x86_64")]
 pub use price::{HitPrices, hit_prices};

@@ -9,10 +9,10 @@ use std::arch::{asm, naked_asm};
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use escope_wire::{EventConfig, NO_REGISTER, SchedulerKey, SchedulerSlot, what};
+use escope_wire::{EventConfig, NO_REGISTER, SchedulerKey, SchedulerSlot, native_call, what};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::loader::{EventCapture, EventOptions, EventSite};
+use crate::loader::{EventCapture, EventOptions, EventSite, NativeSite};
 use crate::{Batch, CaptureError};
 
 /// Hits that one measurement takes, some milliseconds.
@@ -24,6 +24,8 @@ const RING_BYTES: u32 = 1 << 20;
 /// Where the first four arguments of a C function are in `pt_regs`: di, si, dx, cx
 /// (System V ABI, AMD64, 3.2.3; the numbers are those of [`escope_wire::REGISTERS`]).
 const ARGUMENTS: u32 = 0xbcde;
+/// Where the third one is.
+const CODE_ARGUMENT: u32 = 0xc;
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 512;
 /// The file that this program runs from.
@@ -52,8 +54,8 @@ macro_rules! probed {
                 naked_asm!("push rbp", "pop rbp", "ret")
             }
         )*
-        /// One for each kind of hit that is measured.
-        const PROBED: [Probed; KINDS.len()] = [$($name),*];
+        /// One for each kind of hit that is measured, and those of [`NATIVES`].
+        const PROBED: [Probed; KINDS.len() + 2] = [$($name),*];
     };
 }
 
@@ -70,6 +72,9 @@ const KINDS: [u32; 7] = [
     what::REGISTER,
 ];
 
+/// What [`NATIVES`] measure.
+const NATIVE_KINDS: [u32; 2] = [what::NATIVE_CALL, what::NATIVE_RETURN];
+
 /// Kinds that are like another one.
 const LIKE: [(u32, u32); 4] = [
     (what::GC_END, what::GC_START),
@@ -78,13 +83,20 @@ const LIKE: [(u32, u32); 4] = [
     (what::UNREGISTER, what::REGISTER),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 native_0 native_1);
+
+/// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
+const NATIVES: [Probed; 2] = [native_0, native_1];
 
 /// Measures the price of each kind of hit that the target's sites have. `config` is the target's.
 ///
 /// # Errors
 /// When the kernel refuses a probe in this process.
-pub fn hit_prices(config: &EventConfig, sites: &[EventSite]) -> Result<HitPrices, CaptureError> {
+pub fn hit_prices(
+    config: &EventConfig,
+    sites: &[EventSite],
+    natives: &[NativeSite],
+) -> Result<HitPrices, CaptureError> {
     let memory = Memory::new(config);
     let mut prices = [0.0; what::COUNT];
     let mut measured = Vec::new();
@@ -98,24 +110,49 @@ pub fn hit_prices(config: &EventConfig, sites: &[EventSite]) -> Result<HitPrices
             measured.push((site, probed, time_of_hits(&memory, probed)));
         }
     }
-    let mut capture = load(config, &memory, &measured)?;
+    let times = natives.iter().any(|site| site.returns_of.is_some());
+    let natives = NATIVES.into_iter().take(match natives {
+        [] => 0,
+        _ => 1 + usize::from(times),
+    });
+    let natives: Vec<(Probed, f64)> = natives
+        .map(|probed| (probed, time_of_hits(&memory, probed)))
+        .collect();
+    let mut capture = load(config, &memory, &measured, &natives)?;
     capture.arm()?;
-    let mut batch = Batch::default();
     for (site, probed, free_ns) in measured {
-        let mut times = [0.0; ROUNDS];
-        for time in &mut times {
-            *time = time_of_hits(&memory, probed);
-            while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
-            batch.clear();
+        let price = time_probed(&mut capture, &memory, probed)? - free_ns;
+        if let Some(slot) = prices.get_mut(site.what as usize) {
+            *slot = price.max(0.0);
         }
-        if let Some(price) = prices.get_mut(site.what as usize) {
-            *price = (middle(times) - free_ns).max(0.0);
-        }
+    }
+    let mut call_ns = 0.0;
+    for ((probed, free_ns), kind) in natives.into_iter().zip(NATIVE_KINDS) {
+        let price = time_probed(&mut capture, &memory, probed)? - free_ns;
+        // What a return costs is what a call with it costs more.
+        prices[kind as usize] = (price - call_ns).max(0.0);
+        call_ns = price;
     }
     for (kind, other) in LIKE {
         prices[kind as usize] = prices[other as usize];
     }
     Ok(HitPrices(prices))
+}
+
+/// What a call of a probed function takes.
+fn time_probed(
+    capture: &mut EventCapture,
+    memory: &Memory,
+    probed: Probed,
+) -> Result<f64, CaptureError> {
+    let mut batch = Batch::default();
+    let mut times = [0.0; ROUNDS];
+    for time in &mut times {
+        *time = time_of_hits(memory, probed);
+        while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
+        batch.clear();
+    }
+    Ok(middle(times))
 }
 
 /// What looks like a process, a message and its term: enough for the programs to read what they
@@ -136,6 +173,9 @@ impl Memory {
             (pair + 1, 0x4b),
             (config.message_term_at as usize / 8, term),
             (config.process_save_at as usize / 8, address),
+            // It is the one that runs, and has a stack.
+            (config.current_process_at as usize / 8, address),
+            (config.process_stop_at as usize / 8, address),
             // It has run before.
             (config.process_reds_at as usize / 8, u64::MAX),
         ] {
@@ -156,6 +196,7 @@ fn load(
     config: &EventConfig,
     memory: &Memory,
     measured: &[(EventSite, Probed, f64)],
+    natives: &[(Probed, f64)],
 ) -> Result<EventCapture, CaptureError> {
     let mut config = *config;
     config.tgid = std::process::id();
@@ -166,6 +207,16 @@ fn load(
             what: site.what,
             file_offset: own_offset(*probed as *const () as u64)?,
             registers: registers(site),
+        });
+    }
+    let mut native_sites = Vec::new();
+    for (at, (probed, _)) in natives.iter().enumerate() {
+        let start = own_offset(*probed as *const () as u64)?;
+        native_sites.push(NativeSite {
+            file: PathBuf::from(OWN_FILE),
+            file_offset: start,
+            flags: native_call::BIF | NO_REGISTER << 4 | CODE_ARGUMENT,
+            returns_of: (at == 1).then_some(start),
         });
     }
     let slot = SchedulerSlot {
@@ -182,6 +233,7 @@ fn load(
         ring_bytes: RING_BYTES,
         binary: PathBuf::from(OWN_FILE),
         sites,
+        natives: native_sites,
         wanted: Vec::new(),
         bare: false,
         switches: false,

@@ -151,6 +151,9 @@ impl Source<'_> {
         pass(recording.off_cpu(range)?, &mut problems, |off_cpu| {
             when(is(off_cpu.proc), || tell(Row::OffCpu(off_cpu)))
         })?;
+        pass(recording.native_calls(range)?, &mut problems, |call| {
+            when(is(Some(call.proc)), || tell(Row::NativeCall(call)))
+        })?;
         pass(recording.messages(range)?, &mut problems, |message| {
             let asked_for = is(message.from) || is(Some(message.to));
             when(asked_for, || tell(Row::Message(message)))

@@ -3,10 +3,10 @@
 use escope_model::{Dictionary, ProcId};
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::Spread;
-use escope_timeline::report::{EventReport, ReportScope};
+use escope_timeline::report::{EventReport, Natives, ReportScope};
 use serde_json::{Map, Value, json};
 
-use super::{calls, collections, lives, mail, schedulers};
+use super::{calls, collections, lives, mail, natives, schedulers};
 use crate::args::ReportArgs;
 use crate::coverage::{self, Coverage};
 use crate::load::{Loaded, range};
@@ -113,7 +113,15 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     };
     let rows = coverage::rows(&recording, Some(coverage.until_ns))?;
     let report = EventReport::of(rows, &scope)?;
-    if report.rows.is_empty() {
+    let calls_of_natives = Natives::of(recording.native_calls(TimeRange::ALL)?, &scope)?;
+    let natives = natives::sections(&natives::Source {
+        natives: &calls_of_natives,
+        dictionary: &loaded.dictionary,
+        coverage: &coverage,
+        manifest: &loaded.manifest,
+        limit: args.rows,
+    });
+    if report.rows.is_empty() && natives.is_empty() {
         return Ok(Vec::new());
     }
     let source = Source {
@@ -128,10 +136,11 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     sections.extend(calls::sections(&source));
     sections.extend(collections::sections(&source));
     sections.extend(lives::sections(&source));
+    sections.extend(natives);
     Ok(sections)
 }
 
-const IS_OF_EVENTS: [&str; 5] = ["runs", "messages", "lifecycle", "gc", "off_cpu"];
+const IS_OF_EVENTS: [&str; 6] = ["runs", "messages", "lifecycle", "gc", "off_cpu", "windows"];
 
 /// What the tables that follow are about.
 fn covers(source: &Source<'_>) -> Section {

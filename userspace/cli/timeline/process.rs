@@ -12,6 +12,7 @@ use escope_timeline::{AtLeast, Departures, Happening, Spending, Spent, WaitsFor}
 use serde_json::{Map, Value, json};
 
 use super::facts::{called, place};
+use super::natives;
 use super::story::{self, events};
 use crate::args::{ReportFormat, TimelineArgs};
 use crate::coverage::{self, Coverage, name, sender};
@@ -31,6 +32,7 @@ struct Told {
     processes: Vec<ProcId>,
     /// Of each of them from when to when, and what on.
     spent: Vec<(ProcId, Account)>,
+    has_calls: bool,
     sections: Vec<Section>,
 }
 
@@ -51,7 +53,7 @@ pub(super) fn tell(
 ) -> anyhow::Result<()> {
     let processes = called(dictionary, wanted)?;
     let told = account(recording, dictionary, range, processes, args)?;
-    if told.spent.is_empty() {
+    if told.spent.is_empty() && !told.has_calls {
         return Err(Failure::failed(format!(
             "nothing is told of {wanted}: no row is about it in this time; `timeline` without \
              --process lists those that did something"
@@ -87,6 +89,9 @@ fn account(
     args: &TimelineArgs,
 ) -> anyhow::Result<Told> {
     let coverage = Coverage::of(recording, range)?;
+    let is_it = |proc: ProcId| processes.binary_search(&proc).is_ok();
+    let called = natives::calls(recording, &coverage, &is_it)?;
+    let called = natives::section(called, dictionary, args.rows)?;
     let part = (coverage.since_ns, coverage.until_ns);
     let mut all: HashMap<ProcId, (Spending<'_>, bool)> = processes
         .iter()
@@ -135,6 +140,8 @@ fn account(
         sections.push(sums.places(dictionary, args.rows));
         sections.push(sums.waits(dictionary, args.rows));
     }
+    let has_calls = called.is_some();
+    sections.extend(called);
     sections.extend(sampled(recording, dictionary, range, args)?);
     Ok(Told {
         coverage,
@@ -142,6 +149,7 @@ fn account(
         has_messages,
         processes,
         spent,
+        has_calls,
         sections,
     })
 }
@@ -421,14 +429,26 @@ fn text(
     let mut count = 0_usize;
     let is_it = |proc: ProcId| told.processes.binary_search(&proc).is_ok();
     let rows = coverage::rows(recording, Some(until_ns))?;
-    events(rows, since_ns, &is_it, |at_ns, event| {
+    let mut calls = natives::calls(recording, &told.coverage, &is_it)?.peekable();
+    let mut line = |at_ns: i64, text: &dyn Fn() -> String| {
         count += 1;
         if count <= args.rows {
             let at_s = at_ns as f64 / 1e9;
-            writeln!(out, "{at_s:>14.6} s  {}", one_line(&event.text(dictionary)))?;
+            writeln!(out, "{at_s:>14.6} s  {}", one_line(&text()))?;
         }
-        Ok(())
+        anyhow::Ok(())
+    };
+    events(rows, since_ns, &is_it, |at_ns, event| {
+        while let Some(call) = natives::until(&mut calls, Some(at_ns)) {
+            let call = call?;
+            line(call.start_ns, &|| natives::text(&call, dictionary))?;
+        }
+        line(at_ns, &|| event.text(dictionary))
     })?;
+    while let Some(call) = natives::until(&mut calls, None) {
+        let call = call?;
+        line(call.start_ns, &|| natives::text(&call, dictionary))?;
+    }
     if count > args.rows {
         writeln!(out, "and {} more: -n shows them", count - args.rows)?;
     }
@@ -469,16 +489,26 @@ fn json(
     let is_it = |proc: ProcId| told.processes.binary_search(&proc).is_ok();
     let rows = coverage::rows(recording, Some(told.coverage.until_ns))?;
     let rows = rows.filter(|row| row.as_ref().map_or(true, |row| touches(row, &is_it)));
+    let mut calls = natives::calls(recording, &told.coverage, &is_it)?.peekable();
+    let mut write = |value: &Value| {
+        out.write_all(between.as_bytes())?;
+        serde_json::to_writer(&mut *out, value)?;
+        between = ",\n";
+        anyhow::Ok(())
+    };
     events(
         rows,
         told.coverage.since_ns,
         &is_it,
         |at_ns, event: story::Event| {
-            out.write_all(between.as_bytes())?;
-            serde_json::to_writer(&mut *out, &event.json(at_ns, dictionary))?;
-            between = ",\n";
-            Ok(())
+            while let Some(call) = natives::until(&mut calls, Some(at_ns)) {
+                write(&natives::json(&call?, dictionary))?;
+            }
+            write(&event.json(at_ns, dictionary))
         },
     )?;
+    while let Some(call) = natives::until(&mut calls, None) {
+        write(&natives::json(&call?, dictionary))?;
+    }
     Ok(writeln!(out, "\n]}}")?)
 }

@@ -1,7 +1,7 @@
 //! Functions and conditions as they are given on the command line.
 
 use escope_model::Mfa;
-use escope_session::{Condition, Immediate};
+use escope_session::{Condition, Immediate, NativeName};
 
 /// `mod:fun/arity` as Erlang has it, or `Mod.fun/arity` as Elixir does; atoms quoted where they
 /// must be.
@@ -32,6 +32,24 @@ pub(crate) fn function(text: &str) -> Result<Mfa, String> {
         module,
         function,
         arity: u32::from(arity),
+    })
+}
+
+/// The same, but for all arities where none is said.
+pub(crate) fn native(text: &str) -> Result<NativeName, String> {
+    let arity = |text: &str| text.rsplit_once('/').map(|(_, arity)| arity.parse::<u8>());
+    let (mfa, arity) = match arity(text) {
+        Some(Ok(arity)) => (function(text)?, Some(u32::from(arity))),
+        _ => (
+            function(&format!("{text}/0"))
+                .map_err(|_| "give mod:fun/arity, or mod:fun for all arities".to_owned())?,
+            None,
+        ),
+    };
+    Ok(NativeName {
+        module: mfa.module,
+        function: mfa.function,
+        arity,
     })
 }
 

@@ -6,7 +6,7 @@
 //! | a scheduler | a slice for each run, named by the process |
 //! | below a scheduler | slices: when its thread had no CPU, and why |
 //! | a process | a slice for each run, named by the scheduler; an instant for each event of its life, each process that it spawned, each message that it sent and each that it took out of its mailbox |
-//! | below a process | slices of its collections, the length of its mailbox, its samples |
+//! | below a process | slices of its collections, its calls of BIFs and NIFs, the length of its mailbox, its samples |
 //! | a place of loss | slices: between when how much is missing |
 //! | outside of processes | messages whose sender is no process of the node, samples of threads that ran none |
 //!
@@ -29,7 +29,7 @@ pub(crate) mod kit;
 #[cfg(test)]
 mod tests;
 
-use escope_model::{Collection, Life, Loss, Message, OffCpu, ProcId, Run, Sample};
+use escope_model::{Collection, Life, Loss, Message, NativeCall, OffCpu, ProcId, Run, Sample};
 
 pub use plan::Plan;
 pub use sink::{Arg, Flow, FlowEnd, FlowSort, Instant, Sink, Slice, Value};
@@ -45,6 +45,8 @@ pub enum Row<'a> {
     Collection(&'a Collection),
     /// Of `off_cpu`.
     OffCpu(&'a OffCpu),
+    /// Of `native_calls`.
+    NativeCall(&'a NativeCall),
     /// Of `messages`. Those must come in the order of sending.
     Message(&'a Message),
     /// Of `lifecycle`.

@@ -260,6 +260,25 @@ impl OffCpu {
     }
 }
 
+/// One call of a BIF or NIF: a row of `native_calls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NativeCall {
+    /// Who called.
+    pub proc: ProcId,
+    /// Where.
+    pub scheduler: Option<SchedulerId>,
+    /// When its C function was entered, in nanoseconds since the recording's start.
+    pub start_ns: i64,
+    /// When it returned; `None` where returns were not watched.
+    pub end_ns: Option<i64>,
+    /// What was called.
+    pub function: FrameId,
+    /// Where in Erlang code it returns to, which is who called it unless that was by a tail call.
+    pub caller: Option<FrameId>,
+    /// Which ends were not seen; only where returns were watched.
+    pub cut: Option<Cut>,
+}
+
 /// A time in which events were watched: a row of `windows`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {

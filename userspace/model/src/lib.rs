@@ -30,8 +30,8 @@ pub use event::{
 };
 pub use frame::{Frame, FrameKind};
 pub use happening::{
-    Collection, CollectionKind, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, OffCpu,
-    OffCpuWhy, Run, Window,
+    Collection, CollectionKind, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind,
+    NativeCall, OffCpu, OffCpuWhy, Run, Window,
 };
 pub use ids::{FrameId, ProcId, StackId};
 pub use loss::Loss;

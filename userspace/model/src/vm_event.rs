@@ -111,6 +111,21 @@ pub enum VmEventKind {
         /// For how long it has lain in this CPU's queue, likewise.
         queued_ns: Option<u64>,
     },
+    /// The process calls a BIF or NIF that was asked for: its C function is entered.
+    NativeCall {
+        /// Which, by the number that was given to it.
+        function: u32,
+        /// What the JIT passes a BIF besides process and arguments: an address in the caller, or
+        /// in the code that stands for the BIF; 0 as guards call it, and for NIFs.
+        code: u64,
+        /// Where in Erlang code it returns to; 0 where that is not known.
+        caller: u64,
+    },
+    /// The C function returns.
+    NativeReturn {
+        /// Which.
+        function: u32,
+    },
 }
 
 /// A process's heaps when a collection begins or ends: how many words they have room for.

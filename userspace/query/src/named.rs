@@ -176,6 +176,14 @@ const NAMED: &[Named] = &[
               ORDER BY took_ns DESC, start_ns LIMIT 20",
     },
     Named {
+        name: "native_calls",
+        description: "the 20 BIFs and NIFs that were called the most, and from where; of --calls",
+        sql: "SELECT called, returns_to, process_group, COUNT(*) AS calls, \
+              SUM(took_ns) / 1e6 AS took_ms, MAX(took_ns) / 1e6 AS longest_ms \
+              FROM named_native_calls WHERE cut IS NULL OR cut <> 'start' \
+              GROUP BY called, returns_to, process_group ORDER BY calls DESC, called LIMIT 20",
+    },
+    Named {
         name: "spawns",
         description: "the 20 processes that spawned the most of one kind while events were watched, \
                       which, and how many that is estimated in the whole recording",

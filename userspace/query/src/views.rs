@@ -26,6 +26,7 @@ const VIEWS: [(&str, &str); 10] = [
     ("named_lifecycle", "lifecycle"),
     ("named_messages", "messages"),
     ("named_off_cpu", "off_cpu"),
+    ("named_native_calls", "native_calls"),
     ("named_processes", "processes"),
     ("named_runs", "runs"),
     ("stack_frames", "stacks"),
@@ -112,6 +113,26 @@ const NAMED_LIFECYCLE: [&str; 11] = [
     "reason",
     "proc",
     "other",
+];
+
+/// Columns of `named_native_calls`.
+const NAMED_NATIVE_CALLS: [&str; 16] = [
+    "start_ns",
+    "end_ns",
+    "took_ns",
+    "process",
+    "process_group",
+    "pid",
+    "called",
+    "called_kind",
+    "returns_to",
+    "file",
+    "line",
+    "scheduler",
+    "cut",
+    "proc",
+    "function",
+    "caller",
 ];
 
 /// Columns of `named_gc`.
@@ -206,6 +227,7 @@ impl Tables {
             "cpu" => self.cpu(),
             "named_frames" => Ok(self.named_frames()?.lazy()),
             "named_gc" => self.named_gc(),
+            "named_native_calls" => self.named_native_calls(),
             "named_lifecycle" => self.named_lifecycle(),
             "named_messages" => self.named_messages(),
             "named_off_cpu" => self.named_off_cpu(),
@@ -321,6 +343,29 @@ impl Tables {
             preempted.alias("preempted_ns"),
         ];
         Ok(times.with_columns(columns).select(NAMED_OFF_CPU.map(col)))
+    }
+
+    fn named_native_calls(&self) -> PolarsResult<LazyFrame> {
+        let frames = self.named_frames()?.lazy();
+        let called = frames.clone().select([
+            col("frame").alias("function"),
+            col("name").alias("called"),
+            col("kind").alias("called_kind"),
+        ]);
+        let callers = frames.select([
+            col("frame").alias("caller"),
+            col("name").alias("returns_to"),
+            col("file"),
+            col("line"),
+        ]);
+        let who = self.who(["process", "process_group", "pid"])?;
+        let calls = left_join(self.file("native_calls")?.lazy()?, who, "proc");
+        let calls = left_join(calls, called.collect()?, "function");
+        let calls = left_join(calls, callers.collect()?, "caller");
+        let took = (col("end_ns") - col("start_ns")).alias("took_ns");
+        Ok(calls
+            .with_columns([took])
+            .select(NAMED_NATIVE_CALLS.map(col)))
     }
 
     /// `proc`, and under these names what a process is called, its kind and its pid.

@@ -1,10 +1,12 @@
 //! Verifies a recording and says what is missing.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, OffCpu, ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
+    Collection, Life, Loss, Message, NativeCall, OffCpu, ProcId, ProcessInfo, Run, Sample,
+    ThreadInfo, Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -99,6 +101,14 @@ impl Check<'_> {
         self.processes_of::<Life>(&processes, |row| [Some(row.proc), row.other]);
         self.processes_of::<Collection>(&processes, |row| [Some(row.proc), None]);
         self.processes_of::<OffCpu>(&processes, |row| [row.proc, None]);
+        let (mut no_process, mut no_frame) = (0, 0);
+        self.each::<NativeCall>(|row| {
+            let mut called = iter::once(row.function).chain(row.caller);
+            no_process += u64::from(!processes.contains_key(&row.proc.0));
+            no_frame += u64::from(called.any(|id| !frames.contains_key(&id.0)));
+        });
+        self.dangling(Table::NativeCalls, "processes", no_process);
+        self.dangling(Table::NativeCalls, "frames", no_frame);
         let (mut no_process, mut no_frame) = (0, 0);
         self.each::<Run>(|row| {
             no_process += u64::from(!processes.contains_key(&row.proc.0));

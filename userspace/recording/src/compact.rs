@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, OffCpu, ProcessInfo, Run, Sample, ThreadInfo, Window,
+    Collection, Life, Loss, Message, NativeCall, OffCpu, ProcessInfo, Run, Sample, ThreadInfo,
+    Window,
 };
 
 use crate::disk::Disk;
@@ -71,6 +72,7 @@ fn write(
         Table::Lifecycle => timed::<Life>(disk, source, folder),
         Table::Gc => timed::<Collection>(disk, source, folder),
         Table::OffCpu => timed::<OffCpu>(disk, source, folder),
+        Table::NativeCalls => timed::<NativeCall>(disk, source, folder),
         Table::Windows => timed::<Window>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run,
-    Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    LifeEvent, Loss, Message, MessageKind, Mfa, NativeCall, OffCpu, OffCpuWhy, ProcId,
+    ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind,
+    Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -207,6 +208,23 @@ pub(crate) fn off_cpu(n: u32) -> OffCpu {
     }
 }
 
+/// Call number `n` of a BIF or NIF.
+pub(crate) fn native_call(n: u32) -> NativeCall {
+    let start_ns = i64::from(n) * 2_500_000;
+    NativeCall {
+        proc: ProcId(n % 4),
+        scheduler: (n > 0).then_some(SchedulerId {
+            kind: SchedulerKind::DirtyIo,
+            number: n as u16,
+        }),
+        start_ns,
+        end_ns: (n % 3 > 0).then_some(start_ns + 700),
+        function: FrameId(n % 2),
+        caller: (n > 1).then_some(FrameId(0)),
+        cut: (n % 3 == 2).then_some(Cut::End),
+    }
+}
+
 /// Window number `n`.
 pub(crate) fn window(n: u32) -> Window {
     let from_ns = i64::from(n) * 3_000_000;
@@ -239,6 +257,7 @@ fn write_happenings(writer: &mut Writer) {
         writer.life(&life(n));
         writer.collection(&collection(n));
         writer.off_cpu(&off_cpu(n));
+        writer.native_call(&native_call(n));
         writer.window(&window(n));
     }
 }

@@ -115,6 +115,11 @@ impl Writer {
                 "unwritten_off_cpu",
                 "times without a CPU",
             ),
+            of(
+                self.native_calls.buffered(),
+                "unwritten_native_calls",
+                "calls of BIFs and NIFs",
+            ),
         ]
     }
 }

@@ -157,6 +157,12 @@ pub struct Options {
     pub stack_cap_bytes: u32,
     /// How long to record; none is until interrupted.
     pub duration_ns: Option<i64>,
+    /// The BIFs and NIFs whose calls were recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
+    /// Whether their returns were too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub call_times: bool,
     /// How loading of code was followed: `exact`, by each announcement of the VM, or
     /// `polled: ` and why.
     pub code_following: String,

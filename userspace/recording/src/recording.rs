@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use escope_model::{Collection, Dictionary, Life, Loss, Message, OffCpu, Run, Sample, Window};
+use escope_model::{
+    Collection, Dictionary, Life, Loss, Message, NativeCall, OffCpu, Run, Sample, Window,
+};
 
 use crate::compact::compact;
 use crate::dictionary::dictionary;
@@ -151,6 +153,15 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn off_cpu(&self, range: TimeRange) -> Result<Rows<OffCpu>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// The calls of BIFs and NIFs that began within a span of time, in the order in which they
+    /// did.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn native_calls(&self, range: TimeRange) -> Result<Rows<NativeCall>, RecordingError> {
         self.rows(range)
     }
 

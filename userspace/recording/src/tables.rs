@@ -12,6 +12,7 @@ mod lifecycle;
 mod losses;
 mod messages;
 mod off_cpu;
+mod native_calls;
 mod processes;
 mod runs;
 mod samples;
@@ -57,6 +58,8 @@ pub enum Table {
     Gc,
     /// When schedulers' threads had no CPU.
     OffCpu,
+    /// Calls of BIFs and NIFs.
+    NativeCalls,
     /// When events were watched.
     Windows,
     /// CPU samples.
@@ -78,6 +81,7 @@ impl Table {
         Table::Lifecycle,
         Table::Gc,
         Table::OffCpu,
+        Table::NativeCalls,
         Table::Windows,
         Table::Samples,
     ];
@@ -98,6 +102,7 @@ impl Table {
             Table::Lifecycle => "lifecycle",
             Table::Gc => "gc",
             Table::OffCpu => "off_cpu",
+            Table::NativeCalls => "native_calls",
             Table::Windows => "windows",
             Table::Samples => "samples",
         }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use escope_model::{
-    Collection, Frame, FrameId, Life, Loss, Message, OffCpu, ProcessInfo, Run, Sample, StackId,
-    ThreadInfo, Window,
+    Collection, Frame, FrameId, Life, Loss, Message, NativeCall, OffCpu, ProcessInfo, Run, Sample,
+    StackId, ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -55,6 +55,7 @@ pub struct Writer {
     pub(crate) lifecycle: StreamWriter<Life>,
     pub(crate) gc: StreamWriter<Collection>,
     pub(crate) off_cpu: StreamWriter<OffCpu>,
+    pub(crate) native_calls: StreamWriter<NativeCall>,
     pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
@@ -63,7 +64,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads code series losses
-            runs messages lifecycle gc off_cpu windows samples)
+            runs messages lifecycle gc off_cpu native_calls windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -123,6 +124,7 @@ impl Writer {
             lifecycle: StreamWriter::new(),
             gc: StreamWriter::new(),
             off_cpu: StreamWriter::new(),
+            native_calls: StreamWriter::new(),
             windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
@@ -260,6 +262,11 @@ impl Writer {
         self.off_cpu.push(*off_cpu);
     }
 
+    /// Adds a call of a BIF or NIF, in about the order in which they ended.
+    pub fn native_call(&mut self, call: &NativeCall) {
+        self.native_calls.push(*call);
+    }
+
     /// Adds a time in which events were watched.
     pub fn window(&mut self, window: &Window) {
         self.windows.push(*window);
@@ -281,6 +288,7 @@ impl Writer {
             + self.lifecycle.buffered()
             + self.gc.buffered()
             + self.off_cpu.buffered()
+            + self.native_calls.buffered()
             + self.windows.buffered()
             + self.samples.buffered()
     }
@@ -300,6 +308,7 @@ impl Writer {
             + self.lifecycle.bytes()
             + self.gc.bytes()
             + self.off_cpu.bytes()
+            + self.native_calls.bytes()
             + self.windows.bytes()
             + self.samples.bytes()
     }

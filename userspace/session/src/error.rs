@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use escope_beam::probes::NoNative;
 use escope_beam::{BeamError, NoEntry};
 use escope_capture::CaptureError;
 use escope_recording::RecordingError;
@@ -81,6 +82,17 @@ pub enum SessionError {
     /// A function cannot be watched.
     #[error(transparent)]
     NoEntry(#[from] NoEntry),
+    /// Calls of a BIF or NIF cannot be recorded.
+    #[error(transparent)]
+    NoNative(#[from] NoNative),
+    /// More BIFs and NIFs were asked for than there is room for.
+    #[error("--calls names {count} functions, at most {limit} can be asked for: give arities")]
+    TooManyNatives {
+        /// So many.
+        count: usize,
+        /// The most.
+        limit: usize,
+    },
     /// No process can be called so.
     #[error("the VM knows no atom {name}: no process or argument can be it; is it spelled right?")]
     NoAtom {

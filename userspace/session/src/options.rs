@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use escope_capture::ClockChoice;
 
+use escope_beam::probes::NativeName;
+
 use crate::{EventSelection, Wanted};
 
 /// What to record.
@@ -27,8 +29,19 @@ pub struct RecordOptions {
     pub ring_bytes: Option<u32>,
     /// Which events of the VM to record.
     pub events: EventSelection,
+    /// Calls of which BIFs and NIFs.
+    pub natives: WantedNatives,
     /// Whose, at what price.
     pub event_limits: EventLimits,
+}
+
+/// BIFs and NIFs whose calls are to be recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WantedNatives {
+    /// Which.
+    pub names: Vec<NativeName>,
+    /// Whether their returns too, which says how long they took.
+    pub times: bool,
 }
 
 /// What events may cost, and whom they are of.
@@ -91,6 +104,7 @@ impl RecordOptions {
             native_stack_bytes: 64 * 1024,
             ring_bytes: None,
             events: EventSelection::default(),
+            natives: WantedNatives::default(),
             event_limits: EventLimits::default(),
         }
     }
@@ -104,9 +118,14 @@ impl RecordOptions {
         })
     }
 
+    /// Whether anything is recorded besides samples.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty() || !self.natives.names.is_empty()
+    }
+
     pub(crate) fn drain_every(&self) -> Duration {
         // A busy VM fills the ring of events with a hundred MB a second.
-        if !self.events.is_empty() {
+        if self.has_events() {
             return Duration::from_millis(10);
         }
         Duration::from_millis(match self.frequency_hz {

@@ -5,7 +5,9 @@ use std::mem;
 use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{CodeRegistered, Collection, Life, Message, OffCpu, RawSample, Run};
+use escope_model::{
+    CodeRegistered, Collection, Life, Message, NativeCall, OffCpu, RawSample, Run,
+};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
@@ -97,6 +99,12 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn off_cpu(&mut self, off_cpu: &OffCpu) {
         self.write_new();
         self.writer.off_cpu(off_cpu);
+    }
+
+    /// Adds a call of a BIF or NIF; its process and frames may be new.
+    pub(crate) fn native_call(&mut self, call: &NativeCall) {
+        self.write_new();
+        self.writer.native_call(call);
     }
 
     /// Adds an event of a process's life; the processes may be new.

@@ -75,11 +75,12 @@ impl Recorder {
             symbolizer.read_all_names();
             symbolizer.read_dump();
         }
-        let events = match options.events.is_empty() {
-            true => None,
-            false => Some(Events::load(
+        let events = match options.has_events() {
+            false => None,
+            true => Some(Events::load(
                 symbolizer.vm(),
                 options.events,
+                &options.natives,
                 &options.event_limits,
                 origin_ns,
             )?),
@@ -106,6 +107,10 @@ impl Recorder {
         };
         recorder.manifest.options.clock = recorder.capture.clock().as_str().to_owned();
         recorder.manifest.options.code_following = recorder.code_following();
+        if let Some(events) = &recorder.events {
+            recorder.manifest.options.calls = events.natives().to_vec();
+        }
+        recorder.manifest.options.call_times = recorder.options.natives.times;
         if let Err(error) = recorder.begin() {
             recorder.pipeline.into_writer().abandon();
             return Err(error);

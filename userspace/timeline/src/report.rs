@@ -17,6 +17,7 @@ mod calls;
 mod each;
 mod lives;
 mod mail;
+mod natives;
 mod pauses;
 mod work;
 
@@ -31,6 +32,7 @@ pub use calls::{CallTimes, Calls, CallsTo};
 pub use each::OfProcess;
 pub use lives::{Life, Lives, Reason};
 pub use mail::{Lain, Letters, Mail, Mailbox, PerKind};
+pub use natives::{CallsOf, CallsOfFunction, Natives};
 pub use pauses::{Pause, Pauses, PausesOf};
 pub use work::{ProcessWork, SchedulerWork, Work};
 

@@ -13,6 +13,7 @@ mod collectors;
 mod execute;
 mod functions;
 mod jit;
+mod native;
 mod site;
 mod state;
 mod wanted;
@@ -26,6 +27,7 @@ use crate::vm::load_bias;
 
 use collection::Edge;
 use functions::{Function, Functions};
+pub use native::{NativeFunction, NativeKind, NativeName, NoNative, find_natives};
 use site::Spot;
 pub use site::{Emulated, Place};
 pub use wanted::{PROBES, Probe, What};

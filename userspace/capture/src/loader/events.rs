@@ -2,9 +2,11 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use escope_wire::{COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot};
+use escope_wire::{
+    COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot, what,
+};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts};
 use rustix::time::{ClockId, clock_gettime};
@@ -27,11 +29,31 @@ pub struct EventSite {
     pub registers: u32,
 }
 
-impl EventSite {
-    /// Offset and cookie.
-    fn place(&self) -> (usize, u64) {
-        let cookie = u64::from(self.what) << COOKIE_WHAT_SHIFT | u64::from(self.registers);
-        (self.file_offset as usize, cookie)
+/// A C function of the target whose calls are events, in whichever of its files it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeSite {
+    /// Its file, as we can open it.
+    pub file: PathBuf,
+    /// Offset in the file of an instruction that every call executes once.
+    pub file_offset: u64,
+    /// What the kernel half must know of it: as [`escope_wire::native_call`].
+    pub flags: u32,
+    /// Offset of its first instruction where its returns are events too.
+    pub returns_of: Option<u64>,
+}
+
+/// The probes of one kind in one file.
+#[derive(Debug, Default)]
+struct Places {
+    offsets: Vec<usize>,
+    cookies: Vec<u64>,
+}
+
+impl Places {
+    fn add(&mut self, file_offset: u64, what: u32, registers: u32) {
+        self.offsets.push(file_offset as usize);
+        let cookie = u64::from(what) << COOKIE_WHAT_SHIFT | u64::from(registers);
+        self.cookies.push(cookie);
     }
 }
 
@@ -48,6 +70,8 @@ pub struct EventOptions {
     pub binary: PathBuf,
     /// Where its probes go.
     pub sites: Vec<EventSite>,
+    /// Which C functions' calls are events.
+    pub natives: Vec<NativeSite>,
     /// Where the configuration says that only some processes are wanted: those that are there,
     /// by pid, as a term, and address; 0 for an address that is not known.
     pub wanted: Vec<(u64, u64)>,
@@ -59,14 +83,15 @@ pub struct EventOptions {
 
 /// Probes at a VM's functions. Dropping it removes everything from the kernel.
 pub struct EventCapture {
-    // Order matters: the link is detached before the programs and maps it uses are closed.
-    link: Option<Link>,
+    // Order matters: links are detached before the programs and maps they use are closed.
+    links: Vec<Link>,
     switches_link: Option<Link>,
     ring: Ring,
     skeleton: EventsSkel<'static>,
     tgid: u32,
     binary: PathBuf,
     sites: Vec<EventSite>,
+    natives: Vec<NativeSite>,
     bare: bool,
     /// How many times probes were placed, from 1, as 16 bits.
     window: u64,
@@ -122,13 +147,14 @@ impl EventCapture {
                 .map_err(|error| failed("telling the kernel about a scheduler", &error))?;
         }
         let capture = EventCapture {
-            link: None,
+            links: Vec::new(),
             switches_link: None,
             ring: Ring::new(&skeleton.maps.event_ring)?,
             skeleton,
             tgid: config.tgid,
             binary: options.binary,
             sites: options.sites,
+            natives: options.natives,
             bare: options.bare,
             window: 0,
             switches,
@@ -154,38 +180,74 @@ impl EventCapture {
         Ok(())
     }
 
-    /// Places all probes at once.
+    /// Places all probes at once; those of returns, and those in other files than the
+    /// executable, one after the other. A call under way has no return: those are placed first,
+    /// so that a call that was seen to begin is seen to end.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// When the kernel refuses; then none is there.
     pub fn arm(&mut self) -> Result<(), CaptureError> {
-        if !self.sites.is_empty() {
-            self.link = Some(self.place_probes()?);
-        }
+        self.place_probes()?;
         if self.switches {
-            let link = self.skeleton.progs.switched.attach();
-            let link = link.map_err(|error| failed("tracing switches of threads", &error));
-            self.switches_link = Some(link.inspect_err(|_| self.link = None)?);
+            match self.skeleton.progs.switched.attach() {
+                Ok(link) => self.switches_link = Some(link),
+                Err(error) => {
+                    self.disarm();
+                    return Err(failed("tracing switches of threads", &error));
+                }
+            }
         }
         self.window = self.window % u64::from(u16::MAX) + 1;
         skeleton::set_event_window(&mut self.skeleton, self.window);
         Ok(())
     }
 
-    fn place_probes(&self) -> Result<Link, CaptureError> {
-        let (offsets, cookies) = self.sites.iter().map(EventSite::place).unzip();
+    fn place_probes(&mut self) -> Result<(), CaptureError> {
+        let (mut entries, mut returns) = (Vec::new(), Vec::new());
+        let own = places_in(&mut entries, &self.binary);
+        for site in &self.sites {
+            own.add(site.file_offset, site.what, site.registers);
+        }
+        for site in &self.natives {
+            let entry = places_in(&mut entries, &site.file);
+            entry.add(site.file_offset, what::NATIVE_CALL, site.flags);
+            if let Some(start) = site.returns_of {
+                let back = places_in(&mut returns, &site.file);
+                back.add(start, what::NATIVE_RETURN, site.flags);
+            }
+        }
+        for (file, places) in returns {
+            self.attach(&file, places, true)?;
+        }
+        for (file, places) in entries {
+            self.attach(&file, places, false)?;
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, file: &Path, places: Places, retprobe: bool) -> Result<(), CaptureError> {
+        if places.offsets.is_empty() {
+            return Ok(());
+        }
         let options = UprobeMultiOpts {
-            offsets,
-            cookies,
+            offsets: places.offsets,
+            cookies: places.cookies,
+            retprobe,
             ..UprobeMultiOpts::default()
         };
         let program = match self.bare {
             true => &self.skeleton.progs.bare,
             false => &self.skeleton.progs.event,
         };
-        let link =
-            program.attach_uprobe_multi_with_opts(self.tgid as i32, &self.binary, "", options);
-        link.map_err(|error| failed("placing probes in the VM's executable", &error))
+        let link = program.attach_uprobe_multi_with_opts(self.tgid as i32, file, "", options);
+        match link {
+            Ok(link) => self.links.push(link),
+            Err(error) => {
+                self.disarm();
+                return Err(failed("placing probes in the VM's code", &error));
+            }
+        }
+        Ok(())
     }
 
     /// For how long the program that sees switches has run, over all CPUs, while the kernel was
@@ -201,7 +263,8 @@ impl EventCapture {
     pub fn disarm(&mut self) {
         skeleton::set_event_window(&mut self.skeleton, 0);
         self.switches_link = None;
-        self.link = None;
+        // Entries before returns.
+        while self.links.pop().is_some() {}
     }
 
     /// Takes at most `limit` records out of the ring, in its order.
@@ -240,6 +303,16 @@ impl EventCapture {
         }
         Ok(sum)
     }
+}
+
+/// The probes of a file among those of others.
+fn places_in<'a>(files: &'a mut Vec<(PathBuf, Places)>, file: &Path) -> &'a mut Places {
+    let known = files.iter().position(|(known, _)| known == file);
+    let at = known.unwrap_or_else(|| {
+        files.push((file.to_owned(), Places::default()));
+        files.len() - 1
+    });
+    &mut files[at].1
 }
 
 /// The clock of `bpf_ktime_get_ns`.

@@ -17,7 +17,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::ticks::{self, Clock, ClockChoice};
 use crate::{Batch, CaptureError, cpus};
-pub use events::{EventCapture, EventOptions, EventSite, Fetched};
+pub use events::{EventCapture, EventOptions, EventSite, Fetched, NativeSite};
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
 pub use watch::{Breakpoint, HitPrice, WatchCapture};

@@ -41,6 +41,9 @@ impl Plan {
             Row::OffCpu(off_cpu) => {
                 off_cpu.proc.map(|proc| self.event(proc));
             }
+            Row::NativeCall(call) => {
+                self.event(call.proc);
+            }
             Row::Message(message) => {
                 self.event(message.to);
                 message.from.map(|from| self.event(from));

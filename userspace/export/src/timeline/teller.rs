@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use escope_model::{
-    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, OffCpu, ProcId,
-    Run, Sample,
+    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, NativeCall,
+    OffCpu, ProcId, Run, Sample,
 };
 use escope_timeline::{Change, Mailboxes, lies_in_mailbox};
 use rustc_hash::FxHashSet;
@@ -60,6 +60,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             Row::Run(run) => self.run(run),
             Row::Collection(collection) => self.collection(collection),
             Row::OffCpu(off_cpu) => self.off_cpu(off_cpu),
+            Row::NativeCall(call) => self.native_call(call),
             Row::Message(message) => self.message(message),
             Row::Life(life) => self.life(life),
             Row::Sample(sample) => self.sample(sample),
@@ -186,6 +187,38 @@ impl<'a, S: Sink> Teller<'a, S> {
             }
         }
         Ok(())
+    }
+
+    /// A slice where it is known how long it took, else an instant.
+    fn native_call(&mut self, call: &NativeCall) -> Result<(), ExportError> {
+        let track = self.need(TrackId::NativeCalls(call.proc))?;
+        let name = self.names.function(call.function);
+        let name = marked(name.unwrap_or("unknown function"), call.cut);
+        let caller = call.caller.and_then(|caller| self.names.place(caller));
+        let args = collect([
+            ("caller", caller.map(Value::Text)),
+            ("cut", cut_arg(call.cut)),
+        ]);
+        let category = "native_call";
+        match call.end_ns {
+            Some(end_ns) => self.sink.slice(&Slice {
+                track,
+                start_ns: call.start_ns,
+                end_ns: end_ns.max(call.start_ns),
+                category,
+                name: &name,
+                args: &args,
+            }),
+            None => self.sink.instant(&Instant {
+                track,
+                ts_ns: call.start_ns,
+                category,
+                name: &name,
+                args: &args,
+                flow: None,
+                stack: None,
+            }),
+        }
     }
 
     fn message(&mut self, message: &Message) -> Result<(), ExportError> {

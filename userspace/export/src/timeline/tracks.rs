@@ -20,6 +20,8 @@ pub enum TrackId {
     Process(ProcId),
     /// The collections of one.
     Collections(ProcId),
+    /// Its calls of BIFs and NIFs.
+    NativeCalls(ProcId),
     /// The length of its mailbox.
     Mailbox(ProcId),
     /// Its samples.
@@ -86,6 +88,7 @@ impl TrackId {
             TrackId::OffCpu(scheduler) => Some(TrackId::Scheduler(scheduler)),
             TrackId::Process(_) => Some(TrackId::Processes),
             TrackId::Collections(proc)
+            | TrackId::NativeCalls(proc)
             | TrackId::Mailbox(proc)
             | TrackId::Samples(proc)
             | TrackId::Metric(proc, _) => Some(TrackId::Process(proc)),
@@ -201,6 +204,7 @@ impl<'a> Names<'a> {
             },
             TrackId::OffCpu(scheduler) => format!("{scheduler} without a CPU"),
             TrackId::Collections(_) => "garbage collections".to_owned(),
+            TrackId::NativeCalls(_) => "BIFs and NIFs".to_owned(),
             TrackId::Mailbox(_) => "mailbox".to_owned(),
             TrackId::Samples(_) => "CPU samples".to_owned(),
             TrackId::Metric(_, number) | TrackId::VmMetric(number) => {
@@ -231,7 +235,7 @@ impl<'a> Names<'a> {
             TrackId::Processes | TrackId::Mailbox(_) => 1,
             TrackId::Lost | TrackId::Samples(_) => 2,
             TrackId::Outside => 3,
-            TrackId::NotWatched => -1,
+            TrackId::NotWatched | TrackId::NativeCalls(_) => -1,
             TrackId::Vm => 4,
             TrackId::Scheduler(it) | TrackId::OffCpu(it) => {
                 (it.kind as i32) << 16 | i32::from(it.number)

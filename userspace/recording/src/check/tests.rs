@@ -47,6 +47,7 @@ fn a_finished_recording_has_no_problems() {
         Table::Lifecycle,
         Table::Gc,
         Table::OffCpu,
+        Table::NativeCalls,
         Table::Windows,
     ] {
         assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));

@@ -172,6 +172,10 @@ fn every_event_is_there_or_lost(recording: &Recording) {
         ),
         (recording.gc(all).unwrap().count(), "unwritten_gc"),
         (recording.off_cpu(all).unwrap().count(), "unwritten_off_cpu"),
+        (
+            recording.native_calls(all).unwrap().count(),
+            "unwritten_native_calls",
+        ),
     ] {
         let lost = lost(recording.manifest(), place);
         assert_eq!(

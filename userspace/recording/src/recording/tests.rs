@@ -47,6 +47,8 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(lives), numbered(example::life));
     let collections = recording.gc(TimeRange::ALL).unwrap();
     assert_eq!(read(collections), numbered(example::collection));
+    let natives = recording.native_calls(TimeRange::ALL).unwrap();
+    assert_eq!(read(natives), numbered(example::native_call));
     assert_eq!(
         read(recording.windows().unwrap()),
         numbered(example::window)
@@ -181,6 +183,7 @@ const SINCE_1_1: [Table; 6] = [
     Table::Lifecycle,
     Table::Gc,
     Table::OffCpu,
+    Table::NativeCalls,
     Table::Windows,
 ];
 
@@ -213,6 +216,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.lifecycle(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.gc(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.off_cpu(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.native_calls(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));

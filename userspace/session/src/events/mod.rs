@@ -3,6 +3,7 @@
 mod budget;
 mod ended;
 mod names;
+mod natives;
 mod replay;
 mod rows;
 mod selection;
@@ -26,10 +27,11 @@ pub use wanted::{Wanted, WantedProcess};
 
 use crate::SessionError;
 use crate::cost::monotonic_ns;
-use crate::options::EventLimits;
+use crate::options::{EventLimits, WantedNatives};
 use crate::outcome::EventsSummary;
 use crate::pipeline::Pipeline;
 use crate::setup::slot;
+use natives::Natives;
 use tracker::Tracker;
 use windows::{Gap, Windows};
 
@@ -56,6 +58,8 @@ pub(crate) struct Events {
     given_up: u64,
     /// How many events may wait to be named.
     ready_max: usize,
+    /// The BIFs and NIFs whose calls are seen.
+    natives: Vec<String>,
     wanted: Option<Wanted>,
 }
 
@@ -73,13 +77,18 @@ impl Events {
     pub(crate) fn load(
         vm: &Vm,
         selection: EventSelection,
+        natives: &WantedNatives,
         limits: &EventLimits,
         origin_ns: u64,
     ) -> Result<Events, SessionError> {
+        let natives = Natives::find(vm, natives)?;
         let found = find_probes(vm)?;
         let is_filtered = limits.processes.is_some();
         let (sites, mut missing) = sites::sites(&found, selection, is_filtered);
-        if sites.is_empty() {
+        missing.extend(natives.notes());
+        let native_sites = natives.sites(vm.frame_pointers);
+        let native_names = natives.names();
+        if sites.is_empty() && native_sites.is_empty() {
             return Err(SessionError::NoProbes(missing.join("; ")));
         }
         let mut config = sites::config(vm);
@@ -87,7 +96,7 @@ impl Events {
             Some(processes) => processes.resolve(vm, &mut config, &mut missing)?,
             None => Vec::new(),
         };
-        let mut prices = hit_prices(&config, &sites);
+        let mut prices = hit_prices(&config, &sites, &native_sites);
         let mut switches = selection.sched;
         if let (true, Ok(prices)) = (switches, prices.as_mut())
             && let Err(error) = prices.measure_switches(&config)
@@ -111,6 +120,7 @@ impl Events {
             ring_bytes: limits.ring_bytes,
             binary: proc_path(vm.pid, "exe"),
             sites,
+            natives: native_sites,
             wanted: there,
             bare: limits.bare,
             switches,
@@ -120,7 +130,7 @@ impl Events {
             batch: Batch::default(),
             order: Reorder::new(limits.held),
             ready: Vec::new(),
-            tracker: Tracker::new(vm, limits.open_messages, origin_ns),
+            tracker: Tracker::new(vm, natives, limits.open_messages, origin_ns),
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
             missing,
             counters: EventCounters::default(),
@@ -129,6 +139,7 @@ impl Events {
             lost: Vec::new(),
             given_up: 0,
             ready_max: limits.held,
+            natives: native_names,
             wanted: limits.processes.clone(),
         })
     }
@@ -210,6 +221,11 @@ impl Events {
             });
         }
         Ok(())
+    }
+
+    /// The BIFs and NIFs whose calls are seen.
+    pub(crate) fn natives(&self) -> &[String] {
+        &self.natives
     }
 
     pub(crate) fn summary(&mut self, vm: &Vm) -> EventsSummary {

@@ -8,6 +8,7 @@ use escope_recording::Writer;
 use escope_symbolizer::Symbolizer;
 use escope_timeline::Reorder;
 
+use super::natives::Natives;
 use super::tracker::Tracker;
 use crate::SessionError;
 use crate::options::EventLimits;
@@ -33,7 +34,12 @@ impl<M: Memory> EventReplay<M> {
         EventReplay {
             order: Reorder::new(limits.held),
             ready: Vec::new(),
-            tracker: Tracker::new(symbolizer.vm(), limits.open_messages, origin_ns),
+            tracker: Tracker::new(
+                symbolizer.vm(),
+                Natives::default(),
+                limits.open_messages,
+                origin_ns,
+            ),
             pipeline: Pipeline::new(symbolizer, writer, origin_ns),
         }
     }

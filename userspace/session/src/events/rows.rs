@@ -3,9 +3,12 @@
 use std::mem;
 
 use escope_beam::memory::Memory;
-use escope_model::{Collection, CollectionKind, Message, MessageKind, OffCpu, ProcId, Run};
-use escope_timeline::{CollectionRow, MessageRow, OffCpuRow, RunRow};
+use escope_model::{
+    Collection, CollectionKind, Message, MessageKind, NativeCall, OffCpu, ProcId, Run,
+};
+use escope_timeline::{CollectionRow, MessageRow, NativeCallRow, OffCpuRow, RunRow};
 
+use super::natives::Natives;
 use crate::pipeline::Pipeline;
 
 /// What is known of a message besides who sent it to whom: its tag is an atom's term, or 0.
@@ -18,6 +21,9 @@ pub(super) struct Rows {
     pub(super) off_cpu: Vec<OffCpuRow<ProcId>>,
     pub(super) messages: Vec<MessageRow<ProcId, Known>>,
     pub(super) collections: Vec<CollectionRow<ProcId>>,
+    pub(super) native_calls: Vec<NativeCallRow<ProcId>>,
+    /// What is called in those.
+    pub(super) natives: Natives,
     /// What is known of the collection that the last event ends.
     pub(super) collected: Collected,
 }
@@ -78,6 +84,24 @@ impl Rows {
                 fate: row.fate,
             };
             pipeline.message(&message);
+        }
+        for row in self.native_calls.drain(..) {
+            let symbolizer = &mut pipeline.symbolizer;
+            let Some(function) = self.natives.frame(row.function, symbolizer) else {
+                continue;
+            };
+            // Below the first function of a process there is nobody.
+            let by_code = row.caller != 0 && row.caller != symbolizer.vm().normal_exit;
+            let caller = by_code.then(|| symbolizer.caller(row.caller, at_ns, sound));
+            pipeline.native_call(&NativeCall {
+                proc: row.who,
+                scheduler: row.scheduler,
+                start_ns: since_origin(row.start_ns),
+                end_ns: row.end_ns.map(since_origin),
+                function,
+                caller,
+                cut: row.cut,
+            });
         }
         let collected = mem::take(&mut self.collected);
         for (place, row) in self.collections.drain(..).rev().enumerate() {

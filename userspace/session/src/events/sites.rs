@@ -166,9 +166,9 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         message_next_at: vm.layout.message.next,
         message_term_at: vm.layout.message.term,
         current_process_at: vm.layout.scheduler.process,
+        process_stop_at: process.stop,
         reserved: 0,
         // What is wanted is filled in by the caller.
-        unused: 0,
         filtered: 0,
         calls: 0,
         names: 0,

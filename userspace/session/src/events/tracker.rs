@@ -10,11 +10,12 @@ use escope_model::{
     VmEvent, VmEventKind,
 };
 use escope_symbolizer::Symbolizer;
-use escope_timeline::{Collections, Entry, Messages, OffCpus, Runs, Sent};
+use escope_timeline::{Collections, Entry, Messages, NativeCalls, OffCpus, Runs, Sent};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ended::Ended;
 use super::names;
+use super::natives::Natives;
 use super::rows::{Collected, Known, Rows};
 use super::sites;
 use super::windows::Gap;
@@ -30,6 +31,7 @@ pub(super) struct Tracker {
     off_cpu: OffCpus<ProcId>,
     messages: Messages<ProcId, Known>,
     collections: Collections<ProcId>,
+    native_calls: NativeCalls<ProcId>,
     /// Processes by the addresses of their structs.
     at: FxHashMap<u64, ProcId>,
     /// What each had used after its last run.
@@ -49,13 +51,19 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn new<M: Memory>(vm: &Vm<M>, open_messages: usize, origin_ns: u64) -> Tracker {
+    pub(super) fn new<M: Memory>(
+        vm: &Vm<M>,
+        natives: Natives,
+        open_messages: usize,
+        origin_ns: u64,
+    ) -> Tracker {
         Tracker {
             atoms: SignalAtoms::find(vm),
             runs: Runs::new(sites::state_bits(), origin_ns),
             off_cpu: OffCpus::new(origin_ns),
             messages: Messages::new(open_messages),
             collections: Collections::new(origin_ns),
+            native_calls: NativeCalls::new(natives.returns(), origin_ns),
             at: FxHashMap::default(),
             reductions: FxHashMap::default(),
             born: FxHashSet::default(),
@@ -65,7 +73,10 @@ impl Tracker {
             downs: FxHashMap::default(),
             heaps: FxHashMap::default(),
             origin_ns,
-            rows: Rows::default(),
+            rows: Rows {
+                natives,
+                ..Rows::default()
+            },
         }
     }
 
@@ -85,6 +96,8 @@ impl Tracker {
         }
         self.collections
             .gap(from_ns, to_ns, &mut self.rows.collections);
+        self.native_calls
+            .gap(from_ns, to_ns, &mut self.rows.native_calls);
         // Those of runs that are missing are nobody's.
         self.reductions.clear();
         self.heaps.clear();
@@ -114,6 +127,8 @@ impl Tracker {
         self.off_cpu.finish(end_ns, &mut self.rows.off_cpu);
         self.messages.finish(&mut self.rows.messages);
         self.collections.finish(end_ns, &mut self.rows.collections);
+        self.native_calls
+            .finish(end_ns, &mut self.rows.native_calls);
         self.write(end_ns, pipeline, &|| true);
     }
 
@@ -129,7 +144,9 @@ impl Tracker {
         let at_ns = event.monotonic_ns;
         let left_out = match gap {
             None => false,
-            Some(Gap::Lossy) => is_of_a_pair(&event.what),
+            Some(Gap::Lossy) => {
+                is_of_a_pair(&event.what) || self.native_calls.is_of_a_pair(&event.what)
+            }
             Some(Gap::Closed | Gap::Ended) => true,
         };
         if !left_out {
@@ -195,6 +212,11 @@ impl Tracker {
                 let other = self.names.remove(&name);
                 let other = other.or_else(|| self.owner(event.process, &pipeline.symbolizer));
                 self.name(event, LifeEvent::Unregister, name, other, pipeline);
+            }
+            VmEventKind::NativeCall { .. } | VmEventKind::NativeReturn { .. } => {
+                let who = self.who(event, &mut pipeline.symbolizer);
+                self.native_calls
+                    .on(event, who, &mut self.rows.native_calls);
             }
             VmEventKind::CollectionStart(heaps) => self.collect(event, &heaps, pipeline),
             VmEventKind::CollectionEnd(heaps) => self.collected(event, &heaps, pipeline),
