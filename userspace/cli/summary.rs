@@ -100,6 +100,16 @@ fn watched(events: &EventsSummary) {
         events.recorded,
         events.attempts
     );
+    if events.native_calls > 0 {
+        let unplaced = match events.native_unplaced {
+            0 => String::new(),
+            many => format!("; of {many} it is not known whose they are"),
+        };
+        say!(
+            "  calls     {} of BIFs and NIFs{unplaced}",
+            events.native_calls
+        );
+    }
     let share = |part: u64, whole: u64| match whole {
         0 => "none".to_owned(),
         _ => percent(part, whole),

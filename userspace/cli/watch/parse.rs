@@ -150,7 +150,7 @@ fn immediate(text: &str) -> Result<Immediate, String> {
 mod tests {
     use escope_session::{Condition, Immediate};
 
-    use super::{condition, function};
+    use super::{condition, function, native};
 
     #[test]
     fn functions_are_read_as_they_are_written() {
@@ -173,6 +173,25 @@ mod tests {
         is("Elixir.Enum:map/2", "Elixir.Enum", "map", 2);
         // What is printed can be given again.
         is("m:'a b'/3", "m", "a b", 3);
+    }
+
+    #[test]
+    fn a_bif_or_nif_has_an_arity_or_all() {
+        let read = |text: &str| {
+            let name = native(text).unwrap();
+            (name.module, name.function, name.arity)
+        };
+        let is = |text: &str, module: &str, name: &str, arity| {
+            assert_eq!(read(text), (module.to_owned(), name.to_owned(), arity));
+        };
+        is("ets:insert/2", "ets", "insert", Some(2));
+        is("ets:insert", "ets", "insert", None);
+        is("Elixir.My.Nif:f", "Elixir.My.Nif", "f", None);
+        is("My.Nif.f/0", "Elixir.My.Nif", "f", Some(0));
+        is("m:'a b'", "m", "a b", None);
+        for text in ["", "ets", "ets:", "ets:insert/", "ets:insert/x", "/2"] {
+            assert!(native(text).is_err(), "{text}");
+        }
     }
 
     #[test]

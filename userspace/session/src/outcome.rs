@@ -72,6 +72,10 @@ pub struct EventsSummary {
     pub unreadable: u64,
     /// Of those, of processes that nobody asked for.
     pub filtered: u64,
+    /// Calls of BIFs and NIFs among those recorded.
+    pub native_calls: u64,
+    /// Calls and returns of processes that could not be told. They are in no row.
+    pub native_unplaced: u64,
     /// Messages of which nothing more is told, for want of memory.
     pub evicted: u64,
     /// Processes that were asked for and that there was no room to remember.
@@ -121,6 +125,8 @@ impl EventsSummary {
             ("events_filtered", self.filtered),
             ("events_unreadable", self.unreadable),
             ("events_out_of_order", self.out_of_order),
+            ("native_calls_recorded", self.native_calls),
+            ("native_calls_unplaced", self.native_unplaced),
             ("messages_evicted", self.evicted),
             ("wanted_full", self.wanted_full),
             ("event_windows", windows.count),

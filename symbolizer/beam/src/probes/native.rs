@@ -18,10 +18,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use escope_model::Mfa;
-use iced_x86::{FlowControl, InstructionInfoFactory, OpAccess, Register};
+use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, OpAccess, Register};
 
 use super::Target;
-use super::site::{self, Emulated, Place, Spot, Want, Word, instructions};
+use super::site::{self, Bytes, Emulated, Place, Want, Word, instructions};
 use crate::code::{CodeMap, ListEntry, read_module};
 use crate::layout::Text;
 use crate::memory::{LiveMemory, Memory, Source};
@@ -34,6 +34,8 @@ const DFUNC: u64 = 56;
 const FUNC: u64 = 72;
 /// How many functions of one name are looked at.
 const ARITIES_MAX: usize = 256;
+/// How many instructions a function has at most before it touches the stack.
+const BEFORE_STACK_MAX: usize = 16;
 /// `bp` among the words of `struct pt_regs`.
 const BP: u8 = 4;
 
@@ -70,12 +72,12 @@ pub struct NativeFunction {
     pub address: u64,
     /// Its file, as we can open it.
     pub file: PathBuf,
-    /// Where in the file it begins.
-    pub start_offset: u64,
     /// Where in the file the probe goes.
     pub site_offset: u64,
-    /// Whether a probe of its returns is cheap too: the kernel emulates its first instruction.
-    pub returns: bool,
+    /// Where a probe of its returns goes: an instruction that the kernel emulates, while the
+    /// stack pointer is still at the return address, which such a probe replaces. `None` where
+    /// there is none.
+    pub return_offset: Option<u64>,
     /// The register, by its index among the words of `struct pt_regs`, that has the third
     /// argument there.
     pub code: Option<u8>,
@@ -441,18 +443,18 @@ impl Library {
                 what: "it is not in its file".to_owned(),
             })
         };
-        let first = site::decode(&self.code, found.address);
         let register = match spot.places.first() {
             Some(Some(Place::Register(register))) => Some(*register),
             _ => None,
         };
         let is_bif = found.kind == NativeKind::Bif;
         Ok(NativeFunction {
-            start_offset: offset(found.address)?,
             site_offset: offset(spot.address)?,
-            returns: first.is_some_and(|(_, bytes)| Emulated::of(bytes).is_some()),
+            return_offset: return_site(&self.code, found.address)
+                .map(offset)
+                .transpose()?,
             code: register.filter(|_| is_bif),
-            frame: keeps_rbp(&self.code, found.address, &spot).then_some(BP),
+            frame: keeps_rbp(&self.code, found.address, spot.address).then_some(BP),
             inlined: is_bif
                 && mfa.module == "erlang"
                 && INLINED.contains(&(mfa.function.as_str(), mfa.arity)),
@@ -465,17 +467,45 @@ impl Library {
     }
 }
 
-/// Whether `rbp` is at the site as it was at the entry.
-fn keeps_rbp(code: &Text, start: u64, spot: &Spot) -> bool {
+/// The first instruction that the kernel emulates, if all before it leave the stack alone and are
+/// executed in every call.
+fn return_site(code: &impl Bytes, start: u64) -> Option<u64> {
     let mut factory = InstructionInfoFactory::new();
-    let mut before = instructions(code, start..spot.address);
+    let mut address = start;
+    for _ in 0..BEFORE_STACK_MAX {
+        let (instruction, bytes) = site::decode(code, address)?;
+        if Emulated::of(bytes).is_some() {
+            return Some(address);
+        }
+        if instruction.flow_control() != FlowControl::Next
+            || writes(&mut factory, &instruction, Register::RSP)
+        {
+            return None;
+        }
+        address = instruction.next_ip();
+    }
+    None
+}
+
+fn writes(
+    factory: &mut InstructionInfoFactory,
+    instruction: &Instruction,
+    register: Register,
+) -> bool {
+    let used = factory.info(instruction).used_registers();
+    used.iter().any(|used| {
+        used.register().full_register() == register
+            && !matches!(used.access(), OpAccess::Read | OpAccess::CondRead)
+    })
+}
+
+/// Whether `rbp` is at the site as it was at the entry.
+fn keeps_rbp(code: &impl Bytes, start: u64, spot: u64) -> bool {
+    let mut factory = InstructionInfoFactory::new();
+    let mut before = instructions(code, start..spot);
     before.all(|instruction| {
-        let used = factory.info(&instruction).used_registers();
-        let writes = used.iter().any(|used| {
-            used.register().full_register() == Register::RBP
-                && !matches!(used.access(), OpAccess::Read | OpAccess::CondRead)
-        });
-        instruction.flow_control() == FlowControl::Next && !writes
+        instruction.flow_control() == FlowControl::Next
+            && !writes(&mut factory, &instruction, Register::RBP)
     })
 }
 
@@ -499,4 +529,46 @@ fn open_regular(path: &PathBuf) -> Option<File> {
         .open(path)
         .ok()?;
     file.metadata().ok()?.is_file().then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{keeps_rbp, return_site};
+    use crate::probes::site::Bytes;
+
+    /// Code at 0x1000.
+    struct Code(&'static [u8]);
+
+    impl Bytes for Code {
+        fn bytes_at(&self, address: u64) -> &[u8] {
+            let at = address.checked_sub(0x1000).map(|at| at as usize);
+            at.and_then(|at| self.0.get(at..)).unwrap_or_default()
+        }
+    }
+
+    #[test]
+    fn returns_are_probed_while_the_return_address_is_on_top() {
+        // endbr64; xor r8d, r8d; push r12
+        let late = Code(&[0xf3, 0x0f, 0x1e, 0xfa, 0x45, 0x31, 0xc0, 0x41, 0x54]);
+        assert_eq!(return_site(&late, 0x1000), Some(0x1007));
+        assert_eq!(return_site(&Code(&[0x55]), 0x1000), Some(0x1000));
+        // sub rsp, 16; push rbp
+        let moved = Code(&[0x48, 0x83, 0xec, 0x10, 0x55]);
+        assert_eq!(return_site(&moved, 0x1000), None);
+        // ret; push rbp
+        assert_eq!(return_site(&Code(&[0xc3, 0x55]), 0x1000), None);
+        assert_eq!(return_site(&Code(&[]), 0x1000), None);
+    }
+
+    #[test]
+    fn rbp_is_the_callers_until_it_is_written() {
+        // push rbp; mov rbp, rdi; push rbx
+        let code = Code(&[0x55, 0x48, 0x89, 0xfd, 0x53]);
+        assert!(keeps_rbp(&code, 0x1000, 0x1000));
+        assert!(keeps_rbp(&code, 0x1000, 0x1001));
+        assert!(!keeps_rbp(&code, 0x1000, 0x1004));
+        // js +0; push rbx: another way may lead there.
+        let branch = Code(&[0x78, 0x00, 0x53]);
+        assert!(!keeps_rbp(&branch, 0x1000, 0x1002));
+    }
 }

@@ -38,7 +38,8 @@ pub struct NativeSite {
     pub file_offset: u64,
     /// What the kernel half must know of it: as [`escope_wire::native_call`].
     pub flags: u32,
-    /// Offset of its first instruction where its returns are events too.
+    /// Where its returns are events too: offset of an instruction that is executed while the
+    /// stack pointer is at the return address.
     pub returns_of: Option<u64>,
 }
 

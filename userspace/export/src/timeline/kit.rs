@@ -2,8 +2,8 @@
 
 use escope_model::{
     Activity, Collection, Cut, Dictionary, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, OffCpu, ProcId, ProcessInfo, Run, Sample,
-    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+    LifeEvent, Loss, Message, MessageKind, Mfa, NativeCall, OffCpu, ProcId, ProcessInfo, Run,
+    Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
 };
 
 use super::{Head, Plan, Point, Row};
@@ -18,6 +18,7 @@ pub(crate) struct Rows {
     pub(crate) runs: Vec<Run>,
     pub(crate) collections: Vec<Collection>,
     pub(crate) off_cpu: Vec<OffCpu>,
+    pub(crate) native_calls: Vec<NativeCall>,
     pub(crate) messages: Vec<Message>,
     pub(crate) lives: Vec<Life>,
     pub(crate) samples: Vec<Sample>,
@@ -40,6 +41,7 @@ impl Rows {
             .chain(self.runs.iter().map(Row::Run))
             .chain(self.collections.iter().map(Row::Collection))
             .chain(self.off_cpu.iter().map(Row::OffCpu))
+            .chain(self.native_calls.iter().map(Row::NativeCall))
             .chain(self.messages.iter().map(Row::Message))
             .chain(self.lives.iter().map(Row::Life))
             .chain(self.samples.iter().map(Row::Sample))
@@ -169,6 +171,7 @@ pub(crate) fn shop() -> Rows {
         runs: runs(),
         collections: collections(),
         off_cpu: Vec::new(),
+        native_calls: Vec::new(),
         messages: messages(),
         lives: lives(),
         samples: samples(),

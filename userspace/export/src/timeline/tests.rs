@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use escope_model::{Dictionary, Fate, Message, OffCpu, OffCpuWhy, ProcId, SchedulerKind};
+use escope_model::{
+    Cut, Dictionary, Fate, FrameId, Message, NativeCall, OffCpu, OffCpuWhy, ProcId, SchedulerKind,
+};
 use proptest::prelude::*;
 
 use super::kit::{Rows, dictionary, message, run, scheduler, shop};
@@ -137,6 +139,38 @@ fn a_time_without_a_cpu_is_below_its_scheduler_in_its_parts() {
     ];
     assert_eq!(here, expected);
     assert_eq!(track.parent(), Some(TrackId::Scheduler(scheduler)));
+}
+
+#[test]
+fn a_call_is_as_long_as_is_known() {
+    let call = |start_ns, end_ns, cut| NativeCall {
+        proc: ProcId(1),
+        scheduler: None,
+        start_ns,
+        end_ns,
+        function: FrameId(9_999),
+        caller: None,
+        cut,
+    };
+    let rows = Rows {
+        native_calls: vec![
+            call(5, Some(9), None),
+            call(10, None, None),
+            call(20, Some(30), Some(Cut::End)),
+        ],
+        ..Rows::default()
+    };
+    let kept = told(&rows, &dictionary());
+    let track = TrackId::NativeCalls(ProcId(1));
+    let name = "unknown function".to_owned();
+    assert_eq!(
+        kept.slices,
+        [
+            (track, name.clone(), 5, 9),
+            (track, format!("{name} (end not seen)"), 20, 30)
+        ]
+    );
+    assert_eq!(kept.instants, [(track, name, 10, None)]);
 }
 
 #[test]

@@ -236,6 +236,8 @@ impl Events {
             lost: counters.ring_full.iter().sum(),
             unreadable: counters.unreadable.iter().sum(),
             filtered: counters.filtered.iter().sum(),
+            native_calls: counters.recorded[what::NATIVE_CALL as usize],
+            native_unplaced: self.tracker.native_unplaced(),
             evicted: self.tracker.evicted(),
             wanted_full: counters.wanted_full,
             out_of_order: self.order.late() + self.order.early(),

@@ -44,7 +44,7 @@ impl Natives {
             });
         }
         let all = found.into_iter().map(|found| Native {
-            returns: wanted.times && found.returns,
+            returns: wanted.times && found.return_offset.is_some(),
             times: wanted.times,
             frame: None,
             found,
@@ -81,7 +81,7 @@ impl Natives {
                 file: found.file.clone(),
                 file_offset: found.site_offset,
                 flags,
-                returns_of: native.returns.then_some(found.start_offset),
+                returns_of: found.return_offset.filter(|_| native.returns),
             }
         });
         sites.collect()
@@ -106,8 +106,8 @@ impl Natives {
             }
             if *times && !returns {
                 notes.push(format!(
-                    "how long calls of {mfa} took: its C function begins with an instruction that \
-                     the kernel must step over, which costs the VM 10 us a call"
+                    "how long calls of {mfa} took: in its C function nothing that the kernel emulates \
+                     comes before the stack is used, and another probe costs the VM 10 us a call"
                 ));
             }
             if let [first, rest @ ..] = &found.others[..] {

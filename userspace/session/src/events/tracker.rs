@@ -121,6 +121,11 @@ impl Tracker {
         self.messages.evicted()
     }
 
+    /// How many calls and returns of BIFs and NIFs are of nobody that is known.
+    pub(super) fn native_unplaced(&self) -> u64 {
+        self.native_calls.unplaced()
+    }
+
     /// Nothing will come any more.
     pub(super) fn finish<M: Memory>(&mut self, end_ns: u64, pipeline: &mut Pipeline<M>) {
         self.runs.finish(end_ns, &mut self.rows.runs);
