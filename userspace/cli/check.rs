@@ -16,15 +16,15 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<()> {
             Form::Streams => "streams, not finished",
             Form::Parquet => "Parquet, finished",
         };
-        writeln!(out, "  form      {form}")?;
+        writeln!(out, "  form          {form}")?;
         if let Some(covered) = report.covered_ns {
-            writeln!(out, "  covers    {}", time::show(covered.max(0) as u64))?;
+            writeln!(out, "  covers        {}", time::show(covered.max(0) as u64))?;
         }
         for (table, rows) in &report.rows {
-            writeln!(out, "  {:<10}{rows} rows", table.name())?;
+            writeln!(out, "  {:<14}{rows} rows", table.name())?;
         }
         for problem in &report.problems {
-            writeln!(out, "  problem   {}", one_line(&problem.to_string()))?;
+            writeln!(out, "  problem       {}", one_line(&problem.to_string()))?;
         }
         Ok(())
     })?;

@@ -114,10 +114,11 @@ fn functions(source: &Source<'_>) -> Section {
             value: with(source.value(of), more),
         }
     });
-    if !source.manifest.options.call_times {
-        let why = "how long calls took was not asked for: record with --call-times";
-        section.notes.push(why.to_owned());
-    }
+    let why = match source.manifest.options.call_times {
+        true => "times have about a microsecond of the probes themselves in them",
+        false => "how long calls took was not asked for: record with --call-times",
+    };
+    section.notes.push(why.to_owned());
     let open: u64 = items.iter().map(|(_, of, _)| of.open).sum();
     let what = "did not return while they were watched: their times are not in these";
     section.count("return_not_seen", open, what);

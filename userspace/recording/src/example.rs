@@ -218,7 +218,7 @@ pub(crate) fn native_call(n: u32) -> NativeCall {
             number: n as u16,
         }),
         start_ns,
-        end_ns: (n % 3 > 0).then_some(start_ns + 700),
+        end_ns: (!n.is_multiple_of(3)).then_some(start_ns + 700),
         function: FrameId(n % 2),
         caller: (n > 1).then_some(FrameId(0)),
         cut: (n % 3 == 2).then_some(Cut::End),
