@@ -16,6 +16,7 @@ pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
 pub(crate) use watch::WatchArgs;
 
 use crate::time;
+use crate::watch::parse::native;
 
 /// Out-of-process CPU profiler for the Erlang VM
 ///
@@ -145,7 +146,7 @@ pub(crate) struct RecordArgs {
     pub(crate) events: EventSelection,
     /// Also every call of these BIFs and NIFs, by mod:fun/arity, or mod:fun for all arities, with
     /// commas between them; may be given several times
-    #[arg(long, value_name = "MOD:FUN[/ARITY]", value_delimiter = ',', value_parser = watch::native)]
+    #[arg(long, value_name = "MOD:FUN[/ARITY]", value_delimiter = ',', value_parser = native)]
     pub(crate) calls: Vec<NativeName>,
     /// And when they return, which says how long they took, and costs about as much again
     #[arg(long, requires = "calls")]

@@ -2,7 +2,7 @@
 
 use std::sync::Once;
 
-use escope_model::{Dictionary, Message, ProcId};
+use escope_model::{Dictionary, FrameId, Message, ProcId};
 use escope_recording::{EndedHow, Recording, RecordingError, TimeRange, Watched};
 use escope_timeline::{Gaps, Happening, Tables, since_start};
 use serde_json::{Value, json};
@@ -250,6 +250,7 @@ pub(crate) fn rows(
         collections: recording.gc(range)?,
         off_cpu: recording.off_cpu(range)?,
     };
+    let calls = recording.native_calls(range)?;
     // Rows are read more than once, what is wrong with them is said once.
     static SAID: Once = Once::new();
     SAID.call_once(|| {
@@ -260,7 +261,8 @@ pub(crate) fn rows(
             .iter()
             .chain(tables.messages.problems());
         let of_threads = tables.off_cpu.problems().iter();
-        let of_all = of_both.chain(of_lives).chain(of_threads);
+        let of_calls = calls.problems().iter();
+        let of_all = of_both.chain(of_lives).chain(of_threads).chain(of_calls);
         for problem in of_all.chain(tables.collections.problems()) {
             say!("escope-bpf: warning: {problem}");
         }
@@ -277,6 +279,15 @@ pub(crate) fn name(dictionary: &Dictionary, proc: ProcId) -> String {
 /// What to call a sender, which may be none of this node's processes.
 pub(crate) fn sender(dictionary: &Dictionary, proc: Option<ProcId>) -> String {
     proc.map_or_else(|| "outside".to_owned(), |proc| name(dictionary, proc))
+}
+
+/// Where in the code.
+pub(crate) fn place(dictionary: &Dictionary, at: Option<FrameId>) -> Option<String> {
+    let frame = dictionary.frame(at?)?;
+    Some(match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!("{} {file}:{line}", frame.name()),
+        _ => frame.name(),
+    })
 }
 
 /// Kind and tag of a message.

@@ -431,7 +431,6 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 }
 
 #include "switches.h"
-
 #include "bifs.h"
 
 /* One program for all, so that they can be attached and detached at once: detaching waits for

@@ -119,6 +119,7 @@ fn load(config: &EventConfig, pointers: &[u64]) -> Result<EventCapture, CaptureE
         ring_bytes: RING_BYTES,
         binary: PathBuf::new(),
         sites: Vec::new(),
+        natives: Vec::new(),
         wanted: Vec::new(),
         bare: false,
         switches: true,

@@ -8,19 +8,18 @@ use escope_timeline::report::{CallsOf, Natives};
 use serde_json::{Value, json};
 
 use super::events::{rate, spread, spread_json};
-use crate::coverage::{self, Coverage};
+use crate::coverage::{self, Coverage, place};
 use crate::section::{Row, Section};
 use crate::time;
-use crate::timeline::place;
 
 /// What the tables are made of.
-pub(super) struct Source<'a> {
-    pub(super) natives: &'a Natives,
-    pub(super) dictionary: &'a Dictionary,
-    pub(super) coverage: &'a Coverage,
-    pub(super) manifest: &'a Manifest,
+pub(crate) struct Source<'a> {
+    pub(crate) natives: &'a Natives,
+    pub(crate) dictionary: &'a Dictionary,
+    pub(crate) coverage: &'a Coverage,
+    pub(crate) manifest: &'a Manifest,
     /// How many rows a table may have.
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
 }
 
 /// None where nobody asked for calls.
@@ -150,7 +149,8 @@ fn callers(source: &Source<'_>) -> Section {
     })
 }
 
-fn processes(source: &Source<'_>) -> Section {
+/// By whom each was called, the most often first.
+pub(crate) fn processes(source: &Source<'_>) -> Section {
     let processes = source.natives.processes.iter();
     let mut items: Vec<_> = processes
         .map(|(&(function, proc), of)| (source.called(function), proc, of))

@@ -1,11 +1,11 @@
 //! What is told of a recording's rows, in a line or in a picture.
 
 use escope_export::gantt::{Gap, GapKind};
-use escope_model::{Cut, Dictionary, FrameId, ProcId, Run, SchedulerId, SchedulerKind};
+use escope_model::{Cut, Dictionary, ProcId, Run, SchedulerId, SchedulerKind};
 use escope_recording::{Recording, TimeRange};
 
 use super::name;
-use crate::coverage;
+use crate::coverage::{self, place};
 use crate::failure::Failure;
 use crate::time;
 
@@ -24,15 +24,6 @@ pub(super) fn called(dictionary: &Dictionary, wanted: &str) -> anyhow::Result<Ve
         .into());
     }
     Ok(these)
-}
-
-/// Where in the code.
-pub(super) fn place(dictionary: &Dictionary, at: Option<FrameId>) -> Option<String> {
-    let frame = dictionary.frame(at?)?;
-    Some(match (&frame.file, frame.line) {
-        (Some(file), Some(line)) => format!("{} {file}:{line}", frame.name()),
-        _ => frame.name(),
-    })
 }
 
 /// Who a process is, a line each.

@@ -8,8 +8,7 @@ use escope_model::{Dictionary, FrameId, NativeCall, ProcId};
 use escope_recording::{Recording, RecordingError, TimeRange};
 use serde_json::{Value, json};
 
-use super::story::place;
-use crate::coverage::{Coverage, name};
+use crate::coverage::{Coverage, name, place};
 use crate::section::{Row, Section};
 use crate::time;
 

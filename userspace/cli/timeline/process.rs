@@ -11,11 +11,11 @@ use escope_recording::{Recording, TimeRange};
 use escope_timeline::{AtLeast, Departures, Happening, Spending, Spent, WaitsFor};
 use serde_json::{Map, Value, json};
 
-use super::facts::{called, place};
+use super::facts::called;
 use super::natives;
 use super::story::{self, events};
 use crate::args::{ReportFormat, TimelineArgs};
-use crate::coverage::{self, Coverage, name, sender};
+use crate::coverage::{self, Coverage, name, place, sender};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;

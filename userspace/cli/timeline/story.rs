@@ -7,8 +7,7 @@ use escope_model::{Collection, Dictionary, Fate, Life, LifeEvent, Message, OffCp
 use escope_timeline::Happening;
 use serde_json::{Value, json};
 
-use super::facts::place;
-use crate::coverage::{name, sender, what};
+use crate::coverage::{name, place, sender, what};
 use crate::time;
 
 /// Something that happened to one of them.

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use escope_model::{
-    Activity, Collection, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss, Message,
-    MessageKind, Mfa, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
+    Message, MessageKind, Mfa, NativeCall, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -195,6 +195,25 @@ fn write_events(writer: &mut Writer) {
         off_cpu(None, 7_000_000, 300, None, None),
     ] {
         writer.off_cpu(&off_cpu);
+    }
+    let call = |proc, start_ns, took_ns: Option<i64>, caller, cut| NativeCall {
+        proc: ProcId(proc),
+        scheduler: Some(SchedulerId {
+            kind: SchedulerKind::Normal,
+            number: 1,
+        }),
+        start_ns,
+        end_ns: took_ns.map(|took_ns| start_ns + took_ns),
+        function: FrameId(1),
+        caller: Option::map(caller, FrameId),
+        cut,
+    };
+    for call in [
+        call(0, 3_200_000, Some(2_000), Some(0), None),
+        call(1, 3_300_000, Some(9_000), None, Some(Cut::Start)),
+        call(0, 9_500_000, None, Some(0), None),
+    ] {
+        writer.native_call(&call);
     }
     writer.collection(&Collection {
         proc: ProcId(0),

@@ -177,11 +177,16 @@ const NAMED: &[Named] = &[
     },
     Named {
         name: "native_calls",
-        description: "the 20 BIFs and NIFs that were called the most, and from where; of --calls",
+        description: "the 20 BIFs and NIFs of --calls that were called the most while events were \
+                      watched, from where and by which kind of process, and how many calls that \
+                      is estimated in the whole recording",
         sql: "SELECT called, returns_to, process_group, COUNT(*) AS calls, \
-              SUM(took_ns) / 1e6 AS took_ms, MAX(took_ns) / 1e6 AS longest_ms \
-              FROM named_native_calls WHERE cut IS NULL OR cut <> 'start' \
-              GROUP BY called, returns_to, process_group ORDER BY calls DESC, called LIMIT 20",
+              COUNT(*) * MAX(scale) AS calls_in_all, \
+              SUM(CASE WHEN cut IS NULL THEN took_ns ELSE NULL END) / 1e6 AS took_ms, \
+              MAX(CASE WHEN cut IS NULL THEN took_ns ELSE NULL END) / 1e6 AS longest_ms \
+              FROM named_native_calls CROSS JOIN watched WHERE cut IS NULL OR cut = 'end' \
+              GROUP BY called, returns_to, process_group \
+              ORDER BY calls DESC, called, returns_to, process_group LIMIT 20",
     },
     Named {
         name: "spawns",

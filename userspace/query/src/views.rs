@@ -19,14 +19,14 @@ use crate::stacks::{ends, spread};
 
 /// Derived tables, in the order they are listed, and the table that each has the rows of.
 /// Recordings of earlier versions lack some.
-const VIEWS: [(&str, &str); 10] = [
+const VIEWS: [(&str, &str); 11] = [
     ("cpu", "samples"),
     ("named_frames", "frames"),
     ("named_gc", "gc"),
     ("named_lifecycle", "lifecycle"),
     ("named_messages", "messages"),
-    ("named_off_cpu", "off_cpu"),
     ("named_native_calls", "native_calls"),
+    ("named_off_cpu", "off_cpu"),
     ("named_processes", "processes"),
     ("named_runs", "runs"),
     ("stack_frames", "stacks"),
@@ -227,9 +227,9 @@ impl Tables {
             "cpu" => self.cpu(),
             "named_frames" => Ok(self.named_frames()?.lazy()),
             "named_gc" => self.named_gc(),
-            "named_native_calls" => self.named_native_calls(),
             "named_lifecycle" => self.named_lifecycle(),
             "named_messages" => self.named_messages(),
+            "named_native_calls" => self.named_native_calls(),
             "named_off_cpu" => self.named_off_cpu(),
             "named_runs" => self.named_runs(),
             "named_processes" => Ok(self.named_processes()?.lazy()),

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, NativeCall, OffCpu, OffCpuWhy, ProcId,
-    ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind,
-    Truncation, Window,
+    LifeEvent, Loss, Message, MessageKind, Mfa, NativeCall, OffCpu, OffCpuWhy, ProcId, ProcessInfo,
+    Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};

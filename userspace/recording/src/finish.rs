@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 6] {
+    fn unwritten(&self) -> [Unwritten; 7] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,

@@ -11,8 +11,8 @@ mod gc;
 mod lifecycle;
 mod losses;
 mod messages;
-mod off_cpu;
 mod native_calls;
+mod off_cpu;
 mod processes;
 mod runs;
 mod samples;
@@ -68,7 +68,7 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 15] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,

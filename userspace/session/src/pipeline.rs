@@ -5,9 +5,7 @@ use std::mem;
 use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{
-    CodeRegistered, Collection, Life, Message, NativeCall, OffCpu, RawSample, Run,
-};
+use escope_model::{CodeRegistered, Collection, Life, Message, NativeCall, OffCpu, RawSample, Run};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;

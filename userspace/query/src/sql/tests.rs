@@ -226,6 +226,28 @@ fn events_have_their_names() {
             [Value::Null, Value::Null, int(300), int(300), int(0)],
         ]
     );
+    let calls = answer(
+        "SELECT process, called, called_kind, returns_to, line, took_ns, cut \
+         FROM named_native_calls ORDER BY start_ns",
+    );
+    let [called, kind, from] = ["lists:reverse/2", "bif", "my_server:loop/1"].map(text);
+    let call = |process: &str, from: Value<'static>, line, took_ns, cut| {
+        let (called, kind) = (called.clone(), kind.clone());
+        vec![text(process), called, kind, from, line, took_ns, cut]
+    };
+    assert_eq!(
+        calls,
+        [
+            call("my_server", from.clone(), int(7), int(2_000), Value::Null),
+            call(worker, Value::Null, Value::Null, int(9_000), text("start")),
+            call("my_server", from, int(7), Value::Null, Value::Null),
+        ]
+    );
+    let most = answer("@native_calls");
+    let [calls, in_all] = [int(2), Value::Float(8.0)];
+    assert_eq!(most.len(), 1, "of one the begin was not seen");
+    assert_eq!(most[0][0], called);
+    assert_eq!(most[0][3..5], [calls, in_all]);
 }
 
 #[test]
@@ -361,8 +383,8 @@ fn every_table_is_listed_with_its_columns() {
             "lifecycle",
             "losses",
             "messages",
-            "off_cpu",
             "native_calls",
+            "off_cpu",
             "processes",
             "runs",
             "samples",
@@ -375,22 +397,22 @@ fn every_table_is_listed_with_its_columns() {
             "named_gc",
             "named_lifecycle",
             "named_messages",
-            "named_off_cpu",
             "named_native_calls",
+            "named_off_cpu",
             "named_processes",
             "named_runs",
             "stack_frames",
             "watched",
         ]
     );
-    assert_eq!(sources[13].kind, SourceKind::Recorded);
-    assert_eq!(sources[14].kind, SourceKind::Derived);
-    let stacks = &sources[11].columns;
+    assert_eq!(sources[14].kind, SourceKind::Recorded);
+    assert_eq!(sources[15].kind, SourceKind::Derived);
+    let stacks = &sources[12].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[1].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[14].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[15].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]

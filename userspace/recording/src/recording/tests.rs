@@ -177,7 +177,7 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 6] = [
+const SINCE_1_1: [Table; 7] = [
     Table::Runs,
     Table::Messages,
     Table::Lifecycle,

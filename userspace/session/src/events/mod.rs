@@ -17,7 +17,7 @@ use std::mem;
 use escope_beam::probes::find_probes;
 use escope_beam::{Vm, proc_path};
 use escope_capture::{Batch, EventCapture, EventOptions, HitPrices, decode_event, hit_prices};
-use escope_model::VmEvent;
+use escope_model::{VmEvent, VmEventKind};
 use escope_timeline::Reorder;
 use escope_wire::{EventCounters, what};
 
@@ -51,6 +51,8 @@ pub(crate) struct Events {
     counters: EventCounters,
     /// How many records came out of the ring.
     recorded: u64,
+    /// How many of them are calls of BIFs and NIFs.
+    native_calls: u64,
     /// Until when nothing was lost.
     whole_until_ns: u64,
     /// Between when how many were lost.
@@ -135,6 +137,7 @@ impl Events {
             missing,
             counters: EventCounters::default(),
             recorded: 0,
+            native_calls: 0,
             whole_until_ns: origin_ns,
             lost: Vec::new(),
             given_up: 0,
@@ -236,7 +239,7 @@ impl Events {
             lost: counters.ring_full.iter().sum(),
             unreadable: counters.unreadable.iter().sum(),
             filtered: counters.filtered.iter().sum(),
-            native_calls: counters.recorded[what::NATIVE_CALL as usize],
+            native_calls: self.native_calls,
             native_unplaced: self.tracker.native_unplaced(),
             evicted: self.tracker.evicted(),
             wanted_full: counters.wanted_full,
@@ -306,6 +309,8 @@ impl Events {
             match decode_event(record) {
                 Ok((born, event)) => {
                     self.recorded += 1;
+                    let is_call = matches!(event.what, VmEventKind::NativeCall { .. });
+                    self.native_calls += u64::from(is_call);
                     if let Some(born) = born {
                         self.order.push(born, &mut self.ready);
                     }
