@@ -18,6 +18,7 @@ mod tier1 {
     mod arrows;
     mod bad_input;
     mod images;
+    mod only_calls;
     mod printing;
     mod tidy;
 }
@@ -50,8 +51,8 @@ mod tier3 {
     mod launch;
     mod life;
     mod namespace;
-    mod off_cpu;
     mod natives;
+    mod off_cpu;
     mod perf;
     mod rabbitmq;
     mod reload;

@@ -5,7 +5,7 @@ mod collections;
 mod events;
 mod lives;
 mod mail;
-mod natives;
+pub(crate) mod natives;
 mod schedulers;
 
 use escope_profile::{Limits, Report, ReportOptions};

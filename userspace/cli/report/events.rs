@@ -130,7 +130,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
         coverage: &coverage,
         limit: args.rows,
     };
-    let mut sections = vec![covers(&source)];
+    let mut sections = vec![covers(&source, calls_of_natives.rows)];
     sections.extend(schedulers::sections(&source));
     sections.extend(mail::sections(&source));
     sections.extend(calls::sections(&source));
@@ -143,7 +143,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
 const IS_OF_EVENTS: [&str; 6] = ["runs", "messages", "lifecycle", "gc", "off_cpu", "windows"];
 
 /// What the tables that follow are about.
-fn covers(source: &Source<'_>) -> Section {
+fn covers(source: &Source<'_>, native_calls: u64) -> Section {
     let rows = source.report.rows;
     let counts = [
         (rows.runs, "runs"),
@@ -162,10 +162,14 @@ fn covers(source: &Source<'_>) -> Section {
             "no {absent}: there were none, or they were not recorded"
         ));
     }
-    let there: Vec<String> = there
+    let mut there: Vec<String> = there
         .iter()
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    // Whoever asked for none is not told that there are none.
+    if native_calls > 0 || there.is_empty() {
+        there.push(format!("{native_calls} calls of BIFs and NIFs"));
+    }
     let mut more = match source.coverage.json() {
         Value::Object(coverage) => coverage,
         _ => Map::new(),
@@ -175,6 +179,7 @@ fn covers(source: &Source<'_>) -> Section {
     more.insert("lifecycle".to_owned(), rows.lives.into());
     more.insert("gc".to_owned(), rows.collections.into());
     more.insert("off_cpu".to_owned(), rows.off_cpu.into());
+    more.insert("native_calls".to_owned(), native_calls.into());
     let seen = source.coverage.seen();
     Section {
         key: "covers",

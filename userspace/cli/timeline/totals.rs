@@ -7,7 +7,7 @@ use std::io::Write;
 use escope_model::{Dictionary, ProcId};
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::AtLeast;
-use escope_timeline::report::{EventReport, OfProcess, ReportScope};
+use escope_timeline::report::{EventReport, Natives, OfProcess, ReportScope};
 use serde_json::{Value, json};
 
 use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
@@ -15,7 +15,8 @@ use crate::coverage::{self, Coverage, name};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
-use crate::section::at_least_json;
+use crate::report::natives;
+use crate::section::{Section, at_least_json};
 use crate::time;
 
 /// What one process did, as it is listed.
@@ -90,6 +91,8 @@ struct Told<'a> {
     coverage: Coverage,
     report: &'a EventReport,
     rows: Vec<(ProcId, Totals)>,
+    /// Who called which BIFs and NIFs, where calls were recorded.
+    calls: Option<Section>,
     /// Events that were recorded, and lost, in all.
     events: (u64, u64),
 }
@@ -111,12 +114,11 @@ pub(super) fn tell(
     let rows = coverage::rows(recording, Some(coverage.until_ns))?;
     let report = EventReport::of(rows, &scope)?;
     let mut each = report.each();
-    if each.is_empty() {
-        return Err(Failure::failed(
-            "there are no events in it: record them with `record --events full`, and see its \
-             other choices",
-        )
-        .into());
+    let is_json = args.format == Some(TimelineFormat::Json);
+    let limit = if is_json { usize::MAX } else { args.rows };
+    let calls = calls(recording, dictionary, &scope, &coverage, limit)?;
+    if each.is_empty() && calls.is_none() {
+        return Err(Failure::failed(nothing(recording)).into());
     }
     each.sort_by_key(|(proc, of)| (Reverse(key(of, args.sort)), *proc));
     let rows = each.iter().map(|(proc, of)| (*proc, Totals::of(of)));
@@ -127,33 +129,73 @@ pub(super) fn tell(
         coverage,
         report: &report,
         rows: rows.collect(),
+        calls,
         events: (counter("events_recorded"), counter("events_lost")),
     };
-    if args.format != Some(TimelineFormat::Json) {
+    if !is_json {
         return output::write_to(None, Content::Text, |out| told.table(args.rows, out));
     }
     output::json(&told.json())
+}
+
+/// As `report` has them.
+fn calls(
+    recording: &Recording,
+    dictionary: &Dictionary,
+    scope: &ReportScope<'_>,
+    coverage: &Coverage,
+    limit: usize,
+) -> anyhow::Result<Option<Section>> {
+    let all = Natives::of(recording.native_calls(TimeRange::ALL)?, scope)?;
+    let section = natives::processes(&natives::Source {
+        natives: &all,
+        dictionary,
+        coverage,
+        manifest: recording.manifest(),
+        limit,
+    });
+    Ok((!section.rows.is_empty()).then_some(section))
+}
+
+/// Why there is nothing to tell.
+fn nothing(recording: &Recording) -> String {
+    match &recording.manifest().options.calls[..] {
+        [] => "there are no events in it: record them with `record --events full`, and see its \
+               other choices"
+            .to_owned(),
+        asked => format!(
+            "nobody called {} while that was watched, and no other events are there: `record \
+             --events full` records them besides",
+            asked.join(" or ")
+        ),
+    }
 }
 
 impl Told<'_> {
     fn table(&self, limit: usize, out: &mut dyn Write) -> anyhow::Result<()> {
         let (recorded, lost) = self.events;
         let coverage = &self.coverage;
-        writeln!(
-            out,
-            "{} processes; {recorded} events, {lost} lost; {}",
-            self.rows.len(),
-            coverage.seen()
-        )?;
+        let seen = coverage.seen();
+        match self.rows.len() {
+            // Only calls of BIFs and NIFs are there.
+            0 => writeln!(out, "{recorded} events, {lost} lost; {seen}")?,
+            many => writeln!(
+                out,
+                "{many} processes; {recorded} events, {lost} lost; {seen}"
+            )?,
+        }
         for note in [coverage.windowed(), coverage.missing(), coverage.filtered()]
             .iter()
             .flatten()
         {
             writeln!(out, "{note}")?;
         }
-        self.schedulers(out)?;
-        self.processes(limit, out)?;
-        self.not_whole(out)
+        if !self.rows.is_empty() {
+            self.schedulers(out)?;
+            self.processes(limit, out)?;
+            self.not_whole(out)?;
+        }
+        self.calls.iter().try_for_each(|calls| calls.write(out))
     }
 
     fn schedulers(&self, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -280,10 +322,14 @@ impl Told<'_> {
                 "reductions": of.reductions,
             })
         });
-        json!({
+        let mut value = json!({
             "covers": self.coverage.json(),
             "schedulers": schedulers.collect::<Vec<_>>(),
             "processes": processes.collect::<Vec<_>>(),
-        })
+        });
+        if let (Value::Object(value), Some(calls)) = (&mut value, &self.calls) {
+            value.insert(calls.key.to_owned(), calls.json());
+        }
+        value
     }
 }
