@@ -37,14 +37,16 @@ pub(crate) fn function(text: &str) -> Result<Mfa, String> {
 
 /// The same, but for all arities where none is said.
 pub(crate) fn native(text: &str) -> Result<NativeName, String> {
-    let arity = |text: &str| text.rsplit_once('/').map(|(_, arity)| arity.parse::<u8>());
-    let (mfa, arity) = match arity(text) {
-        Some(Ok(arity)) => (function(text)?, Some(u32::from(arity))),
-        _ => (
-            function(&format!("{text}/0"))
-                .map_err(|_| "give mod:fun/arity, or mod:fun for all arities".to_owned())?,
-            None,
-        ),
+    let wrong = |_| "give mod:fun/arity, or mod:fun for all arities".to_owned();
+    // A slash within quotes is a part of the name.
+    let arity = text.rsplit_once('/').map(|(_, arity)| arity);
+    let has_arity = arity.is_some_and(|arity| !arity.ends_with('\''));
+    let (mfa, arity) = if has_arity {
+        let mfa = function(text).map_err(wrong)?;
+        let arity = mfa.arity;
+        (mfa, Some(arity))
+    } else {
+        (function(&format!("{text}/0")).map_err(wrong)?, None)
     };
     Ok(NativeName {
         module: mfa.module,
@@ -189,6 +191,8 @@ mod tests {
         is("Elixir.My.Nif:f", "Elixir.My.Nif", "f", None);
         is("My.Nif.f/0", "Elixir.My.Nif", "f", Some(0));
         is("m:'a b'", "m", "a b", None);
+        is("erlang:'/'", "erlang", "/", None);
+        is("erlang:'/'/2", "erlang", "/", Some(2));
         for text in ["", "ets", "ets:", "ets:insert/", "ets:insert/x", "/2"] {
             assert!(native(text).is_err(), "{text}");
         }
