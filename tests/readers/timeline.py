@@ -30,7 +30,7 @@ def tables(recording):
     """What the tables say. Processes are known by their pids."""
     db = duckdb.connect()
     for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows",
-                 "off_cpu"):
+                 "off_cpu", "native_calls"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
     db.execute("""create view moves as
         select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
@@ -67,8 +67,11 @@ def tables(recording):
                             "group by 1 having count(reductions) > 0"),
         "how runs ended": query("select coalesce(left_as, 'unseen'), count(*), 0 from runs group by 1"),
         "ends not seen": query("select cut, count(*), 0 from (select cut from runs union all "
-                               "select cut from gc) where cut is not null group by 1"),
+                               "select cut from gc union all select cut from native_calls "
+                                "where end_ns is not null) where cut is not null group by 1"),
         "collections": query(f"select {pid('gc.proc')}, count(*), {span} from gc group by 1"),
+        "native calls": query(f"""select {pid('native_calls.proc')}, count(*), sum(end_ns - start_ns)
+                                  from native_calls group by 1"""),
         "words collected": query("select 'words', count(before_words), sum(before_words) from gc "
                                  "having count(before_words) > 0"),
         "sent": query(f"""select {pid('messages."from"')}, kind, coalesce(tag, ''), count(*), sum(sent_ns)
@@ -112,7 +115,7 @@ class Summary:
             "runs by scheduler", "runs by process", "reductions", "how runs ended", "ends not seen",
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
             "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
-            "mailboxes", "not watched", "without a CPU")}
+            "mailboxes", "not watched", "without a CPU", "native calls")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
 
@@ -131,6 +134,8 @@ class Summary:
             add(self.of["collections"], (pid_of(path),), duration)
             if "before_words" in args:
                 add(self.of["words collected"], ("words",), args["before_words"])
+        elif category == "native_call":
+            add(self.of["native calls"], (pid_of(path),), duration)
         elif category == "off_cpu":
             assert group == "BEAM schedulers", path
             add(self.of["without a CPU"], (path[-1], name.split(" ")[0]), duration)
@@ -164,6 +169,8 @@ class Summary:
                 self.ends[flow].append((True, who, ts_ns, "spawned"))
             if "reason" in args:
                 add(self.of["reasons"], (args["reason"],))
+        elif category == "native_call":
+            add(self.of["native calls"], (who,))
         elif category == "spawn":
             assert args["child"]
             self.ends[flow].append((False, who, ts_ns, "spawned"))

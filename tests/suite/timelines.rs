@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run, Sample,
-    SchedulerId, SchedulerKind, StackId, Window,
+    LifeEvent, Loss, Message, MessageKind, NativeCall, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run,
+    Sample, SchedulerId, SchedulerKind, StackId, Window,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -307,6 +307,9 @@ impl Story {
         if number.is_multiple_of(5) {
             self.lose_cpu(number, proc, scheduler, (start_ns, end_ns));
         }
+        if number % 7 == 0 {
+            self.call(number, proc, scheduler, (start_ns, end_ns));
+        }
         self.writer.run(&Run {
             proc,
             scheduler,
@@ -350,6 +353,21 @@ impl Story {
             why,
             ready_ns,
             cut,
+        });
+    }
+
+    /// A BIF, of which in every second run the return was watched.
+    fn call(&mut self, number: u32, proc: ProcId, scheduler: SchedulerId, run: (i64, i64)) {
+        let eighth_ns = (run.1 - run.0) / 8;
+        let is_watched = number % 2 == 0;
+        self.writer.native_call(&NativeCall {
+            proc,
+            scheduler: Some(scheduler),
+            start_ns: run.0 + eighth_ns,
+            end_ns: is_watched.then_some(run.1 - eighth_ns),
+            function: FrameId(1),
+            caller: (number % 3 != 0).then_some(FrameId(1)),
+            cut: (is_watched && number % 11 == 0).then_some(Cut::End),
         });
     }
 
