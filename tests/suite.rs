@@ -50,10 +50,12 @@ mod tier3 {
     mod kill;
     mod launch;
     mod life;
+    mod modules;
     mod namespace;
     mod natives;
     mod off_cpu;
     mod perf;
+    mod ports;
     mod rabbitmq;
     mod reload;
     mod servers;

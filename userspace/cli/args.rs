@@ -141,7 +141,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
     pub(crate) ring_kib: Option<u32>,
     /// Which events of the VM to record besides samples, with commas between them: sched, msg,
-    /// proc, gc, or the presets light, messages, full
+    /// proc, gc, code, port, or the presets light, messages, full
     #[arg(long, default_value = "none", value_name = "KINDS")]
     pub(crate) events: EventSelection,
     /// Also every call of these BIFs and NIFs, by mod:fun/arity, or mod:fun for all arities, with
@@ -302,7 +302,7 @@ pub(crate) enum ExportFormat {
 /// Ask a recording in SQL
 ///
 /// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
-/// messages, lifecycle, gc; views with names: cpu, named_runs, named_messages, named_lifecycle,
+/// messages, lifecycle, gc, modules, ports, port_events; views with names: cpu, named_runs, named_messages, named_lifecycle,
 /// named_gc.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use std::sync::Once;
 
-use escope_model::{Dictionary, FrameId, Message, ProcId};
+use escope_model::{Dictionary, FrameId, Message, PortId, ProcId};
 use escope_recording::{EndedHow, Recording, RecordingError, TimeRange, Watched};
 use escope_timeline::{Gaps, Happening, Tables, since_start};
 use serde_json::{Value, json};
@@ -249,6 +249,8 @@ pub(crate) fn rows(
         lives: recording.lifecycle(range)?,
         collections: recording.gc(range)?,
         off_cpu: recording.off_cpu(range)?,
+        modules: recording.modules(range)?,
+        ports: recording.port_events(range)?,
     };
     let calls = recording.native_calls(range)?;
     // Rows are read more than once, what is wrong with them is said once.
@@ -263,7 +265,9 @@ pub(crate) fn rows(
         let of_threads = tables.off_cpu.problems().iter();
         let of_calls = calls.problems().iter();
         let of_all = of_both.chain(of_lives).chain(of_threads).chain(of_calls);
-        for problem in of_all.chain(tables.collections.problems()) {
+        let of_others = tables.modules.problems().iter();
+        let of_others = of_others.chain(tables.ports.problems());
+        for problem in of_all.chain(tables.collections.problems()).chain(of_others) {
             say!("escope-bpf: warning: {problem}");
         }
     });
@@ -274,6 +278,12 @@ pub(crate) fn rows(
 pub(crate) fn name(dictionary: &Dictionary, proc: ProcId) -> String {
     let process = dictionary.process(proc);
     process.map_or_else(|| format!("process {}", proc.0), |it| it.display_name())
+}
+
+/// What to call a port.
+pub(crate) fn port(dictionary: &Dictionary, port: PortId) -> String {
+    let known = dictionary.port(port);
+    known.map_or_else(|| format!("port {}", port.0), |it| it.display_name())
 }
 
 /// What to call a sender, which may be none of this node's processes.

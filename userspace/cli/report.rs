@@ -5,7 +5,9 @@ mod collections;
 mod events;
 mod lives;
 mod mail;
+mod modules;
 pub(crate) mod natives;
+mod ports;
 mod schedulers;
 
 use escope_profile::{Limits, Report, ReportOptions};

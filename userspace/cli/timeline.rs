@@ -4,6 +4,7 @@ mod chart;
 mod facts;
 mod influence;
 mod natives;
+mod others;
 mod process;
 mod sequence;
 mod story;

@@ -432,6 +432,7 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 
 #include "switches.h"
 #include "bifs.h"
+#include "ports.h"
 
 /* One program for all, so that they can be attached and detached at once: detaching waits for
  * every CPU, each time. */
@@ -456,6 +457,12 @@ int event(struct user_regs *ctx)
 	case EVENT_HIBERNATE_END: return collection(&regs, cookie, EVENT_HIBERNATE_END);
 	case EVENT_REGISTER: return event_register(&regs, cookie);
 	case EVENT_UNREGISTER: return event_unregister(&regs, cookie);
+	case EVENT_CODE_LOAD: return event_code_load(&regs, cookie);
+	case EVENT_CODE_PURGE: return event_code_purge(&regs, cookie);
+	case EVENT_PORT_OPEN: return event_port_open(&regs, cookie);
+	case EVENT_PORT_CLOSE: return event_port_close(&regs, cookie);
+	case EVENT_PORT_OUTPUT: return event_port_output(&regs, cookie);
+	case EVENT_PORT_INPUT: return event_port_input(&regs, cookie);
 	case EVENT_NATIVE_CALL: return event_native_call(&regs, cookie);
 	case EVENT_NATIVE_RETURN: return event_native_return(&regs, cookie);
 	default: return 0;

@@ -36,6 +36,22 @@ pub mod what {
     pub const HIBERNATE_START: u32 = 9;
     /// It ends. Words: the same.
     pub const HIBERNATE_END: u32 = 10;
+    /// Code of a module is put in place. Word: module.
+    pub const CODE_LOAD: u32 = 11;
+    /// A step of removing the old code of a module. Words: module, which step.
+    pub const CODE_PURGE: u32 = 12;
+    /// A port is opened. Words: port, the process that it is connected to, its driver, and the
+    /// first 32 bytes of what was said to open it, a C string.
+    pub const PORT_OPEN: u32 = 13;
+    /// A port is gone. Words: port, the process that it was connected to, its driver, bytes that it
+    /// gave to processes and bytes that it got from them, by the VM's own count.
+    pub const PORT_CLOSE: u32 = 14;
+    /// A process gives data to a port. Words: port, driver, bytes, or all ones where these are
+    /// not known.
+    pub const PORT_OUTPUT: u32 = 15;
+    /// A port gives something to a process. Words: port, process, or 0 for the one that it is
+    /// connected to, driver, or 0, and bytes as above.
+    pub const PORT_INPUT: u32 = 16;
     /// The kernel takes the CPU from a scheduler's thread. Words: for how long the thread has been
     /// ready without a CPU since it began, by the kernel's account (`sched_info.run_delay`), or
     /// [`super::NOT_COUNTED`]; and 1 if it could have gone on, 0 if it has to wait for something.
@@ -50,6 +66,22 @@ pub mod what {
     pub const NATIVE_RETURN: u32 = 23;
     /// One more than the highest.
     pub const COUNT: usize = 25;
+}
+
+/// How a probe of [`what::PORT_INPUT`] sees what a port gives, above [`COOKIE_WAY_SHIFT`].
+pub mod way {
+    /// As bytes. Values: port, bytes before, bytes.
+    pub const BYTES: u32 = 0;
+    /// As a vector of bytes. Values: port, bytes before, `ErlIOVec`, how many of those to skip.
+    pub const VECTOR: u32 = 1;
+    /// As a term that is to be made. Values: port, its parts, how many words these are.
+    pub const TERM: u32 = 2;
+    /// The same for another process. Values: port, its parts, how many words, process.
+    pub const TERM_TO: u32 = 3;
+    /// As [`TERM`], but with the port as a term.
+    pub const ID_TERM: u32 = 4;
+    /// As [`TERM_TO`], but with the port as a term.
+    pub const ID_TERM_TO: u32 = 5;
 }
 
 /// How a process that has just been spawned is tied to the one that did it, by what is on its
@@ -88,6 +120,8 @@ pub const WANTED_NAMES_MAX: usize = 8;
 /// A probe's cookie has [`what`] it sees above this bit, and below it where the probe finds its
 /// values.
 pub const COOKIE_WHAT_SHIFT: u32 = 32;
+/// The four bits of a cookie below [`COOKIE_WHAT_SHIFT`] are a [`way`].
+pub const COOKIE_WAY_SHIFT: u32 = 28;
 /// Where a probe finds a value: a nibble of its cookie, the index of a register in
 /// x86-64 `pt_regs` (`asm/ptrace.h`: r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx,
 /// si, di).
@@ -193,6 +227,30 @@ wire_struct! {
         process_stop_at: u32 = "u32 process_stop_at",
         /// Keeps what follows aligned.
         reserved: u32 = "u32 reserved",
+        /// `Port.common.id`.
+        port_id_at: u32 = "u32 port_id_at",
+        /// `Port.connected`.
+        port_connected_at: u32 = "u32 port_connected_at",
+        /// `Port.bytes_in`.
+        port_bytes_in_at: u32 = "u32 port_bytes_in_at",
+        /// `Port.bytes_out`.
+        port_bytes_out_at: u32 = "u32 port_bytes_out_at",
+        /// `Port.name`.
+        port_name_at: u32 = "u32 port_name_at",
+        /// `Port.drv_ptr`.
+        port_driver_at: u32 = "u32 port_driver_at",
+        /// Subtag of binaries on the heap.
+        binary_heap: u32 = "u32 binary_heap",
+        /// Subtag of binaries outside of it; that of those on it where no term has one.
+        binary_reference: u32 = "u32 binary_reference",
+        /// Subtag of parts of binaries.
+        binary_part: u32 = "u32 binary_part",
+        /// Where a part tells how many bytes it has; where bits are counted, its first bit.
+        binary_start_at: u32 = "u32 binary_start_at",
+        /// Where bits are counted, the bit after the last of a part; else 0.
+        binary_end_at: u32 = "u32 binary_end_at",
+        /// How far the size of a binary on the heap is shifted to be one in bytes.
+        binary_shift: u32 = "u32 binary_shift",
         /// 1 where only events of wanted processes are recorded.
         filtered: u32 = "u32 filtered",
         /// How many initial calls are wanted.

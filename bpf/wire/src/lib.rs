@@ -24,8 +24,9 @@ mod records;
 mod watch;
 
 pub use events::{
-    COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig, EventCounters, EventRecord, NO_REGISTER,
-    NOT_COUNTED, REGISTERS, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call, ties, what,
+    COOKIE_WAY_SHIFT, COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig, EventCounters, EventRecord,
+    NO_REGISTER, NOT_COUNTED, REGISTERS, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call, ties,
+    way, what,
 };
 pub use header::c_header;
 pub use records::{

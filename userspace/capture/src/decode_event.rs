@@ -59,7 +59,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
 /// How many words an event has at least.
 fn needed(kind: u32) -> Option<usize> {
     Some(match kind {
-        what::IN | what::REGISTER => 2,
+        what::IN | what::REGISTER | what::CODE_PURGE => 2,
         what::OUT => 4,
         what::ENQUEUE
         | what::EXIT
@@ -67,8 +67,11 @@ fn needed(kind: u32) -> Option<usize> {
         | what::GC_END
         | what::HIBERNATE_START
         | what::HIBERNATE_END => 3,
-        what::NATIVE_CALL => 3,
-        what::DEQUEUE | what::UNREGISTER | what::NATIVE_RETURN => 1,
+        what::NATIVE_CALL | what::PORT_OUTPUT => 3,
+        what::PORT_INPUT => 4,
+        what::PORT_CLOSE => 5,
+        what::PORT_OPEN => 7,
+        what::DEQUEUE | what::UNREGISTER | what::CODE_LOAD | what::NATIVE_RETURN => 1,
         what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
     })
@@ -136,12 +139,46 @@ fn kind(record: &EventRecord) -> VmEventKind {
         what::NATIVE_RETURN => VmEventKind::NativeReturn {
             function: words[0] as u32,
         },
+        what::CODE_LOAD => VmEventKind::CodeLoad { module: words[0] },
+        what::CODE_PURGE => VmEventKind::CodePurge {
+            module: words[0],
+            step: words[1],
+        },
+        what::PORT_OPEN => VmEventKind::PortOpen {
+            port: words[0],
+            owner: words[1],
+            driver: words[2],
+            name: [words[3], words[4], words[5], words[6]],
+        },
+        what::PORT_CLOSE => VmEventKind::PortClose {
+            port: words[0],
+            owner: words[1],
+            driver: words[2],
+            bytes_in: words[3],
+            bytes_out: words[4],
+        },
+        what::PORT_OUTPUT => VmEventKind::PortOutput {
+            port: words[0],
+            driver: words[1],
+            bytes: known(words[2]),
+        },
+        what::PORT_INPUT => VmEventKind::PortInput {
+            port: words[0],
+            to: words[1],
+            driver: words[2],
+            bytes: known(words[3]),
+        },
         _ => VmEventKind::Unregister { name: words[0] },
     }
 }
 
 fn counted(ns: u64) -> Option<u64> {
     (ns != NOT_COUNTED).then_some(ns)
+}
+
+/// All ones: not known.
+fn known(bytes: u64) -> Option<u64> {
+    (bytes != u64::MAX).then_some(bytes)
 }
 
 fn shape([term, header, first]: [u64; 3]) -> MessageShape {
@@ -219,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3];
+        let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
         let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
         for (kind, words) in (0..).zip(needed).chain(switches).chain(natives) {

@@ -28,6 +28,12 @@ const ARGUMENTS: u32 = 0xbcde;
 const CODE_ARGUMENT: u32 = 0xc;
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 512;
+/// Where the list is that is given to a port, in words, and how many cells it has: data is often
+/// a binary, or some in a list.
+const LIST_AT: usize = WORDS - 64;
+const LIST_CELLS: usize = 8;
+/// The empty list (`NIL` in `erl_term.h`).
+const NIL: u64 = 0x3b;
 /// The file that this program runs from.
 const OWN_FILE: &str = "/proc/self/exe";
 
@@ -62,7 +68,7 @@ macro_rules! probed {
 type Probed = extern "C" fn(u64, u64, u64, u64);
 
 /// What is measured. The others are like one of these.
-const KINDS: [u32; 7] = [
+const KINDS: [u32; 8] = [
     what::IN,
     what::OUT,
     what::ENQUEUE,
@@ -70,20 +76,26 @@ const KINDS: [u32; 7] = [
     what::EXIT,
     what::GC_START,
     what::REGISTER,
+    what::PORT_OUTPUT,
 ];
 
 /// What [`NATIVES`] measure.
 const NATIVE_KINDS: [u32; 2] = [what::NATIVE_CALL, what::NATIVE_RETURN];
 
 /// Kinds that are like another one.
-const LIKE: [(u32, u32); 4] = [
+const LIKE: [(u32, u32); 9] = [
     (what::GC_END, what::GC_START),
     (what::HIBERNATE_START, what::GC_START),
     (what::HIBERNATE_END, what::GC_START),
     (what::UNREGISTER, what::REGISTER),
+    (what::CODE_LOAD, what::EXIT),
+    (what::CODE_PURGE, what::EXIT),
+    (what::PORT_OPEN, what::PORT_OUTPUT),
+    (what::PORT_CLOSE, what::PORT_OUTPUT),
+    (what::PORT_INPUT, what::PORT_OUTPUT),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 native_0 native_1);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 native_0 native_1);
 
 /// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
 const NATIVES: [Probed; 2] = [native_0, native_1];
@@ -107,7 +119,7 @@ pub fn hit_prices(
                 what: kind,
                 ..*site
             };
-            measured.push((site, probed, time_of_hits(&memory, probed)));
+            measured.push((site, probed, time_of_hits(&memory, probed, kind)));
         }
     }
     let times = natives.iter().any(|site| site.returns_of.is_some());
@@ -116,19 +128,19 @@ pub fn hit_prices(
         _ => 1 + usize::from(times),
     });
     let natives: Vec<(Probed, f64)> = natives
-        .map(|probed| (probed, time_of_hits(&memory, probed)))
+        .map(|probed| (probed, time_of_hits(&memory, probed, what::NATIVE_CALL)))
         .collect();
     let mut capture = load(config, &memory, &measured, &natives)?;
     capture.arm()?;
     for (site, probed, free_ns) in measured {
-        let price = time_probed(&mut capture, &memory, probed)? - free_ns;
+        let price = time_probed(&mut capture, &memory, probed, site.what)? - free_ns;
         if let Some(slot) = prices.get_mut(site.what as usize) {
             *slot = price.max(0.0);
         }
     }
     let mut call_ns = 0.0;
     for ((probed, free_ns), kind) in natives.into_iter().zip(NATIVE_KINDS) {
-        let price = time_probed(&mut capture, &memory, probed)? - free_ns;
+        let price = time_probed(&mut capture, &memory, probed, kind)? - free_ns;
         // What a return costs is what a call with it costs more.
         prices[kind as usize] = (price - call_ns).max(0.0);
         call_ns = price;
@@ -144,11 +156,12 @@ fn time_probed(
     capture: &mut EventCapture,
     memory: &Memory,
     probed: Probed,
+    kind: u32,
 ) -> Result<f64, CaptureError> {
     let mut batch = Batch::default();
     let mut times = [0.0; ROUNDS];
     for time in &mut times {
-        *time = time_of_hits(memory, probed);
+        *time = time_of_hits(memory, probed, kind);
         while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
         batch.clear();
     }
@@ -183,7 +196,23 @@ impl Memory {
                 *word = value;
             }
         }
+        // A list of bytes.
+        for cell in 0..LIST_CELLS {
+            let at = LIST_AT + 2 * cell;
+            let next = match cell + 1 {
+                LIST_CELLS => NIL,
+                _ => (address + 8 * (at as u64 + 2)) | 1,
+            };
+            if let Some([head, tail]) = words.get_mut(at..at + 2) {
+                (*head, *tail) = (0x41f, next);
+            }
+        }
         Memory { words }
+    }
+
+    /// Data for a port, as a term.
+    fn list(&self) -> u64 {
+        (self.address() + 8 * LIST_AT as u64) | 1
     }
 
     fn address(&self) -> u64 {
@@ -252,12 +281,16 @@ fn registers(site: &EventSite) -> u32 {
 }
 
 /// Nanoseconds of CPU time that a call takes.
-fn time_of_hits(memory: &Memory, probed: Probed) -> f64 {
+fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
     let address = black_box(memory.address());
+    let third = black_box(match kind {
+        what::PORT_OUTPUT => memory.list(),
+        _ => address,
+    });
     let call = black_box(probed);
     let before = thread_ns();
     for _ in 0..HITS {
-        call(address, address, address, address);
+        call(address, address, third, address);
     }
     thread_ns().saturating_sub(before) as f64 / f64::from(HITS)
 }

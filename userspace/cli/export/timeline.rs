@@ -162,6 +162,12 @@ impl Source<'_> {
             let asked_for = is(Some(life.proc)) || is(life.other);
             when(asked_for, || tell(Row::Life(life)))
         })?;
+        pass(recording.modules(range)?, &mut problems, |event| {
+            when(is(event.proc), || tell(Row::Module(event)))
+        })?;
+        pass(recording.port_events(range)?, &mut problems, |event| {
+            when(is(event.proc), || tell(Row::Port(event)))
+        })?;
         pass(recording.samples_within(range)?, &mut problems, |sample| {
             let counts = self.idle || sample.activity.is_work();
             when(counts && is(sample.proc), || tell(Row::Sample(sample)))

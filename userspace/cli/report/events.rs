@@ -6,7 +6,7 @@ use escope_timeline::Spread;
 use escope_timeline::report::{EventReport, Natives, ReportScope};
 use serde_json::{Map, Value, json};
 
-use super::{calls, collections, lives, mail, natives, schedulers};
+use super::{calls, collections, lives, mail, modules, natives, ports, schedulers};
 use crate::args::ReportArgs;
 use crate::coverage::{self, Coverage};
 use crate::load::{Loaded, range};
@@ -137,10 +137,21 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     sections.extend(collections::sections(&source));
     sections.extend(lives::sections(&source));
     sections.extend(natives);
+    sections.extend(modules::sections(&source));
+    sections.extend(ports::sections(&source));
     Ok(sections)
 }
 
-const IS_OF_EVENTS: [&str; 6] = ["runs", "messages", "lifecycle", "gc", "off_cpu", "windows"];
+const IS_OF_EVENTS: [&str; 8] = [
+    "runs",
+    "messages",
+    "lifecycle",
+    "gc",
+    "off_cpu",
+    "modules",
+    "port_events",
+    "windows",
+];
 
 /// What the tables that follow are about.
 fn covers(source: &Source<'_>, native_calls: u64) -> Section {
@@ -167,6 +178,13 @@ fn covers(source: &Source<'_>, native_calls: u64) -> Section {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     // Whoever asked for none is not told that there are none.
+    let on_request = [
+        (rows.modules, "modules loaded or purged"),
+        (rows.ports, "events of ports"),
+    ];
+    for (count, what) in on_request.iter().filter(|count| count.0 > 0) {
+        there.push(format!("{count} {what}"));
+    }
     if native_calls > 0 || there.is_empty() {
         there.push(format!("{native_calls} calls of BIFs and NIFs"));
     }
@@ -180,6 +198,8 @@ fn covers(source: &Source<'_>, native_calls: u64) -> Section {
     more.insert("gc".to_owned(), rows.collections.into());
     more.insert("off_cpu".to_owned(), rows.off_cpu.into());
     more.insert("native_calls".to_owned(), native_calls.into());
+    more.insert("modules".to_owned(), rows.modules.into());
+    more.insert("port_events".to_owned(), rows.ports.into());
     let seen = source.coverage.seen();
     Section {
         key: "covers",

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use escope_model::{Collection, Dictionary, Fate, Life, LifeEvent, Message, OffCpu, ProcId, Run};
+use escope_model::{
+    Collection, Dictionary, Fate, Life, LifeEvent, Message, ModuleAction, ModuleEvent, OffCpu,
+    PortAction, PortEvent, ProcId, Run,
+};
 use escope_timeline::Happening;
 use serde_json::{Value, json};
 
-use crate::coverage::{name, place, sender, what};
+use crate::coverage::{name, place, port, sender, what};
 use crate::time;
 
 /// Something that happened to one of them.
@@ -20,6 +23,8 @@ pub(super) enum Event {
     Lived(Life),
     Collected(Collection),
     LostCpu(OffCpu),
+    Coded(ModuleEvent),
+    Ported(PortEvent),
 }
 
 /// Passes on the events of processes in the order of their times. Messages that they take
@@ -51,6 +56,12 @@ where
             Happening::Collection(it) if is_it(it.proc) => tell(begin_ns, Event::Collected(it))?,
             Happening::OffCpu(it) if it.proc.is_some_and(is_it) => {
                 tell(begin_ns, Event::LostCpu(it))?;
+            }
+            Happening::Module(it) if it.proc.is_some_and(is_it) => {
+                tell(begin_ns, Event::Coded(it))?;
+            }
+            Happening::Port(it) if it.proc.is_some_and(is_it) => {
+                tell(begin_ns, Event::Ported(it))?;
             }
             Happening::Life(life) if is_it(life.proc) || life.other.is_some_and(is_it) => {
                 tell(begin_ns, Event::Lived(life))?;
@@ -92,6 +103,8 @@ impl Event {
             Event::Lived(life) => lived(life, dictionary),
             Event::Collected(collection) => collected(collection, dictionary),
             Event::LostCpu(off_cpu) => lost_cpu(off_cpu, dictionary),
+            Event::Coded(event) => coded(event, dictionary),
+            Event::Ported(event) => ported(event, dictionary),
         }
     }
 
@@ -131,6 +144,17 @@ impl Event {
                     "cut": off_cpu.cut.map(|cut| cut.as_str()),
                 })
             }
+            Event::Ported(event) => json!({
+                "ts_ns": at_ns, "event": format!("port_{}", event.event.as_str()),
+                "proc": event.proc.map(|proc| proc.0), "port": event.port.0,
+                "id": dictionary.port(event.port).and_then(|port| port.id.as_ref()),
+                "driver": dictionary.port(event.port).and_then(|port| port.driver.as_ref()),
+                "bytes": event.bytes,
+            }),
+            Event::Coded(event) => json!({
+                "ts_ns": at_ns, "event": event.event.as_str(),
+                "proc": event.proc.map(|proc| proc.0), "module": event.module,
+            }),
         }
     }
 }
@@ -217,6 +241,30 @@ fn lived(life: &Life, dictionary: &Dictionary) -> String {
         LifeEvent::Unlink => format!("{who} unlinked from {other}"),
         LifeEvent::Monitor => format!("{who} began to monitor {other}"),
         LifeEvent::Demonitor => format!("{who} no longer monitors {other}"),
+    }
+}
+
+fn ported(event: &PortEvent, dictionary: &Dictionary) -> String {
+    let who = sender(dictionary, event.proc);
+    let port = port(dictionary, event.port);
+    let bytes = match event.bytes {
+        Some(1) => "1 byte".to_owned(),
+        Some(bytes) => format!("{bytes} bytes"),
+        None => "an unknown number of bytes".to_owned(),
+    };
+    match event.event {
+        PortAction::Open => format!("the port {port} was opened for {who}"),
+        PortAction::Close => format!("the port {port} of {who} was closed"),
+        PortAction::Output => format!("{who} gave {bytes} to the port {port}"),
+        PortAction::Input => format!("{who} got {bytes} from the port {port}"),
+    }
+}
+
+fn coded(event: &ModuleEvent, dictionary: &Dictionary) -> String {
+    let who = sender(dictionary, event.proc);
+    match event.event {
+        ModuleAction::Load => format!("{who} loaded the module {}", event.module),
+        ModuleAction::Purge => format!("{who} purged old code of the module {}", event.module),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::report::natives;
 use crate::section::{Section, at_least_json};
 use crate::time;
 
+use super::others::Others;
+
 /// What one process did, as it is listed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Totals {
@@ -91,6 +93,8 @@ struct Told<'a> {
     coverage: Coverage,
     report: &'a EventReport,
     rows: Vec<(ProcId, Totals)>,
+    /// Of modules and ports.
+    others: Others,
     /// Who called which BIFs and NIFs, where calls were recorded.
     calls: Option<Section>,
     /// Events that were recorded, and lost, in all.
@@ -117,7 +121,8 @@ pub(super) fn tell(
     let is_json = args.format == Some(TimelineFormat::Json);
     let limit = if is_json { usize::MAX } else { args.rows };
     let calls = calls(recording, dictionary, &scope, &coverage, limit)?;
-    if each.is_empty() && calls.is_none() {
+    let others = Others::of(&report);
+    if each.is_empty() && others.is_empty() && calls.is_none() {
         return Err(Failure::failed(nothing(recording)).into());
     }
     each.sort_by_key(|(proc, of)| (Reverse(key(of, args.sort)), *proc));
@@ -129,6 +134,7 @@ pub(super) fn tell(
         coverage,
         report: &report,
         rows: rows.collect(),
+        others,
         calls,
         events: (counter("events_recorded"), counter("events_lost")),
     };
@@ -177,7 +183,7 @@ impl Told<'_> {
         let coverage = &self.coverage;
         let seen = coverage.seen();
         match self.rows.len() {
-            // Only calls of BIFs and NIFs are there.
+            // Only calls of BIFs and NIFs are there, modules or ports.
             0 => writeln!(out, "{recorded} events, {lost} lost; {seen}")?,
             many => writeln!(
                 out,
@@ -189,6 +195,9 @@ impl Told<'_> {
             .flatten()
         {
             writeln!(out, "{note}")?;
+        }
+        for line in self.others.lines() {
+            writeln!(out, "{line}")?;
         }
         if !self.rows.is_empty() {
             self.schedulers(out)?;
@@ -327,8 +336,11 @@ impl Told<'_> {
             "schedulers": schedulers.collect::<Vec<_>>(),
             "processes": processes.collect::<Vec<_>>(),
         });
-        if let (Value::Object(value), Some(calls)) = (&mut value, &self.calls) {
-            value.insert(calls.key.to_owned(), calls.json());
+        if let Value::Object(value) = &mut value {
+            let others = self.others.json().into_iter();
+            value.extend(others.map(|(name, counts)| (name.to_owned(), counts)));
+            let calls = self.calls.iter();
+            value.extend(calls.map(|calls| (calls.key.to_owned(), calls.json())));
         }
         value
     }

@@ -1,11 +1,12 @@
 //! What the ids of a recording stand for.
 
 use crate::frame::Frame;
-use crate::ids::{FrameId, ProcId, StackId};
+use crate::ids::{FrameId, PortId, ProcId, StackId};
+use crate::ports::PortInfo;
 use crate::process::ProcessInfo;
 use crate::thread::ThreadInfo;
 
-/// Frames, stacks, processes and threads of one recording, indexed by their ids.
+/// Frames, stacks, processes, threads and ports of one recording, indexed by their ids.
 ///
 /// A recording that was cut short may lack entries: every lookup is fallible.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Dictionary {
     pub processes: Vec<ProcessInfo>,
     /// In no order; few.
     pub threads: Vec<ThreadInfo>,
+    /// By `PortId`.
+    pub ports: Vec<PortInfo>,
 }
 
 impl Dictionary {
@@ -37,6 +40,12 @@ impl Dictionary {
     #[must_use]
     pub fn process(&self, id: ProcId) -> Option<&ProcessInfo> {
         self.processes.get(id.index())
+    }
+
+    /// The port behind an id.
+    #[must_use]
+    pub fn port(&self, id: PortId) -> Option<&PortInfo> {
+        self.ports.get(id.index())
     }
 
     /// The thread with a kernel thread id.

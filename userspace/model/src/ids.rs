@@ -26,6 +26,10 @@ id! {
     ProcId
 }
 id! {
+    /// One port over its whole life. Not its number in the VM.
+    PortId
+}
+id! {
     /// One distinct list of frames.
     StackId
 }

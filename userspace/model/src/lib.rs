@@ -16,7 +16,9 @@ mod frame;
 mod happening;
 mod ids;
 mod loss;
+mod modules;
 mod names;
+mod ports;
 mod printable;
 mod process;
 mod sample;
@@ -33,9 +35,11 @@ pub use happening::{
     Collection, CollectionKind, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind,
     NativeCall, OffCpu, OffCpuWhy, Run, Window,
 };
-pub use ids::{FrameId, ProcId, StackId};
+pub use ids::{FrameId, PortId, ProcId, StackId};
 pub use loss::Loss;
+pub use modules::{ModuleAction, ModuleEvent};
 pub use names::{ErlangName, quote_atom};
+pub use ports::{PortAction, PortEvent, PortInfo};
 pub use printable::is_printable;
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};

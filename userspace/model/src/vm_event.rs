@@ -1,7 +1,8 @@
 //! What a probe in the VM saw, decoded but not interpreted: terms and addresses are the target's.
 //!
 //! `ERTS` names below are functions of OTP 25 to 29: `erl_process.c`, `erl_proc_sig_queue.c`,
-//! `erl_gc.c`, `beam_common.c`.
+//! `erl_gc.c`, `beam_common.c`, `beam_load.c`, `beam_bif_load.c`, `io.c`,
+//! `erl_port_task.c`.
 
 use crate::thread::SchedulerKind;
 
@@ -125,6 +126,63 @@ pub enum VmEventKind {
     NativeReturn {
         /// Which.
         function: u32,
+    },
+    /// The process puts the code of a module in place (`erts_finish_loading`).
+    CodeLoad {
+        /// The module, as a term.
+        module: u64,
+    },
+    /// The process takes a step to remove the old code of a module
+    /// (`erts_internal:purge_module/2`).
+    CodePurge {
+        /// The module, as a term.
+        module: u64,
+        /// Which step, as a term.
+        step: u64,
+    },
+    /// A port is opened (`create_port`).
+    PortOpen {
+        /// The port, as a term.
+        port: u64,
+        /// The process that it is connected to, as a term.
+        owner: u64,
+        /// Address of its driver.
+        driver: u64,
+        /// What was said to open it, a C string that is cut.
+        name: [u64; 4],
+    },
+    /// A port is gone (`erts_port_task_free_port`).
+    PortClose {
+        /// The port, as a term.
+        port: u64,
+        /// The process that it was connected to, as a term.
+        owner: u64,
+        /// Address of its driver.
+        driver: u64,
+        /// `Port.bytes_in`.
+        bytes_in: u64,
+        /// `Port.bytes_out`.
+        bytes_out: u64,
+    },
+    /// The process gives data to a port (`erts_port_output`).
+    PortOutput {
+        /// The port, as a term.
+        port: u64,
+        /// Address of its driver.
+        driver: u64,
+        /// How many bytes, where that is known.
+        bytes: Option<u64>,
+    },
+    /// A port gives something to a process (`driver_output2`, `erl_drv_output_term` and the like).
+    PortInput {
+        /// The port, as a term.
+        port: u64,
+        /// Who gets it, as a term; 0 for the one that the port is connected to.
+        to: u64,
+        /// Address of its driver; 0 for unknown.
+        driver: u64,
+        /// How many bytes, where that is known.
+        bytes: Option<u64>,
     },
 }
 

@@ -114,6 +114,7 @@ pub(crate) fn dictionary() -> Dictionary {
             thread(2, "erts_sched_2", ThreadKind::Scheduler),
             thread(9, "erts_poll_1", ThreadKind::Poll),
         ],
+        ports: Vec::new(),
     }
 }
 

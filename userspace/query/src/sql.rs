@@ -172,6 +172,8 @@ fn problems(recording: &Recording) -> Result<Vec<Problem>, QueryError> {
     problems.extend_from_slice(recording.gc(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.off_cpu(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.native_calls(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.modules(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.port_events(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.windows()?.problems());
     problems.extend_from_slice(recording.losses()?.problems());
     problems.extend_from_slice(recording.code()?.problems());

@@ -5,8 +5,8 @@ use std::iter;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, NativeCall, OffCpu, ProcId, ProcessInfo, Run, Sample,
-    ThreadInfo, Window,
+    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, PortInfo, ProcId,
+    ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -109,6 +109,22 @@ impl Check<'_> {
         });
         self.dangling(Table::NativeCalls, "processes", no_process);
         self.dangling(Table::NativeCalls, "frames", no_frame);
+        self.processes_of::<ModuleEvent>(&processes, |row| [row.proc, None]);
+        let ports = self.keyed::<PortInfo>();
+        self.sequential(&ports);
+        let is_lost = |row: &&PortInfo| row.owner.is_some_and(|id| !processes.contains_key(&id.0));
+        self.dangling(
+            Table::Ports,
+            "processes",
+            ports.values().filter(is_lost).count() as u64,
+        );
+        let (mut no_process, mut no_port) = (0, 0);
+        self.each::<PortEvent>(|row| {
+            no_process += u64::from(row.proc.is_some_and(|id| !processes.contains_key(&id.0)));
+            no_port += u64::from(!ports.contains_key(&row.port.0));
+        });
+        self.dangling(Table::PortEvents, "processes", no_process);
+        self.dangling(Table::PortEvents, "ports", no_port);
         let (mut no_process, mut no_frame) = (0, 0);
         self.each::<Run>(|row| {
             no_process += u64::from(!processes.contains_key(&row.proc.0));

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, NativeCall, OffCpu, ProcessInfo, Run, Sample, ThreadInfo,
-    Window,
+    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, PortInfo,
+    ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
 use crate::disk::Disk;
@@ -64,6 +64,7 @@ fn write(
         Table::Stacks => keyed::<StackRow>(disk, source, folder),
         Table::Processes => keyed::<ProcessInfo>(disk, source, folder),
         Table::Threads => keyed::<ThreadInfo>(disk, source, folder),
+        Table::Ports => keyed::<PortInfo>(disk, source, folder),
         Table::Code => timed::<CodeEvent>(disk, source, folder),
         Table::Series => timed::<SeriesPoint>(disk, source, folder),
         Table::Losses => timed::<Loss>(disk, source, folder),
@@ -73,6 +74,8 @@ fn write(
         Table::Gc => timed::<Collection>(disk, source, folder),
         Table::OffCpu => timed::<OffCpu>(disk, source, folder),
         Table::NativeCalls => timed::<NativeCall>(disk, source, folder),
+        Table::Modules => timed::<ModuleEvent>(disk, source, folder),
+        Table::PortEvents => timed::<PortEvent>(disk, source, folder),
         Table::Windows => timed::<Window>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use escope_model::{Dictionary, Frame, ProcId, ProcessInfo, ThreadInfo};
+use escope_model::{Dictionary, Frame, PortId, PortInfo, ProcId, ProcessInfo, ThreadInfo};
 
 use crate::error::{Problem, RecordingError};
 use crate::source::Source;
@@ -13,7 +13,7 @@ use crate::tables::{FrameRow, Keyed, StackRow};
 const MAX_SPREAD: usize = 16;
 const MIN_SPREAD: usize = 1 << 16;
 
-/// Frames, stacks, processes and threads of a recording, and what is wrong with them.
+/// Frames, stacks, processes, threads and ports of a recording, and what is wrong with them.
 pub(crate) fn dictionary(source: &Source) -> Result<(Dictionary, Vec<Problem>), RecordingError> {
     let mut problems = Vec::new();
     let frames = table::<FrameRow, _>(
@@ -24,6 +24,12 @@ pub(crate) fn dictionary(source: &Source) -> Result<(Dictionary, Vec<Problem>), 
     )?;
     let stacks = table::<StackRow, _>(source, &mut problems, |row| row.frames, |_| Box::default())?;
     let processes = table::<ProcessInfo, _>(source, &mut problems, |row| row, unknown_process)?;
+    let ports = table::<PortInfo, _>(
+        source,
+        &mut problems,
+        |row| row,
+        |id| PortInfo::unknown(PortId(id)),
+    )?;
     let (threads, mut thread_problems) = source.keyed::<ThreadInfo>()?;
     problems.append(&mut thread_problems);
     let dictionary = Dictionary {
@@ -31,6 +37,7 @@ pub(crate) fn dictionary(source: &Source) -> Result<(Dictionary, Vec<Problem>), 
         stacks,
         processes,
         threads: threads.into_values().collect(),
+        ports,
     };
     Ok((dictionary, problems))
 }

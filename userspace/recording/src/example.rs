@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, NativeCall, OffCpu, OffCpuWhy, ProcId, ProcessInfo,
-    Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu,
+    OffCpuWhy, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -224,6 +225,43 @@ pub(crate) fn native_call(n: u32) -> NativeCall {
     }
 }
 
+/// Event number `n` of the code of modules.
+pub(crate) fn module_event(n: u32) -> ModuleEvent {
+    ModuleEvent {
+        ts_ns: i64::from(n) * 1_500_000,
+        proc: (n > 0).then_some(ProcId(n % 4)),
+        event: ModuleAction::ALL[n as usize % ModuleAction::ALL.len()],
+        module: format!("Elixir.Some {n}"),
+    }
+}
+
+/// Port number `n`, before and after it was closed.
+pub(crate) fn port(n: u32, closed: bool) -> PortInfo {
+    PortInfo {
+        id: (n > 0).then(|| format!("#Port<0.{n}>")),
+        driver: Some("tcp_inet".to_owned()),
+        name: (n > 0).then(|| "cat \u{e4}".to_owned()),
+        owner: (n > 0).then_some(ProcId(n)),
+        opened_ns: (n > 0).then_some(i64::from(n)),
+        closed_ns: closed.then_some(9_000_000),
+        bytes_in: closed.then_some(u64::from(n) << 35),
+        bytes_out: closed.then_some(7),
+        ..PortInfo::unknown(PortId(n))
+    }
+}
+
+/// Event number `n` of ports.
+pub(crate) fn port_event(n: u32) -> PortEvent {
+    let event = PortAction::ALL[n as usize % PortAction::ALL.len()];
+    PortEvent {
+        ts_ns: i64::from(n) * 1_250_000,
+        port: PortId(n % 3),
+        event,
+        proc: (n > 1).then_some(ProcId(n % 4)),
+        bytes: (event == PortAction::Output).then_some(u64::from(n) << 34),
+    }
+}
+
 /// Window number `n`.
 pub(crate) fn window(n: u32) -> Window {
     let from_ns = i64::from(n) * 3_000_000;
@@ -239,7 +277,7 @@ pub(crate) fn window(n: u32) -> Window {
     }
 }
 
-/// How many there are of each of the six.
+/// How many there are of each of them.
 pub(crate) const HAPPENINGS: u32 = 9;
 
 /// In the order of their ends, as a recorder learns of them.
@@ -257,6 +295,8 @@ fn write_happenings(writer: &mut Writer) {
         writer.collection(&collection(n));
         writer.off_cpu(&off_cpu(n));
         writer.native_call(&native_call(n));
+        writer.module(&module_event(n));
+        writer.port_event(&port_event(n));
         writer.window(&window(n));
     }
 }
@@ -274,6 +314,10 @@ pub(crate) fn write_dictionary(writer: &mut Writer) {
         writer.process(&process(n, None));
     }
     writer.process(&process(3, Some("late_name")));
+    for n in 0..3 {
+        writer.port(&port(n, false));
+    }
+    writer.port(&port(1, true));
     writer.thread(&thread(0));
     writer.thread(&thread(1));
     writer.code(&code());

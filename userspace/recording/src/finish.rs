@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 7] {
+    fn unwritten(&self) -> [Unwritten; 9] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,
@@ -119,6 +119,16 @@ impl Writer {
                 self.native_calls.buffered(),
                 "unwritten_native_calls",
                 "calls of BIFs and NIFs",
+            ),
+            of(
+                self.modules.buffered(),
+                "unwritten_modules",
+                "loads and purges of modules",
+            ),
+            of(
+                self.port_events.buffered(),
+                "unwritten_port_events",
+                "events of ports",
             ),
         ]
     }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Collection, Dictionary, Life, Loss, Message, NativeCall, OffCpu, Run, Sample, Window,
+    Collection, Dictionary, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, Run,
+    Sample, Window,
 };
 
 use crate::compact::compact;
@@ -162,6 +163,22 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn native_calls(&self, range: TimeRange) -> Result<Rows<NativeCall>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// The modules that were loaded and purged within a span of time, in time order.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn modules(&self, range: TimeRange) -> Result<Rows<ModuleEvent>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// What happened to ports within a span of time, in time order.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn port_events(&self, range: TimeRange) -> Result<Rows<PortEvent>, RecordingError> {
         self.rows(range)
     }
 

@@ -11,8 +11,11 @@ mod gc;
 mod lifecycle;
 mod losses;
 mod messages;
+mod modules;
 mod native_calls;
 mod off_cpu;
+mod port_events;
+mod ports;
 mod processes;
 mod runs;
 mod samples;
@@ -42,6 +45,8 @@ pub enum Table {
     Processes,
     /// OS threads of the target.
     Threads,
+    /// Ports.
+    Ports,
     /// Code that was loaded and unloaded.
     Code,
     /// Values over time.
@@ -60,6 +65,10 @@ pub enum Table {
     OffCpu,
     /// Calls of BIFs and NIFs.
     NativeCalls,
+    /// Modules that processes loaded and purged.
+    Modules,
+    /// What happened to ports.
+    PortEvents,
     /// When events were watched.
     Windows,
     /// CPU samples.
@@ -68,11 +77,12 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 18] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
         Table::Threads,
+        Table::Ports,
         Table::Code,
         Table::Series,
         Table::Losses,
@@ -82,6 +92,8 @@ impl Table {
         Table::Gc,
         Table::OffCpu,
         Table::NativeCalls,
+        Table::Modules,
+        Table::PortEvents,
         Table::Windows,
         Table::Samples,
     ];
@@ -94,6 +106,7 @@ impl Table {
             Table::Stacks => "stacks",
             Table::Processes => "processes",
             Table::Threads => "threads",
+            Table::Ports => "ports",
             Table::Code => "code",
             Table::Series => "series",
             Table::Losses => "losses",
@@ -103,6 +116,8 @@ impl Table {
             Table::Gc => "gc",
             Table::OffCpu => "off_cpu",
             Table::NativeCalls => "native_calls",
+            Table::Modules => "modules",
+            Table::PortEvents => "port_events",
             Table::Windows => "windows",
             Table::Samples => "samples",
         }

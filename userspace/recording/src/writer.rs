@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use escope_model::{
-    Collection, Frame, FrameId, Life, Loss, Message, NativeCall, OffCpu, ProcessInfo, Run, Sample,
-    StackId, ThreadInfo, Window,
+    Collection, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent,
+    PortInfo, ProcessInfo, Run, Sample, StackId, ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -47,6 +47,7 @@ pub struct Writer {
     pub(crate) stacks: StreamWriter<StackRow>,
     pub(crate) processes: StreamWriter<ProcessInfo>,
     pub(crate) threads: StreamWriter<ThreadInfo>,
+    pub(crate) ports: StreamWriter<PortInfo>,
     pub(crate) code: StreamWriter<CodeEvent>,
     pub(crate) series: StreamWriter<SeriesPoint>,
     pub(crate) losses: StreamWriter<Loss>,
@@ -56,6 +57,8 @@ pub struct Writer {
     pub(crate) gc: StreamWriter<Collection>,
     pub(crate) off_cpu: StreamWriter<OffCpu>,
     pub(crate) native_calls: StreamWriter<NativeCall>,
+    pub(crate) modules: StreamWriter<ModuleEvent>,
+    pub(crate) port_events: StreamWriter<PortEvent>,
     pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
@@ -63,8 +66,8 @@ pub struct Writer {
 /// Runs a statement for every table of a writer; what a row refers to comes first.
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
-        each_table!($writer, $table => $run, frames stacks processes threads code series losses
-            runs messages lifecycle gc off_cpu native_calls windows samples)
+        each_table!($writer, $table => $run, frames stacks processes threads ports code series losses
+            runs messages lifecycle gc off_cpu native_calls modules port_events windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -116,6 +119,7 @@ impl Writer {
             stacks: StreamWriter::new(),
             processes: StreamWriter::new(),
             threads: StreamWriter::new(),
+            ports: StreamWriter::new(),
             code: StreamWriter::new(),
             series: StreamWriter::new(),
             losses: StreamWriter::new(),
@@ -125,6 +129,8 @@ impl Writer {
             gc: StreamWriter::new(),
             off_cpu: StreamWriter::new(),
             native_calls: StreamWriter::new(),
+            modules: StreamWriter::new(),
+            port_events: StreamWriter::new(),
             windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
@@ -267,6 +273,21 @@ impl Writer {
         self.native_calls.push(*call);
     }
 
+    /// Adds code that was loaded or purged.
+    pub fn module(&mut self, event: &ModuleEvent) {
+        self.modules.push(event.clone());
+    }
+
+    /// Adds a port, or replaces what was known of it. Ids are sequential from 0.
+    pub fn port(&mut self, port: &PortInfo) {
+        self.ports.push(port.clone());
+    }
+
+    /// Adds an event of a port.
+    pub fn port_event(&mut self, event: &PortEvent) {
+        self.port_events.push(*event);
+    }
+
     /// Adds a time in which events were watched.
     pub fn window(&mut self, window: &Window) {
         self.windows.push(*window);
@@ -280,6 +301,7 @@ impl Writer {
             + self.stacks.buffered()
             + self.processes.buffered()
             + self.threads.buffered()
+            + self.ports.buffered()
             + self.code.buffered()
             + self.series.buffered()
             + self.losses.buffered()
@@ -289,6 +311,8 @@ impl Writer {
             + self.gc.buffered()
             + self.off_cpu.buffered()
             + self.native_calls.buffered()
+            + self.modules.buffered()
+            + self.port_events.buffered()
             + self.windows.buffered()
             + self.samples.buffered()
     }
@@ -300,6 +324,7 @@ impl Writer {
             + self.stacks.bytes()
             + self.processes.bytes()
             + self.threads.bytes()
+            + self.ports.bytes()
             + self.code.bytes()
             + self.series.bytes()
             + self.losses.bytes()
@@ -309,6 +334,8 @@ impl Writer {
             + self.gc.bytes()
             + self.off_cpu.bytes()
             + self.native_calls.bytes()
+            + self.modules.bytes()
+            + self.port_events.bytes()
             + self.windows.bytes()
             + self.samples.bytes()
     }

@@ -5,7 +5,10 @@ use std::mem;
 use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
-use escope_model::{CodeRegistered, Collection, Life, Message, NativeCall, OffCpu, RawSample, Run};
+use escope_model::{
+    CodeRegistered, Collection, Life, Message, ModuleEvent, NativeCall, OffCpu, PortEvent,
+    PortInfo, RawSample, Run,
+};
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
 use rustc_hash::FxHashSet;
@@ -109,6 +112,24 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn life(&mut self, life: &Life) {
         self.write_new();
         self.writer.life(life);
+    }
+
+    /// Adds code that was loaded or purged; the process may be new.
+    pub(crate) fn module(&mut self, event: &ModuleEvent) {
+        self.write_new();
+        self.writer.module(event);
+    }
+
+    /// Adds a port, or replaces what was known of it; its owner may be new.
+    pub(crate) fn port(&mut self, port: &PortInfo) {
+        self.write_new();
+        self.writer.port(port);
+    }
+
+    /// Adds an event of a port that was added; the process may be new.
+    pub(crate) fn port_event(&mut self, event: &PortEvent) {
+        self.write_new();
+        self.writer.port_event(event);
     }
 
     fn write_new(&mut self) {

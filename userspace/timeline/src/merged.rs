@@ -2,11 +2,11 @@
 
 use std::iter::Peekable;
 
-use escope_model::{Collection, Life, Message, OffCpu, Run};
+use escope_model::{Collection, Life, Message, ModuleEvent, OffCpu, PortEvent, Run};
 
 /// The tables, each in the order of time: `start_ns`, `sent_ns`, `ts_ns`.
 #[derive(Debug)]
-pub struct Tables<R, M, L, C, O> {
+pub struct Tables<R, M, L, C, O, D, P> {
     /// Runs.
     pub runs: R,
     /// Messages.
@@ -17,6 +17,10 @@ pub struct Tables<R, M, L, C, O> {
     pub collections: C,
     /// When schedulers had no CPU.
     pub off_cpu: O,
+    /// Modules that were loaded and purged.
+    pub modules: D,
+    /// What happened to ports.
+    pub ports: P,
 }
 
 /// A row of any of them.
@@ -30,6 +34,10 @@ pub enum Happening {
     Collection(Collection),
     /// Of `off_cpu`.
     OffCpu(OffCpu),
+    /// Of `modules`.
+    Module(ModuleEvent),
+    /// Of `port_events`.
+    Port(PortEvent),
     /// Of `messages`.
     Message(Message),
 }
@@ -43,6 +51,8 @@ impl Happening {
             Happening::Run(run) => run.start_ns,
             Happening::Collection(collection) => collection.start_ns,
             Happening::OffCpu(off_cpu) => off_cpu.start_ns,
+            Happening::Module(module) => module.ts_ns,
+            Happening::Port(port) => port.ts_ns,
             Happening::Message(message) => message.sent_ns,
         })
     }
@@ -54,13 +64,15 @@ pub fn since_start(ns: i64) -> u64 {
     u64::try_from(ns).unwrap_or(0)
 }
 
-impl<R, M, L, C, O, E> Tables<R, M, L, C, O>
+impl<R, M, L, C, O, D, P, E> Tables<R, M, L, C, O, D, P>
 where
     R: Iterator<Item = Result<Run, E>>,
     M: Iterator<Item = Result<Message, E>>,
     L: Iterator<Item = Result<Life, E>>,
     C: Iterator<Item = Result<Collection, E>>,
     O: Iterator<Item = Result<OffCpu, E>>,
+    D: Iterator<Item = Result<ModuleEvent, E>>,
+    P: Iterator<Item = Result<PortEvent, E>>,
 {
     /// All rows. Of those that begin at once a spawn comes before a run, and that before
     /// what it does. Nothing is held but the next row of each table. After an
@@ -71,16 +83,28 @@ where
             runs: self.runs.peekable(),
             collections: self.collections.peekable(),
             off_cpu: self.off_cpu.peekable(),
+            modules: self.modules.peekable(),
+            ports: self.ports.peekable(),
             messages: self.messages.peekable(),
         }
     }
 }
 
-struct Merged<R: Iterator, M: Iterator, L: Iterator, C: Iterator, O: Iterator> {
+struct Merged<
+    R: Iterator,
+    M: Iterator,
+    L: Iterator,
+    C: Iterator,
+    O: Iterator,
+    D: Iterator,
+    P: Iterator,
+> {
     lives: Peekable<L>,
     runs: Peekable<R>,
     collections: Peekable<C>,
     off_cpu: Peekable<O>,
+    modules: Peekable<D>,
+    ports: Peekable<P>,
     messages: Peekable<M>,
 }
 
@@ -89,13 +113,15 @@ fn next_ns<T, E>(next: Option<&Result<T, E>>, begin_ns: impl Fn(&T) -> i64) -> O
     next.map(|row| row.as_ref().map_or(i64::MIN, begin_ns))
 }
 
-impl<R, M, L, C, O, E> Iterator for Merged<R, M, L, C, O>
+impl<R, M, L, C, O, D, P, E> Iterator for Merged<R, M, L, C, O, D, P>
 where
     R: Iterator<Item = Result<Run, E>>,
     M: Iterator<Item = Result<Message, E>>,
     L: Iterator<Item = Result<Life, E>>,
     C: Iterator<Item = Result<Collection, E>>,
     O: Iterator<Item = Result<OffCpu, E>>,
+    D: Iterator<Item = Result<ModuleEvent, E>>,
+    P: Iterator<Item = Result<PortEvent, E>>,
 {
     type Item = Result<Happening, E>;
 
@@ -105,6 +131,8 @@ where
             next_ns(self.runs.peek(), |row| row.start_ns),
             next_ns(self.collections.peek(), |row| row.start_ns),
             next_ns(self.off_cpu.peek(), |row| row.start_ns),
+            next_ns(self.modules.peek(), |row| row.ts_ns),
+            next_ns(self.ports.peek(), |row| row.ts_ns),
             next_ns(self.messages.peek(), |row| row.sent_ns),
         ];
         let first = nexts.iter().flatten().min()?;
@@ -116,6 +144,8 @@ where
                 next.map(|row| row.map(Happening::Collection))
             }
             3 => self.off_cpu.next().map(|row| row.map(Happening::OffCpu)),
+            4 => self.modules.next().map(|row| row.map(Happening::Module)),
+            5 => self.ports.next().map(|row| row.map(Happening::Port)),
             _ => self.messages.next().map(|row| row.map(Happening::Message)),
         }
     }

@@ -17,8 +17,10 @@ mod calls;
 mod each;
 mod lives;
 mod mail;
+mod modules;
 mod natives;
 mod pauses;
+mod ports;
 mod work;
 
 use std::fmt;
@@ -32,8 +34,10 @@ pub use calls::{CallTimes, Calls, CallsTo};
 pub use each::OfProcess;
 pub use lives::{Life, Lives, Reason};
 pub use mail::{Lain, Letters, Mail, Mailbox, PerKind};
+pub use modules::{ModuleOf, Modules};
 pub use natives::{CallsOf, CallsOfFunction, Natives};
 pub use pauses::{Pause, Pauses, PausesOf};
+pub use ports::{Given, PortOf, Ports};
 pub use work::{ProcessWork, SchedulerWork, Work};
 
 /// Which part of a recording, and of whom.
@@ -102,6 +106,10 @@ pub struct RowsRead {
     pub collections: u64,
     /// Of `off_cpu`.
     pub off_cpu: u64,
+    /// Of `modules`.
+    pub modules: u64,
+    /// Of `port_events`.
+    pub ports: u64,
 }
 
 impl RowsRead {
@@ -127,6 +135,10 @@ pub struct EventReport {
     pub work: Work,
     /// Processes that came and went.
     pub lives: Lives,
+    /// Modules that were loaded and purged.
+    pub modules: Modules,
+    /// What ports and processes gave each other.
+    pub ports: Ports,
 }
 
 impl EventReport {
@@ -146,6 +158,8 @@ impl EventReport {
             pauses: Pauses::new(scope),
             work: Work::default(),
             lives: Lives::default(),
+            modules: Modules::default(),
+            ports: Ports::default(),
         };
         for row in rows {
             let row = row?;
@@ -184,6 +198,14 @@ impl EventReport {
             Happening::OffCpu(off_cpu) => {
                 self.rows.off_cpu += 1;
                 self.work.on_off_cpu(off_cpu, scope);
+            }
+            Happening::Module(event) => {
+                self.rows.modules += 1;
+                self.modules.add(event, scope);
+            }
+            Happening::Port(event) => {
+                self.rows.ports += 1;
+                self.ports.add(event, scope);
             }
             Happening::Message(message) => {
                 self.rows.messages += 1;

@@ -29,9 +29,9 @@ pub(crate) use scan::{Text, fragment, schedule};
 pub use schema::{
     AtomLayout, BifLayout, BitsLayout, BytesLayout, DictionaryLayout, FunLayout, HeaderFunLayout,
     Layout, LinkLayout, MessageLayout, MonitorLayout, NodeLayout, PidLayout, PidTableLayout,
-    ProcessLayout, ProcessTableLayout, QueueBuffersLayout, RecordLayout, ReferenceLayout,
-    RegProcLayout, RegistersLayout, RelationLayout, SchedulerLayout, SleepInfoLayout,
-    SpecificLayout, Status, StoredFunLayout, TermLayout,
+    PortLayout, ProcessLayout, ProcessTableLayout, QueueBuffersLayout, RecordLayout,
+    ReferenceLayout, RegProcLayout, RegistersLayout, RelationLayout, SchedulerLayout,
+    SleepInfoLayout, SpecificLayout, Status, StoredFunLayout, TermLayout,
 };
 pub(crate) use symbols::BIFS_MAX;
 pub use tables::{known_releases, table_for, table_for_erts};

@@ -62,6 +62,18 @@ fn found_by(probe: Probe) -> &'static str {
         Probe::HibernateBegin | Probe::HibernateEnd => "hibernate/3 leads to it, it collects",
         Probe::Register => "register/2 calls it",
         Probe::Unregister => "unregister/1 calls it",
+        Probe::LoadModule => "finish_loading/1 calls it, it looks up the module as that does",
+        Probe::PurgeModule => "erts_internal:purge_module/2 itself",
+        Probe::OpenPort => "driver_create_port leads to it, it puts ports into their table",
+        Probe::ClosePort => "driver_create_port calls it where it takes a port out of the table",
+        Probe::PortOutput => "erts_internal:port_command/3 calls it, it reads a port's driver",
+        Probe::PortBytes
+        | Probe::PortBinary
+        | Probe::PortVector
+        | Probe::PortTerm
+        | Probe::PortTermTo
+        | Probe::PortIdTerm
+        | Probe::PortIdTermTo => "drivers call it",
     }
 }
 
@@ -101,12 +113,28 @@ impl<'a, M: Memory> ByCode<'a, M> {
             Probe::HibernateBegin | Probe::HibernateEnd => self.hibernate().map(|(_, inner)| inner),
             Probe::Register => self.of_bif("register", 2, &[P, A, B]),
             Probe::Unregister => self.of_bif("unregister", 1, &[P, None, None, A]),
+            Probe::LoadModule => self.load_module(),
+            Probe::PurgeModule => self.bif_of("erts_internal", "purge_module", 2),
+            Probe::PortOutput => self.port_output(),
+            Probe::OpenPort
+            | Probe::ClosePort
+            | Probe::PortBytes
+            | Probe::PortBinary
+            | Probe::PortVector
+            | Probe::PortTerm
+            | Probe::PortTermTo
+            | Probe::PortIdTerm
+            | Probe::PortIdTermTo => Err("every VM exports it, or what leads to it".to_owned()),
         };
-        Ok(Function {
-            start: start?,
+        Ok(self.function(probe, start?))
+    }
+
+    pub(super) fn function(&self, probe: Probe, start: u64) -> Function {
+        Function {
+            start,
             name: name(probe).to_owned(),
             found_by: found_by(probe).to_owned(),
-        })
+        }
     }
 
     /// What `process_main` calls after it has taken a process and before that one's code goes on:
@@ -187,13 +215,17 @@ impl<'a, M: Memory> ByCode<'a, M> {
     }
 
     pub(super) fn bif(&self, bif: &str, arity: u32) -> Found {
+        self.bif_of("erlang", bif, arity)
+    }
+
+    pub(super) fn bif_of(&self, module: &str, bif: &str, arity: u32) -> Found {
         let is_it = |mfa: &escope_model::Mfa| {
-            mfa.module == "erlang" && mfa.function == bif && mfa.arity == arity
+            mfa.module == module && mfa.function == bif && mfa.arity == arity
         };
         let found = self.vm.bifs.iter().find(|(_, mfa)| is_it(mfa));
         let found = found.map(|(&start, _)| start);
         let found = found.filter(|&start| self.code.is_start(start));
-        found.ok_or_else(|| format!("erlang:{bif}/{arity} is not among the BIFs"))
+        found.ok_or_else(|| format!("{module}:{bif}/{arity} is not among the BIFs"))
     }
 
     fn spawn(&self) -> Found {

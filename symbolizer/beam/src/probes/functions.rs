@@ -42,7 +42,10 @@ impl<'a, M: Memory> Functions<'a, M> {
             return Err("probes are known for x86-64 alone".to_owned());
         }
         let found = self.by_symbol(probe).or_else(|no_symbol| {
-            let found = self.by_code().find(probe);
+            let found = match probe {
+                Probe::OpenPort | Probe::ClosePort => self.port(probe),
+                _ => self.by_code().find(probe),
+            };
             found.map_err(|why| format!("{no_symbol}, and {why}"))
         });
         if probe != Probe::ScheduleIn {
@@ -54,6 +57,15 @@ impl<'a, M: Memory> Functions<'a, M> {
             (Err(_), Ok(saved)) => Ok(vec![saved]),
             (Err(why), Err(_)) => Err(why),
         }
+    }
+
+    /// By what drivers call to make a port, which every VM exports to them.
+    pub(super) fn port(&self, probe: Probe) -> Result<Function, String> {
+        let name = "driver_create_port";
+        let symbol = self.target.elf.symbol(name);
+        let symbol = symbol.ok_or_else(|| format!("no symbol {name}"))?;
+        let start = symbol.address.wrapping_add(self.target.bias);
+        self.by_code().of_ports(probe, start)
     }
 
     /// Looking at code, which takes longer.
@@ -105,5 +117,18 @@ pub(super) fn name(probe: Probe) -> &'static str {
         Probe::HibernateBegin | Probe::HibernateEnd => "garbage_collect_hibernate",
         Probe::Register => "erts_register_name",
         Probe::Unregister => "erts_unregister_name",
+        Probe::LoadModule => "erts_finish_loading",
+        Probe::PurgeModule => "erts_internal_purge_module_2",
+        // What leads to it is what drivers call to make a port.
+        Probe::OpenPort => "create_port",
+        Probe::ClosePort => "erts_port_task_free_port",
+        Probe::PortOutput => "erts_port_output",
+        Probe::PortBytes => "driver_output2",
+        Probe::PortBinary => "driver_output_binary",
+        Probe::PortVector => "driver_outputv",
+        Probe::PortTerm => "driver_output_term",
+        Probe::PortTermTo => "driver_send_term",
+        Probe::PortIdTerm => "erl_drv_output_term",
+        Probe::PortIdTermTo => "erl_drv_send_term",
     }
 }

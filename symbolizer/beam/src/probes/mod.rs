@@ -13,7 +13,9 @@ mod collectors;
 mod execute;
 mod functions;
 mod jit;
+mod loading;
 mod native;
+mod port;
 mod site;
 mod state;
 mod wanted;
@@ -134,10 +136,17 @@ impl<M: Memory> Vm<M> {
 
     fn spot(&self, probe: Probe, function: &Function, code: &Text) -> Result<Spot, &'static str> {
         let range = function.start..code.end_of(function.start);
-        let wants = probe.wants(&self.layout);
+        let wants = match probe {
+            Probe::LoadModule => {
+                let (_, at) = loading::looks_up(code, &range).ok_or("it looks up no module")?;
+                probe.wants_inside(&self.layout, at)
+            }
+            _ => probe.wants(&self.layout),
+        };
         let edge = match probe {
             Probe::CollectBegin | Probe::HibernateBegin => Edge::Begin,
             Probe::CollectEnd | Probe::HibernateEnd => Edge::End,
+            Probe::OpenPort => return port::find(code, range),
             _ => return site::find(code, range, &wants),
         };
         let want = wants.first().ok_or("nothing is wanted of it")?;

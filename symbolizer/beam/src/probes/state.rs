@@ -26,7 +26,7 @@ const KEPT: [Register; 6] = [
 ];
 /// The registers as the words of `struct pt_regs` are in order:
 /// `arch/x86/include/asm/ptrace.h`. The stack pointer is not among them.
-const PT_REGS: [Register; 15] = [
+pub(super) const PT_REGS: [Register; 15] = [
     Register::R15,
     Register::R14,
     Register::R13,

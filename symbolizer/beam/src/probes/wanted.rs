@@ -46,10 +46,34 @@ pub enum Probe {
     Register,
     /// A name is to be unregistered.
     Unregister,
+    /// The code of a module is put in place.
+    LoadModule,
+    /// A step of removing the old code of a module.
+    PurgeModule,
+    /// A port was put into the table of ports, or could not be.
+    OpenPort,
+    /// A port was taken out of it.
+    ClosePort,
+    /// A process gives data to a port.
+    PortOutput,
+    /// A port gives bytes to a process,
+    PortBytes,
+    /// or a binary,
+    PortBinary,
+    /// or what lies in several places,
+    PortVector,
+    /// or a term,
+    PortTerm,
+    /// or a term, to a process that is named,
+    PortTermTo,
+    /// or a term, with the port's number,
+    PortIdTerm,
+    /// or both.
+    PortIdTermTo,
 }
 
 /// All of them.
-pub const PROBES: [Probe; 20] = [
+pub const PROBES: [Probe; 32] = [
     Probe::ScheduleOut,
     Probe::ScheduleIn,
     Probe::DirtyNif,
@@ -70,6 +94,18 @@ pub const PROBES: [Probe; 20] = [
     Probe::HibernateEnd,
     Probe::Register,
     Probe::Unregister,
+    Probe::LoadModule,
+    Probe::PurgeModule,
+    Probe::OpenPort,
+    Probe::ClosePort,
+    Probe::PortOutput,
+    Probe::PortBytes,
+    Probe::PortBinary,
+    Probe::PortVector,
+    Probe::PortTerm,
+    Probe::PortTermTo,
+    Probe::PortIdTerm,
+    Probe::PortIdTermTo,
 ];
 
 /// A word that a probe is for.
@@ -104,6 +140,28 @@ pub enum What {
     Name,
     /// Pid or port, as a term.
     Id,
+    /// Pointer to the arguments of a BIF.
+    Arguments,
+    /// Pointer to the `Port`.
+    Port,
+    /// Whether it was done, 32 bits.
+    Done,
+    /// Data for a port, a term.
+    Data,
+    /// How many bytes come first.
+    Header,
+    /// How many bytes there are.
+    Bytes,
+    /// Pointer to an `ErlIOVec`.
+    Vector,
+    /// How many bytes of it are left out.
+    Skip,
+    /// Pointer to the parts of a term to be made.
+    Parts,
+    /// How many words these are, 32 bits.
+    Words,
+    /// Who receives, as a term.
+    To,
 }
 
 /// A word, and how it is passed.
@@ -122,10 +180,12 @@ enum How {
     Half(u8),
     /// What the next message of a process, an argument, is. Not needed.
     NextMessage(u8),
+    /// What lies at an argument where the function's code says (`loading.rs`).
+    Inside(u8),
 }
 
 impl Passed {
-    fn want(self, layout: &Layout) -> Want {
+    fn want(self, layout: &Layout, inside: i64) -> Want {
         match self.passed {
             How::Argument(n) | How::Half(n) => Want {
                 word: Word::Argument(n),
@@ -136,6 +196,11 @@ impl Passed {
                 word: Word::AtAt(n, i64::from(save(layout)), 0),
                 half: false,
                 needed: false,
+            },
+            How::Inside(n) => Want {
+                word: Word::At(n, inside),
+                half: false,
+                needed: true,
             },
         }
     }
@@ -155,13 +220,18 @@ const fn argument(what: What, number: u8) -> Passed {
 
 impl Probe {
     pub(super) fn wants(self, layout: &Layout) -> Vec<Want> {
+        self.wants_inside(layout, 0)
+    }
+
+    /// The same of a function that finds a word so many bytes inside an argument.
+    pub(super) fn wants_inside(self, layout: &Layout, inside: i64) -> Vec<Want> {
         let words = self.words().iter();
-        words.map(|word| word.want(layout)).collect()
+        words.map(|word| word.want(layout, inside)).collect()
     }
 
     /// The words that it is for: the prototypes in `erl_process.h`, `beam_common.h`, `global.h`,
-    /// `bif.h`, `erl_proc_sig_queue.h`, `erl_gc.h`, `register.h` and `jit/beam_jit_common.hpp`, the
-    /// same in OTP 25 to 29 as far as named here.
+    /// `bif.h`, `erl_proc_sig_queue.h`, `erl_gc.h`, `register.h`, `beam_code.h`, `erl_port.h`, `erl_driver.h` and
+    /// `jit/beam_jit_common.hpp`, the same in OTP 25 to 29 as far as named here.
     #[must_use]
     pub fn words(self) -> &'static [Passed] {
         match self {
@@ -218,6 +288,94 @@ impl Probe {
             }
             // (Process *, locks, Port *, name)
             Probe::Unregister => &const { [argument(What::Process, 0), argument(What::Name, 3)] },
+            // (prepared code, Process *, locks, where the module goes)
+            Probe::LoadModule => {
+                &const {
+                    let passed = How::Inside(0);
+                    let what = What::Module;
+                    [argument(What::Process, 1), Passed { what, passed }]
+                }
+            }
+            // (Process *, arguments, ...)
+            Probe::PurgeModule => {
+                &const { [argument(What::Process, 0), argument(What::Arguments, 1)] }
+            }
+            // Not an argument, but what it gets from the table: `port.rs`.
+            Probe::OpenPort => {
+                &const {
+                    let passed = How::Half(1);
+                    let what = What::Done;
+                    [argument(What::Port, 0), Passed { what, passed }]
+                }
+            }
+            // (Port *)
+            Probe::ClosePort => &const { [argument(What::Port, 0)] },
+            // (Process *, flags, Port *, from, data, where a reference goes)
+            Probe::PortOutput => {
+                &const {
+                    [
+                        argument(What::Process, 0),
+                        argument(What::Port, 2),
+                        argument(What::Data, 4),
+                    ]
+                }
+            }
+            // (port, header, its bytes, buffer, bytes)
+            Probe::PortBytes => {
+                &const {
+                    [
+                        argument(What::Port, 0),
+                        argument(What::Header, 2),
+                        argument(What::Bytes, 4),
+                    ]
+                }
+            }
+            // (port, header, its bytes, binary, offset, bytes)
+            Probe::PortBinary => {
+                &const {
+                    [
+                        argument(What::Port, 0),
+                        argument(What::Header, 2),
+                        argument(What::Bytes, 5),
+                    ]
+                }
+            }
+            // (port, header, its bytes, vector, bytes to skip)
+            Probe::PortVector => {
+                &const {
+                    [
+                        argument(What::Port, 0),
+                        argument(What::Header, 2),
+                        argument(What::Vector, 3),
+                        argument(What::Skip, 4),
+                    ]
+                }
+            }
+            // (port, parts, words)
+            Probe::PortTerm | Probe::PortIdTerm => {
+                &const {
+                    let passed = How::Half(2);
+                    let what = What::Words;
+                    [
+                        argument(What::Port, 0),
+                        argument(What::Parts, 1),
+                        Passed { what, passed },
+                    ]
+                }
+            }
+            // (port, process, parts, words)
+            Probe::PortTermTo | Probe::PortIdTermTo => {
+                &const {
+                    let passed = How::Half(3);
+                    let what = What::Words;
+                    [
+                        argument(What::Port, 0),
+                        argument(What::Parts, 2),
+                        Passed { what, passed },
+                        argument(What::To, 1),
+                    ]
+                }
+            }
             // (Process *, ...)
             Probe::ScheduleIn
             | Probe::ContinueExit

@@ -25,7 +25,7 @@ mod text;
 use std::sync::Arc;
 
 pub use atoms::AtomTable;
-pub use pid::PidPrinter;
+pub use pid::{PidPrinter, PortPrinter};
 pub use reader::TermReader;
 pub use shallow::shallow;
 pub use text::atom_text;

@@ -102,7 +102,7 @@ impl PidPrinter {
 
 /// Numbers ports as the VM does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PortPrinter(PidPrinter);
+pub struct PortPrinter(PidPrinter);
 
 /// How far from the process table the port table may lie: both are in the emulator's data.
 const NEAR: u64 = 2 << 20;
@@ -117,11 +117,7 @@ impl PortPrinter {
     /// Finds the masks of the port table, where port terms are scrambled: no symbol is needed,
     /// since a table's masks follow from its size (`erts_ptab_init_table` in `erl_ptab.c`), and
     /// the VM has two tables. `None` when there is not exactly one other than that of processes.
-    pub(super) fn read(
-        memory: &impl Memory,
-        process_table: u64,
-        layout: &Layout,
-    ) -> Option<PortPrinter> {
+    pub fn read(memory: &impl Memory, process_table: u64, layout: &Layout) -> Option<PortPrinter> {
         let processes = PidPrinter::read(memory, process_table, layout).ok()?;
         if processes.masks.is_none() {
             return Some(PortPrinter(processes));
@@ -154,6 +150,12 @@ impl PortPrinter {
             masks: Some(masks),
             ..processes
         }))
+    }
+
+    /// `#Port<0.N>` for the term of a local port; `None` for any other term.
+    #[must_use]
+    pub fn print(&self, term: u64) -> Option<String> {
+        Some(format!("#Port<0.{}>", self.number(term)?))
     }
 
     /// The number of the term of a local port; `None` for any other term.

@@ -2,8 +2,9 @@
 
 use escope_model::{
     Activity, Collection, Cut, Dictionary, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, NativeCall, OffCpu, ProcId, ProcessInfo, Run,
-    Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+    LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu,
+    PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample, SchedulerId,
+    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
 };
 
 use super::{Head, Plan, Point, Row};
@@ -19,6 +20,8 @@ pub(crate) struct Rows {
     pub(crate) collections: Vec<Collection>,
     pub(crate) off_cpu: Vec<OffCpu>,
     pub(crate) native_calls: Vec<NativeCall>,
+    pub(crate) modules: Vec<ModuleEvent>,
+    pub(crate) ports: Vec<PortEvent>,
     pub(crate) messages: Vec<Message>,
     pub(crate) lives: Vec<Life>,
     pub(crate) samples: Vec<Sample>,
@@ -42,6 +45,8 @@ impl Rows {
             .chain(self.collections.iter().map(Row::Collection))
             .chain(self.off_cpu.iter().map(Row::OffCpu))
             .chain(self.native_calls.iter().map(Row::NativeCall))
+            .chain(self.modules.iter().map(Row::Module))
+            .chain(self.ports.iter().map(Row::Port))
             .chain(self.messages.iter().map(Row::Message))
             .chain(self.lives.iter().map(Row::Life))
             .chain(self.samples.iter().map(Row::Sample))
@@ -97,6 +102,12 @@ pub(crate) fn dictionary() -> Dictionary {
             name: "erts_sched_1".to_owned(),
             kind: ThreadKind::Scheduler,
             scheduler: Some(scheduler(SchedulerKind::Normal, 1)),
+        }],
+        ports: vec![PortInfo {
+            id: Some("#Port<0.5>".to_owned()),
+            driver: Some("spawn".to_owned()),
+            name: Some(HOSTILE.to_owned()),
+            ..PortInfo::unknown(PortId(0))
         }],
     }
 }
@@ -172,6 +183,8 @@ pub(crate) fn shop() -> Rows {
         collections: collections(),
         off_cpu: Vec::new(),
         native_calls: Vec::new(),
+        modules: modules(),
+        ports: ports(),
         messages: messages(),
         lives: lives(),
         samples: samples(),
@@ -217,6 +230,42 @@ fn collections() -> Vec<Collection> {
             ..collection(0, 0, 400)
         },
         collection(1, 2_000, 2_250),
+    ]
+}
+
+fn modules() -> Vec<ModuleEvent> {
+    vec![
+        ModuleEvent {
+            ts_ns: 2_600,
+            proc: Some(ProcId(1)),
+            event: ModuleAction::Load,
+            module: HOSTILE.to_owned(),
+        },
+        ModuleEvent {
+            ts_ns: 2_700,
+            proc: None,
+            event: ModuleAction::Purge,
+            module: "shop".to_owned(),
+        },
+    ]
+}
+
+fn ports() -> Vec<PortEvent> {
+    let event = |ts_ns, event, proc, bytes| PortEvent {
+        ts_ns,
+        port: PortId(0),
+        event,
+        proc,
+        bytes,
+    };
+    vec![
+        event(2_800, PortAction::Open, Some(ProcId(1)), None),
+        event(2_850, PortAction::Output, Some(ProcId(1)), Some(512)),
+        event(2_900, PortAction::Input, Some(ProcId(0)), None),
+        PortEvent {
+            port: PortId(7),
+            ..event(2_950, PortAction::Close, None, None)
+        },
     ]
 }
 

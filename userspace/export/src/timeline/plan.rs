@@ -54,6 +54,12 @@ impl Plan {
                     share.exited_ns = Some(life.ts_ns);
                 }
             }
+            Row::Module(event) => {
+                event.proc.map(|proc| self.event(proc));
+            }
+            Row::Port(event) => {
+                event.proc.map(|proc| self.event(proc));
+            }
             Row::Sample(sample) => {
                 sample.proc.map(|proc| self.event(proc));
             }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use escope_model::{
-    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, NativeCall,
-    OffCpu, ProcId, Run, Sample,
+    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, ModuleEvent,
+    NativeCall, OffCpu, PortAction, PortEvent, ProcId, Run, Sample,
 };
 use escope_timeline::{Change, Mailboxes, lies_in_mailbox};
 use rustc_hash::FxHashSet;
@@ -63,6 +63,8 @@ impl<'a, S: Sink> Teller<'a, S> {
             Row::NativeCall(call) => self.native_call(call),
             Row::Message(message) => self.message(message),
             Row::Life(life) => self.life(life),
+            Row::Module(event) => self.module(event),
+            Row::Port(event) => self.port(event),
             Row::Sample(sample) => self.sample(sample),
             Row::Point(point) => self.point(point),
             Row::Loss(loss) => self.loss(loss),
@@ -366,6 +368,51 @@ impl<'a, S: Sink> Teller<'a, S> {
             sort: FlowSort::Spawn,
             id,
             end: FlowEnd::In,
+        })
+    }
+
+    fn module(&mut self, event: &ModuleEvent) -> Result<(), ExportError> {
+        let track = self.need(event.proc.map_or(TrackId::OutsideCode, TrackId::Process))?;
+        let action = event.event.as_str();
+        self.sink.instant(&Instant {
+            track,
+            ts_ns: event.ts_ns,
+            category: "code",
+            name: &format!("{action} {}", event.module),
+            args: &[
+                ("event", Value::Text(action)),
+                ("module", Value::Text(&event.module)),
+            ],
+            flow: None,
+            stack: None,
+        })
+    }
+
+    fn port(&mut self, event: &PortEvent) -> Result<(), ExportError> {
+        let track = self.need(event.proc.map_or(TrackId::OutsidePorts, TrackId::Process))?;
+        let port = self.dictionary.port(event.port);
+        let called = port.map_or_else(
+            || format!("port {}", event.port.0),
+            escope_model::PortInfo::display_name,
+        );
+        let what = match event.event {
+            PortAction::Open => "open",
+            PortAction::Close => "close",
+            PortAction::Output => "output to",
+            PortAction::Input => "input from",
+        };
+        self.sink.instant(&Instant {
+            track,
+            ts_ns: event.ts_ns,
+            category: "port",
+            name: &format!("{what} {called}"),
+            args: &collect([
+                ("event", Some(Value::Text(event.event.as_str()))),
+                ("port", Some(Value::Number(event.port.0.into()))),
+                ("bytes", event.bytes.map(Value::Number)),
+            ]),
+            flow: None,
+            stack: None,
         })
     }
 

@@ -38,6 +38,10 @@ pub enum TrackId {
     Outside,
     /// Messages that no process of this node sent.
     OutsideMessages,
+    /// Code that no process loaded or purged.
+    OutsideCode,
+    /// Events of ports that belong to no process.
+    OutsidePorts,
     /// Samples of a thread that ran no process.
     OutsideSamples(u32),
     /// The VM as a whole.
@@ -93,7 +97,10 @@ impl TrackId {
             | TrackId::Samples(proc)
             | TrackId::Metric(proc, _) => Some(TrackId::Process(proc)),
             TrackId::Loss(_) | TrackId::NotWatched => Some(TrackId::Lost),
-            TrackId::OutsideMessages | TrackId::OutsideSamples(_) => Some(TrackId::Outside),
+            TrackId::OutsideMessages
+            | TrackId::OutsideCode
+            | TrackId::OutsidePorts
+            | TrackId::OutsideSamples(_) => Some(TrackId::Outside),
             TrackId::VmMetric(_) => Some(TrackId::Vm),
         }
     }
@@ -215,6 +222,8 @@ impl<'a> Names<'a> {
             TrackId::Loss(number) => self.places.word(number).to_owned(),
             TrackId::Outside => "Outside of processes".to_owned(),
             TrackId::OutsideMessages => "messages from outside".to_owned(),
+            TrackId::OutsideCode => "code".to_owned(),
+            TrackId::OutsidePorts => "ports".to_owned(),
             TrackId::OutsideSamples(tid) => {
                 let thread = self.dictionary.thread(tid);
                 let name = thread.map(|thread| match thread.scheduler {
@@ -235,7 +244,8 @@ impl<'a> Names<'a> {
             TrackId::Processes | TrackId::Mailbox(_) => 1,
             TrackId::Lost | TrackId::Samples(_) => 2,
             TrackId::Outside => 3,
-            TrackId::NotWatched | TrackId::NativeCalls(_) => -1,
+            TrackId::NotWatched | TrackId::NativeCalls(_) | TrackId::OutsideCode => -1,
+            TrackId::OutsidePorts => -2,
             TrackId::Vm => 4,
             TrackId::Scheduler(it) | TrackId::OffCpu(it) => {
                 (it.kind as i32) << 16 | i32::from(it.number)

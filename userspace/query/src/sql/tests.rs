@@ -383,8 +383,11 @@ fn every_table_is_listed_with_its_columns() {
             "lifecycle",
             "losses",
             "messages",
+            "modules",
             "native_calls",
             "off_cpu",
+            "port_events",
+            "ports",
             "processes",
             "runs",
             "samples",
@@ -405,14 +408,14 @@ fn every_table_is_listed_with_its_columns() {
             "watched",
         ]
     );
-    assert_eq!(sources[14].kind, SourceKind::Recorded);
-    assert_eq!(sources[15].kind, SourceKind::Derived);
-    let stacks = &sources[12].columns;
+    assert_eq!(sources[17].kind, SourceKind::Recorded);
+    assert_eq!(sources[18].kind, SourceKind::Derived);
+    let stacks = &sources[15].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[1].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[15].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[18].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use escope_model::{Collection, FrameId, Life, Message, OffCpu, ProcId, Run};
+use escope_model::{
+    Collection, FrameId, Life, Message, ModuleEvent, OffCpu, PortEvent, PortId, PortInfo, ProcId,
+    Run,
+};
 use proptest::prelude::*;
 
 use super::check;
@@ -48,6 +51,8 @@ fn a_finished_recording_has_no_problems() {
         Table::Gc,
         Table::OffCpu,
         Table::NativeCalls,
+        Table::Modules,
+        Table::PortEvents,
         Table::Windows,
     ] {
         assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));
@@ -112,6 +117,19 @@ fn events_of_what_is_not_there_are_counted() {
         proc: Some(ProcId(9)),
         ..example::off_cpu(0)
     });
+    writer.port(&PortInfo {
+        owner: Some(ProcId(4)),
+        ..example::port(2, true)
+    });
+    writer.port_event(&PortEvent {
+        port: PortId(3),
+        proc: Some(ProcId(4)),
+        ..example::port_event(0)
+    });
+    writer.module(&ModuleEvent {
+        proc: Some(ProcId(4)),
+        ..example::module_event(0)
+    });
     writer.finish(&mut example::ended(100)).unwrap();
     let mut problems = problems(&place.path);
     problems.sort();
@@ -121,7 +139,11 @@ fn events_of_what_is_not_there_are_counted() {
             "gc: 1 rows refer to processes that are not there",
             "lifecycle: 1 rows refer to processes that are not there",
             "messages: 1 rows refer to processes that are not there",
+            "modules: 1 rows refer to processes that are not there",
             "off_cpu: 1 rows refer to processes that are not there",
+            "port_events: 1 rows refer to ports that are not there",
+            "port_events: 1 rows refer to processes that are not there",
+            "ports: 1 rows refer to processes that are not there",
             "runs: 1 rows refer to frames that are not there",
             "runs: 1 rows refer to processes that are not there",
         ]

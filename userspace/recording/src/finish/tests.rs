@@ -176,6 +176,11 @@ fn every_event_is_there_or_lost(recording: &Recording) {
             recording.native_calls(all).unwrap().count(),
             "unwritten_native_calls",
         ),
+        (recording.modules(all).unwrap().count(), "unwritten_modules"),
+        (
+            recording.port_events(all).unwrap().count(),
+            "unwritten_port_events",
+        ),
     ] {
         let lost = lost(recording.manifest(), place);
         assert_eq!(

@@ -19,6 +19,11 @@ fn dictionary() -> Dictionary {
         stacks: (0..6).map(|n| (0..n).map(FrameId).collect()).collect(),
         processes,
         threads: vec![example::thread(0), example::thread(1)],
+        ports: vec![
+            example::port(0, false),
+            example::port(1, true),
+            example::port(2, false),
+        ],
     }
 }
 
@@ -49,6 +54,10 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(collections), numbered(example::collection));
     let natives = recording.native_calls(TimeRange::ALL).unwrap();
     assert_eq!(read(natives), numbered(example::native_call));
+    let modules = recording.modules(TimeRange::ALL).unwrap();
+    assert_eq!(read(modules), numbered(example::module_event));
+    let ports = recording.port_events(TimeRange::ALL).unwrap();
+    assert_eq!(read(ports), numbered(example::port_event));
     assert_eq!(
         read(recording.windows().unwrap()),
         numbered(example::window)
@@ -177,13 +186,16 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 7] = [
+const SINCE_1_1: [Table; 10] = [
     Table::Runs,
     Table::Messages,
     Table::Lifecycle,
     Table::Gc,
     Table::OffCpu,
     Table::NativeCalls,
+    Table::Modules,
+    Table::Ports,
+    Table::PortEvents,
     Table::Windows,
 ];
 
@@ -208,7 +220,11 @@ fn make_1_0(path: &Path) {
 
 fn check_1_0(recording: &Recording) {
     assert_eq!(recording.manifest().format_version.minor, 0);
-    assert_eq!(recording.dictionary().unwrap(), (dictionary(), vec![]));
+    let without_ports = Dictionary {
+        ports: Vec::new(),
+        ..dictionary()
+    };
+    assert_eq!(recording.dictionary().unwrap(), (without_ports, vec![]));
     assert_eq!(read(recording.samples().unwrap()), example::expected(100));
     assert_eq!(read(recording.losses().unwrap()), [example::loss()]);
     assert_eq!(read(recording.runs(TimeRange::ALL).unwrap()), []);
@@ -217,6 +233,8 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.gc(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.off_cpu(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.native_calls(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.modules(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.port_events(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));

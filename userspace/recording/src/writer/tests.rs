@@ -87,7 +87,7 @@ fn rows_are_buffered_until_a_flush() {
     let mut writer = create(&place.path).unwrap();
     example::write_dictionary(&mut writer);
     let buffered = writer.buffered_rows();
-    let dictionary = 8 + 6 + 5 + 2 + 1 + 2 + 1;
+    let dictionary = 8 + 6 + 5 + 4 + 2 + 1 + 2 + 1;
     assert_eq!(buffered, dictionary + 7 * example::HAPPENINGS as usize);
     writer.flush().unwrap();
     assert_eq!(writer.buffered_rows(), 0);

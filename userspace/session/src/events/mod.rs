@@ -1,9 +1,11 @@
 //! Events of the VM: from the ring to rows, in windows that its budget allows.
 
 mod budget;
+mod code;
 mod ended;
 mod names;
 mod natives;
+mod ports;
 mod replay;
 mod rows;
 mod selection;
@@ -86,7 +88,16 @@ impl Events {
         let natives = Natives::find(vm, natives)?;
         let found = find_probes(vm)?;
         let is_filtered = limits.processes.is_some();
-        let (sites, mut missing) = sites::sites(&found, selection, is_filtered);
+        let knows_ports = vm.layout.port.is_some();
+        let possible = EventSelection {
+            port: selection.port && knows_ports,
+            ..selection
+        };
+        let (sites, mut missing) = sites::sites(&found, possible, is_filtered);
+        if selection.port && !knows_ports {
+            let what = "where ports have what is known of them is not known of this release";
+            missing.push(what.to_owned());
+        }
         missing.extend(natives.notes());
         let native_sites = natives.sites(vm.frame_pointers);
         let native_names = natives.names();

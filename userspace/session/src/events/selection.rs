@@ -13,6 +13,10 @@ pub struct EventSelection {
     pub proc: bool,
     /// Garbage collections.
     pub gc: bool,
+    /// Code that is loaded and purged.
+    pub code: bool,
+    /// Ports, and what they and processes give each other.
+    pub port: bool,
 }
 
 impl EventSelection {
@@ -23,6 +27,8 @@ impl EventSelection {
             msg: false,
             proc: false,
             gc: false,
+            code: false,
+            port: false,
         };
         &[
             ("none", NONE),
@@ -36,6 +42,8 @@ impl EventSelection {
             ("msg", EventSelection { msg: true, ..NONE }),
             ("proc", EventSelection { proc: true, ..NONE }),
             ("gc", EventSelection { gc: true, ..NONE }),
+            ("code", EventSelection { code: true, ..NONE }),
+            ("port", EventSelection { port: true, ..NONE }),
             (
                 "light",
                 EventSelection {
@@ -59,6 +67,8 @@ impl EventSelection {
                     msg: true,
                     proc: true,
                     gc: true,
+                    code: true,
+                    port: true,
                 },
             ),
         ]
@@ -78,6 +88,8 @@ impl EventSelection {
             msg: self.msg || other.msg,
             proc: self.proc || other.proc,
             gc: self.gc || other.gc,
+            code: self.code || other.code,
+            port: self.port || other.port,
         }
     }
 }
@@ -107,7 +119,7 @@ mod tests {
     #[test]
     fn words_add_up() {
         let parse = |text: &str| text.parse::<EventSelection>();
-        assert_eq!(parse("sched,msg,proc,gc"), parse("full"));
+        assert_eq!(parse("sched,msg,proc,gc,code,port"), parse("full"));
         assert_eq!(parse("light, msg"), parse("messages,gc"));
         assert!(parse("none").is_ok_and(EventSelection::is_empty));
         assert!(parse("sched,everything").is_err_and(|what| what.contains("full")));

@@ -1,10 +1,13 @@
 //! Which probes a selection of events needs, as the kernel half wants to be told.
 
+use escope_beam::layout::{PortLayout, TermLayout};
 use escope_beam::probes::{Missing, Place, Probe, Site, What};
 use escope_beam::{ProcessState, Vm};
 use escope_capture::EventSite;
 use escope_timeline::StateBits;
-use escope_wire::{EventConfig, NO_REGISTER, WANTED_CALLS_MAX, WANTED_NAMES_MAX, what};
+use escope_wire::{
+    COOKIE_WAY_SHIFT, EventConfig, NO_REGISTER, WANTED_CALLS_MAX, WANTED_NAMES_MAX, way, what,
+};
 
 use super::EventSelection;
 
@@ -73,6 +76,56 @@ const COLLECTIONS: &[Use] = &[
     ),
 ];
 
+const CODE: &[Use] = &[
+    (
+        what::CODE_LOAD,
+        Probe::LoadModule,
+        &[What::Process, What::Module],
+        2,
+    ),
+    (
+        what::CODE_PURGE,
+        Probe::PurgeModule,
+        &[What::Process, What::Arguments],
+        2,
+    ),
+];
+
+const PORTS: &[Use] = &[
+    (
+        what::PORT_OPEN,
+        Probe::OpenPort,
+        &[What::Port, What::Done],
+        2,
+    ),
+    (what::PORT_CLOSE, Probe::ClosePort, &[What::Port], 1),
+    (
+        what::PORT_OUTPUT,
+        Probe::PortOutput,
+        &[What::Process, What::Port, What::Data],
+        3,
+    ),
+];
+
+const BYTES: &[What] = &[What::Port, What::Header, What::Bytes];
+const TERM: &[What] = &[What::Port, What::Parts, What::Words];
+const TERM_TO: &[What] = &[What::Port, What::Parts, What::Words, What::To];
+
+/// The ways in which ports give something to processes.
+const INPUTS: &[(u32, Probe, &[What])] = &[
+    (way::BYTES, Probe::PortBytes, BYTES),
+    (way::BYTES, Probe::PortBinary, BYTES),
+    (
+        way::VECTOR,
+        Probe::PortVector,
+        &[What::Port, What::Header, What::Vector, What::Skip],
+    ),
+    (way::TERM, Probe::PortTerm, TERM),
+    (way::TERM_TO, Probe::PortTermTo, TERM_TO),
+    (way::ID_TERM, Probe::PortIdTerm, TERM),
+    (way::ID_TERM_TO, Probe::PortIdTermTo, TERM_TO),
+];
+
 /// The sites that a selection needs, of those that were found; and those that it lacks.
 pub(crate) fn sites(
     found: &[Result<Site, Missing>],
@@ -93,6 +146,12 @@ pub(crate) fn sites(
     if selection.msg {
         uses.extend(MESSAGES);
     }
+    if selection.code {
+        uses.extend(CODE);
+    }
+    if selection.port {
+        uses.extend(PORTS);
+    }
     // Without exits nobody could tell what became of messages, or who may be forgotten.
     if selection.msg || selection.proc || is_filtered {
         uses.extend(LIVES);
@@ -105,7 +164,24 @@ pub(crate) fn sites(
             Err(why) => missing.push(why),
         }
     }
+    if selection.port {
+        for &(way, probe, words) in INPUTS {
+            match site(found, what::PORT_INPUT, probe, words, words.len()) {
+                Ok(mut site) => {
+                    site.registers = with_way(site.registers, words.len(), way);
+                    sites.push(site);
+                }
+                Err(why) => missing.push(why),
+            }
+        }
+    }
     (sites, missing)
+}
+
+/// The places of values, of which there are at most four, and the way above them.
+fn with_way(registers: u32, values: usize, way: u32) -> u32 {
+    let places = (1 << (4 * values.min(4))) - 1;
+    registers & places | way << COOKIE_WAY_SHIFT
 }
 
 fn site(
@@ -139,6 +215,8 @@ fn site(
 
 pub(crate) fn config(vm: &Vm) -> EventConfig {
     let process = &vm.layout.process;
+    let port = |at: fn(&PortLayout) -> u32| vm.layout.port.as_ref().map_or(0, at);
+    let binaries = Binaries::of(&vm.layout.term);
     EventConfig {
         tgid: vm.pid,
         // Filled in where the programs are loaded.
@@ -168,12 +246,67 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         current_process_at: vm.layout.scheduler.process,
         process_stop_at: process.stop,
         reserved: 0,
+        port_id_at: port(|port| port.id),
+        port_connected_at: port(|port| port.connected),
+        port_bytes_in_at: port(|port| port.bytes_in),
+        port_bytes_out_at: port(|port| port.bytes_out),
+        port_name_at: port(|port| port.name),
+        port_driver_at: port(|port| port.driver),
+        binary_heap: binaries.heap,
+        binary_reference: binaries.reference,
+        binary_part: binaries.part,
+        binary_start_at: binaries.start_at,
+        binary_end_at: binaries.end_at,
+        binary_shift: binaries.shift,
         // What is wanted is filled in by the caller.
         filtered: 0,
         calls: 0,
         names: 0,
         call: [0; 3 * WANTED_CALLS_MAX],
         name: [0; WANTED_NAMES_MAX],
+    }
+}
+
+/// How a binary tells how many bytes it has.
+struct Binaries {
+    heap: u32,
+    reference: u32,
+    part: u32,
+    start_at: u32,
+    end_at: u32,
+    shift: u32,
+}
+
+impl Binaries {
+    fn of(term: &TermLayout) -> Binaries {
+        match (&term.bits, &term.bytes) {
+            // What refers to a binary is no term then: any other subtag that is looked for.
+            (Some(bits), _) => Binaries {
+                heap: bits.heap,
+                reference: bits.heap,
+                part: bits.part,
+                start_at: bits.start,
+                end_at: bits.end,
+                shift: 3,
+            },
+            (None, Some(bytes)) => Binaries {
+                heap: bytes.heap,
+                reference: bytes.reference,
+                part: bytes.part,
+                start_at: bytes.size,
+                end_at: 0,
+                shift: 0,
+            },
+            // No header has such a subtag: nothing is known of binaries.
+            (None, None) => Binaries {
+                heap: 16,
+                reference: 16,
+                part: 16,
+                start_at: 0,
+                end_at: 0,
+                shift: 0,
+            },
+        }
     }
 }
 

@@ -2,20 +2,23 @@
 //! with ends.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use escope_beam::memory::Memory;
 use escope_beam::{Signal, SignalAtoms, Vm};
 use escope_model::{
-    CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ProcId, SchedulerId,
-    VmEvent, VmEventKind,
+    CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ModuleAction, ModuleEvent,
+    ProcId, SchedulerId, VmEvent, VmEventKind,
 };
 use escope_symbolizer::Symbolizer;
 use escope_timeline::{Collections, Entry, Messages, NativeCalls, OffCpus, Runs, Sent};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::code::Purges;
 use super::ended::Ended;
 use super::names;
 use super::natives::Natives;
+use super::ports::Ports;
 use super::rows::{Collected, Known, Rows};
 use super::sites;
 use super::windows::Gap;
@@ -46,6 +49,8 @@ pub(super) struct Tracker {
     downs: FxHashMap<ProcId, VecDeque<(u64, u64)>>,
     /// Heaps before the collections that are open.
     heaps: FxHashMap<ProcId, u64>,
+    purges: Purges,
+    ports: Ports,
     origin_ns: u64,
     rows: Rows,
 }
@@ -72,6 +77,8 @@ impl Tracker {
             met: Vec::new(),
             downs: FxHashMap::default(),
             heaps: FxHashMap::default(),
+            purges: Purges::default(),
+            ports: Ports::new(vm, origin_ns),
             origin_ns,
             rows: Rows {
                 natives,
@@ -103,6 +110,7 @@ impl Tracker {
         self.heaps.clear();
         self.downs.clear();
         self.born.clear();
+        self.purges.gap();
         // Others may have come to live there. Before the first window it was just learned.
         if from_ns > 0 {
             self.at.clear();
@@ -225,7 +233,41 @@ impl Tracker {
             }
             VmEventKind::CollectionStart(heaps) => self.collect(event, &heaps, pipeline),
             VmEventKind::CollectionEnd(heaps) => self.collected(event, &heaps, pipeline),
+            VmEventKind::CodeLoad { module } => {
+                let module = pipeline.symbolizer.vm().atom(module);
+                let told = module.map(|module| (ModuleAction::Load, module));
+                self.module(event, told, pipeline);
+            }
+            VmEventKind::CodePurge { module, step } => {
+                let told = self.purges.step(pipeline.symbolizer.vm(), module, step);
+                self.module(event, told, pipeline);
+            }
+            VmEventKind::PortOpen { .. }
+            | VmEventKind::PortClose { .. }
+            | VmEventKind::PortOutput { .. }
+            | VmEventKind::PortInput { .. } => {
+                let by = self.who(event, &mut pipeline.symbolizer);
+                self.ports.on(event, by, pipeline);
+            }
         }
+    }
+
+    fn module<M: Memory>(
+        &mut self,
+        event: &VmEvent,
+        told: Option<(ModuleAction, Arc<str>)>,
+        pipeline: &mut Pipeline<M>,
+    ) {
+        let Some((action, module)) = told else {
+            return;
+        };
+        let proc = self.who(event, &mut pipeline.symbolizer);
+        pipeline.module(&ModuleEvent {
+            ts_ns: self.since_origin(event.monotonic_ns),
+            proc,
+            event: action,
+            module: module.to_string(),
+        });
     }
 
     /// The process that an event is about.

@@ -17,7 +17,7 @@ pub use term::{
     StoredFunLayout, TermLayout,
 };
 pub use vm::{
-    AtomLayout, BifLayout, NodeLayout, PidLayout, PidTableLayout, ProcessTableLayout,
+    AtomLayout, BifLayout, NodeLayout, PidLayout, PidTableLayout, PortLayout, ProcessTableLayout,
     RegistersLayout, SchedulerLayout, SleepInfoLayout,
 };
 
@@ -109,4 +109,6 @@ pub struct Layout {
     pub process_table: ProcessTableLayout,
     /// Pids.
     pub pid: PidLayout,
+    /// Ports, where that is known.
+    pub port: Option<PortLayout>,
 }

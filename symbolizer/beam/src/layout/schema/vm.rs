@@ -67,6 +67,23 @@ offsets! {
         /// The C function.
         function,
     }
+    /// `Port`.
+    PortLayout {
+        /// Its number, a term.
+        id,
+        /// The process that it is connected to, a term.
+        connected,
+        /// Bytes that it has given to processes, of those that the VM counts.
+        bytes_in,
+        /// Bytes that processes have given to it.
+        bytes_out,
+        /// Pointer to what was said when it was opened, a C string.
+        name,
+        /// Pointer to its driver.
+        driver,
+        /// Pointer to a driver's name, a C string, in `erts_driver_t`.
+        driver_name,
+    }
     /// `ErlNode`.
     NodeLayout {
         /// The name's atom.

@@ -66,6 +66,19 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "port",
+        "Port: erl_port.h; its driver: global.h",
+        &[
+            ("id", at("Port: common.id")),
+            ("connected", at("Port: connected")),
+            ("bytes_in", at("Port: bytes_in")),
+            ("bytes_out", at("Port: bytes_out")),
+            ("name", at("Port: name")),
+            ("driver", at("Port: drv_ptr")),
+            ("driver_name", at("erts_driver_t: name")),
+        ],
+    ),
+    section(
         "node",
         "ErlNode: erl_node_tables.h",
         &[
