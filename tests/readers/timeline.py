@@ -30,7 +30,7 @@ def tables(recording):
     """What the tables say. Processes are known by their pids."""
     db = duckdb.connect()
     for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows",
-                 "off_cpu", "native_calls"):
+                 "off_cpu", "native_calls", "modules", "port_events"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
     db.execute("""create view moves as
         select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
@@ -72,6 +72,12 @@ def tables(recording):
         "collections": query(f"select {pid('gc.proc')}, count(*), {span} from gc group by 1"),
         "native calls": query(f"""select {pid('native_calls.proc')}, count(*), sum(end_ns - start_ns)
                                   from native_calls group by 1"""),
+        "modules": query(f"""select {pid('modules.proc')}, event, module, count(*), sum(ts_ns)
+                             from modules group by 1, 2, 3"""),
+        "ports": query(f"""select {pid('port_events.proc')}, event, port, count(*), sum(ts_ns)
+                           from port_events group by 1, 2, 3"""),
+        "bytes of ports": query("select event, count(bytes), sum(bytes) from port_events "
+                                "group by 1 having count(bytes) > 0"),
         "words collected": query("select 'words', count(before_words), sum(before_words) from gc "
                                  "having count(before_words) > 0"),
         "sent": query(f"""select {pid('messages."from"')}, kind, coalesce(tag, ''), count(*), sum(sent_ns)
@@ -115,7 +121,8 @@ class Summary:
             "runs by scheduler", "runs by process", "reductions", "how runs ended", "ends not seen",
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
             "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
-            "mailboxes", "not watched", "without a CPU", "native calls")}
+            "mailboxes", "not watched", "without a CPU", "native calls", "modules", "ports",
+            "bytes of ports")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
 
@@ -171,6 +178,13 @@ class Summary:
                 add(self.of["reasons"], (args["reason"],))
         elif category == "native_call":
             add(self.of["native calls"], (who,))
+        elif category == "code":
+            assert name == f"{args['event']} {args['module']}", name
+            add(self.of["modules"], (who, args["event"], args["module"]), ts_ns)
+        elif category == "port":
+            add(self.of["ports"], (who, args["event"], args["port"]), ts_ns)
+            if "bytes" in args:
+                add(self.of["bytes of ports"], (args["event"],), args["bytes"])
         elif category == "spawn":
             assert args["child"]
             self.ends[flow].append((False, who, ts_ns, "spawned"))

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, NativeCall, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run,
-    Sample, SchedulerId, SchedulerKind, StackId, Window,
+    LifeEvent, Loss, Message, MessageKind, ModuleAction, ModuleEvent, NativeCall, OffCpu,
+    OffCpuWhy, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, Window,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -101,6 +102,27 @@ fn timeline_and_report_tell_the_same() {
             timeline["covers"]["in_gaps_ns"],
             report["events"]["covers"]["in_gaps_ns"]
         );
+        let (ours, theirs) = (&timeline["modules"], &report["events"]["modules"]);
+        assert_ne!(ours["load"], 0);
+        assert_eq!(ours["load"], theirs["loads"]);
+        assert_eq!(ours["purge"], theirs["purges"]);
+        let ports = report["events"]["ports"]["rows"].as_array().unwrap();
+        assert_eq!(ports.len(), PORTS as usize);
+        let drivers = report["events"]["drivers"]["rows"].as_array().unwrap();
+        assert_eq!(drivers.len(), 2, "of one it is not known");
+        for (action, times) in [
+            ("open", "/opened"),
+            ("close", "/closed"),
+            ("output", "/outputs/times"),
+            ("input", "/inputs/times"),
+        ] {
+            let of_each = drivers
+                .iter()
+                .filter_map(|port| port.pointer(times)?.as_u64());
+            let of_all = timeline["ports"][action].as_u64();
+            assert_eq!(Some(of_each.sum()), of_all, "{action}");
+            assert_ne!(of_all, Some(0), "{action}");
+        }
         let processes = of(&timeline, "");
         assert_eq!(processes.len(), 40);
         let mut compared = BTreeMap::<&str, u64>::new();
@@ -192,6 +214,7 @@ pub(crate) fn agree(recording: &str, pftrace: &str, json: &str) -> serde_json::V
 }
 
 const SCHEDULERS: u32 = 3;
+const PORTS: u32 = 4;
 
 /// A VM with two schedulers and a dirty one, which never was. Each process has its scheduler.
 struct Story {
@@ -227,6 +250,14 @@ impl Story {
                 label: None,
                 initial_call: None,
                 parent: None,
+            });
+        }
+        for n in 0..PORTS {
+            writer.port(&PortInfo {
+                id: Some(format!("#Port<0.{n}>")),
+                driver: (n > 0).then(|| "tcp_inet".to_owned()),
+                owner: (n > 1).then_some(ProcId(n)),
+                ..PortInfo::unknown(PortId(n))
             });
         }
         Story {
@@ -307,9 +338,13 @@ impl Story {
         if number.is_multiple_of(5) {
             self.lose_cpu(number, proc, scheduler, (start_ns, end_ns));
         }
-        if number % 7 == 0 {
+        if number.is_multiple_of(7) {
             self.call(number, proc, scheduler, (start_ns, end_ns));
         }
+        if number.is_multiple_of(11) {
+            self.code(number, proc, start_ns);
+        }
+        self.port(number, proc, end_ns);
         self.writer.run(&Run {
             proc,
             scheduler,
@@ -359,15 +394,40 @@ impl Story {
     /// A BIF, of which in every second run the return was watched.
     fn call(&mut self, number: u32, proc: ProcId, scheduler: SchedulerId, run: (i64, i64)) {
         let eighth_ns = (run.1 - run.0) / 8;
-        let is_watched = number % 2 == 0;
+        let is_watched = number.is_multiple_of(2);
         self.writer.native_call(&NativeCall {
             proc,
             scheduler: Some(scheduler),
             start_ns: run.0 + eighth_ns,
             end_ns: is_watched.then_some(run.1 - eighth_ns),
             function: FrameId(1),
-            caller: (number % 3 != 0).then_some(FrameId(1)),
-            cut: (is_watched && number % 11 == 0).then_some(Cut::End),
+            caller: (!number.is_multiple_of(3)).then_some(FrameId(1)),
+            cut: (is_watched && number.is_multiple_of(11)).then_some(Cut::End),
+        });
+    }
+
+    /// A module that is loaded or purged, now and then by none of the processes.
+    fn code(&mut self, number: u32, proc: ProcId, ts_ns: i64) {
+        let actions = ModuleAction::ALL;
+        self.writer.module(&ModuleEvent {
+            ts_ns,
+            proc: (!number.is_multiple_of(3)).then_some(proc),
+            event: actions[number as usize % actions.len()],
+            module: format!("module_{}", number % 13),
+        });
+    }
+
+    /// Something of a port, for some of them without a process, with as many bytes as are known.
+    fn port(&mut self, number: u32, proc: ProcId, ts_ns: i64) {
+        let actions = PortAction::ALL;
+        let event = actions[number as usize / 2 % actions.len()];
+        let has_data = matches!(event, PortAction::Output | PortAction::Input);
+        self.writer.port_event(&PortEvent {
+            ts_ns,
+            port: PortId(number / 3 % PORTS),
+            event,
+            proc: (!number.is_multiple_of(5)).then_some(proc),
+            bytes: (has_data && !number.is_multiple_of(7)).then_some(u64::from(number) << 20),
         });
     }
 

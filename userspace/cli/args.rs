@@ -302,8 +302,9 @@ pub(crate) enum ExportFormat {
 /// Ask a recording in SQL
 ///
 /// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
-/// messages, lifecycle, gc, modules, ports, port_events; views with names: cpu, named_runs, named_messages, named_lifecycle,
-/// named_gc.
+/// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, windows; views
+/// with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
+/// native_calls, modules, ports or port_events behind it.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "query"), allow(dead_code))]

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use escope_model::{
     Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
-    Message, MessageKind, Mfa, NativeCall, OffCpu, OffCpuWhy, ProcId, ProcessInfo, Run, Sample,
-    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu, OffCpuWhy,
+    PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample, SchedulerId,
+    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -226,8 +227,53 @@ fn write_events(writer: &mut Writer) {
     });
 }
 
+/// The server loads a module, of which the VM purges old code; a port of the worker, of which all is
+/// known, and one of which nothing is.
+fn write_code_and_ports(writer: &mut Writer) {
+    for (ts_ns, proc, event) in [
+        (3_100_000, Some(ProcId(0)), ModuleAction::Load),
+        (3_150_000, None, ModuleAction::Purge),
+    ] {
+        writer.module(&ModuleEvent {
+            ts_ns,
+            proc,
+            event,
+            module: "Elixir.My.Worker".to_owned(),
+        });
+    }
+    writer.port(&PortInfo {
+        id: Some("#Port<0.5>".to_owned()),
+        driver: Some("spawn".to_owned()),
+        name: Some("cat".to_owned()),
+        owner: Some(ProcId(1)),
+        opened_ns: Some(600_000),
+        closed_ns: Some(6_900_000),
+        bytes_in: Some(70),
+        bytes_out: Some(512),
+        ..PortInfo::unknown(PortId(0))
+    });
+    writer.port(&PortInfo::unknown(PortId(1)));
+    for (ts_ns, port, event, proc, bytes) in [
+        (600_000, 0, PortAction::Open, Some(1), None),
+        (700_000, 0, PortAction::Output, Some(1), Some(500)),
+        (800_000, 0, PortAction::Output, Some(1), Some(12)),
+        (900_000, 0, PortAction::Input, Some(1), None),
+        (950_000, 1, PortAction::Input, None, Some(70)),
+        (6_900_000, 0, PortAction::Close, Some(1), None),
+    ] {
+        writer.port_event(&PortEvent {
+            ts_ns,
+            port: PortId(port),
+            event,
+            proc: proc.map(ProcId),
+            bytes,
+        });
+    }
+}
+
 fn write_rest(writer: &mut Writer) {
     write_events(writer);
+    write_code_and_ports(writer);
     let process = |id: u32, name: Option<&str>, module: &str| ProcessInfo {
         proc: ProcId(id),
         pid: format!("<0.{}.0>", 100 + id),

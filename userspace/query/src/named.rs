@@ -189,6 +189,33 @@ const NAMED: &[Named] = &[
               ORDER BY calls DESC, called, returns_to, process_group LIMIT 20",
     },
     Named {
+        name: "loads",
+        description: "the 20 modules whose code was loaded or purged the most while events were \
+                      watched, and how often that is estimated in the whole recording",
+        sql: "SELECT module, \
+              SUM(CASE WHEN event = 'load' THEN 1 ELSE 0 END) AS loads, \
+              SUM(CASE WHEN event = 'purge' THEN 1 ELSE 0 END) AS purges, \
+              MAX(ts_ns) / 1e9 AS last_s, COUNT(*) * MAX(scale) AS events_in_all \
+              FROM named_modules CROSS JOIN watched \
+              GROUP BY module ORDER BY loads DESC, purges DESC, module LIMIT 20",
+    },
+    Named {
+        name: "top_ports",
+        description: "the 20 ports that processes gave something to or got something from most \
+                      often while events were watched, with how many bytes where that is known, \
+                      and how often that is estimated in the whole recording",
+        sql: "SELECT port_name, driver, \
+              SUM(CASE WHEN event = 'output' THEN 1 ELSE 0 END) AS outputs, \
+              SUM(CASE WHEN event = 'output' THEN bytes ELSE NULL END) AS bytes_to_it, \
+              SUM(CASE WHEN event = 'input' THEN 1 ELSE 0 END) AS inputs, \
+              SUM(CASE WHEN event = 'input' THEN bytes ELSE NULL END) AS bytes_of_it, \
+              SUM(CASE WHEN bytes IS NULL THEN 1 ELSE 0 END) AS unknown, \
+              COUNT(*) AS events, COUNT(*) * MAX(scale) AS events_in_all \
+              FROM named_port_events CROSS JOIN watched \
+              WHERE event = 'output' OR event = 'input' \
+              GROUP BY port, port_name, driver ORDER BY events DESC, port_name LIMIT 20",
+    },
+    Named {
         name: "spawns",
         description: "the 20 processes that spawned the most of one kind while events were watched, \
                       which, and how many that is estimated in the whole recording",

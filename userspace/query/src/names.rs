@@ -3,7 +3,7 @@
 //! How a function or a process is called is decided in one place, the model; here its
 //! rows are passed through it.
 
-use escope_model::{Frame, FrameKind, Mfa, ProcId, ProcessInfo};
+use escope_model::{Frame, FrameKind, Mfa, PortId, PortInfo, ProcId, ProcessInfo};
 use polars::prelude::{Column, DataFrame, Int64Chunked, PolarsResult, StringChunked};
 
 /// Table `frames` with a column `name`.
@@ -60,6 +60,27 @@ pub(crate) fn named_processes(mut processes: DataFrame) -> PolarsResult<DataFram
     processes.with_column(Column::new("process".into(), names))?;
     processes.with_column(Column::new("process_group".into(), groups))?;
     Ok(processes)
+}
+
+/// Table `ports` with a column `port_name`, its name for people.
+pub(crate) fn named_ports(mut ports: DataFrame) -> PolarsResult<DataFrame> {
+    let port = number(&ports, "port")?;
+    let id = text(&ports, "id")?;
+    let driver = text(&ports, "driver")?;
+    let name = text(&ports, "name")?;
+    let called = |row| {
+        let number = port.get(row).and_then(|port| port.try_into().ok());
+        let port = PortInfo {
+            id: word(id, row).map(str::to_owned),
+            driver: word(driver, row).map(str::to_owned),
+            name: word(name, row).map(str::to_owned),
+            ..PortInfo::unknown(PortId(number.unwrap_or_default()))
+        };
+        port.display_name()
+    };
+    let names: Vec<String> = (0..ports.height()).map(called).collect();
+    ports.with_column(Column::new("port_name".into(), names))?;
+    Ok(ports)
 }
 
 /// A column of text.

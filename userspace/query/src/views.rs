@@ -13,20 +13,23 @@ use polars::prelude::{
     PolarsResult, TimeUnit, col, lit, when,
 };
 
-use crate::names::{named_frames, named_processes};
+use crate::names::{named_frames, named_ports, named_processes};
 use crate::scan::ParquetTable;
 use crate::stacks::{ends, spread};
 
 /// Derived tables, in the order they are listed, and the table that each has the rows of.
 /// Recordings of earlier versions lack some.
-const VIEWS: [(&str, &str); 11] = [
+const VIEWS: [(&str, &str); 14] = [
     ("cpu", "samples"),
     ("named_frames", "frames"),
     ("named_gc", "gc"),
     ("named_lifecycle", "lifecycle"),
     ("named_messages", "messages"),
+    ("named_modules", "modules"),
     ("named_native_calls", "native_calls"),
     ("named_off_cpu", "off_cpu"),
+    ("named_port_events", "port_events"),
+    ("named_ports", "ports"),
     ("named_processes", "processes"),
     ("named_runs", "runs"),
     ("stack_frames", "stacks"),
@@ -166,6 +169,48 @@ const NAMED_OFF_CPU: [&str; 12] = [
     "proc",
 ];
 
+/// Columns of `named_modules`.
+const NAMED_MODULES: [&str; 7] = [
+    "ts_ns",
+    "event",
+    "module",
+    "process",
+    "process_group",
+    "pid",
+    "proc",
+];
+
+/// Columns of `named_ports`.
+const NAMED_PORTS: [&str; 13] = [
+    "port",
+    "port_name",
+    "id",
+    "driver",
+    "name",
+    "owner_process",
+    "owner_group",
+    "owner_pid",
+    "opened_ns",
+    "closed_ns",
+    "bytes_in",
+    "bytes_out",
+    "owner",
+];
+
+/// Columns of `named_port_events`.
+const NAMED_PORT_EVENTS: [&str; 10] = [
+    "ts_ns",
+    "event",
+    "bytes",
+    "port_name",
+    "driver",
+    "process",
+    "process_group",
+    "pid",
+    "port",
+    "proc",
+];
+
 /// Every table of one recording.
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -229,10 +274,13 @@ impl Tables {
             "named_gc" => self.named_gc(),
             "named_lifecycle" => self.named_lifecycle(),
             "named_messages" => self.named_messages(),
+            "named_modules" => self.named_modules(),
             "named_native_calls" => self.named_native_calls(),
             "named_off_cpu" => self.named_off_cpu(),
-            "named_runs" => self.named_runs(),
+            "named_port_events" => self.named_port_events(),
+            "named_ports" => self.named_ports(),
             "named_processes" => Ok(self.named_processes()?.lazy()),
+            "named_runs" => self.named_runs(),
             "stack_frames" => self.stack_frames(),
             "watched" => self.watched(),
             own => self.file(own)?.lazy(),
@@ -366,6 +414,28 @@ impl Tables {
         Ok(calls
             .with_columns([took])
             .select(NAMED_NATIVE_CALLS.map(col)))
+    }
+
+    fn named_modules(&self) -> PolarsResult<LazyFrame> {
+        let who = self.who(["process", "process_group", "pid"])?;
+        let modules = left_join(self.file("modules")?.lazy()?, who, "proc");
+        Ok(modules.select(NAMED_MODULES.map(col)))
+    }
+
+    fn named_ports(&self) -> PolarsResult<LazyFrame> {
+        let ports = named_ports(self.file("ports")?.frame()?)?;
+        let owner = self.who(["owner_process", "owner_group", "owner_pid"])?;
+        Ok(left_join_on(ports.lazy(), "owner", owner).select(NAMED_PORTS.map(col)))
+    }
+
+    fn named_port_events(&self) -> PolarsResult<LazyFrame> {
+        let ports = named_ports(self.file("ports")?.frame()?)?
+            .lazy()
+            .select([col("port"), col("port_name"), col("driver")])
+            .collect()?;
+        let who = self.who(["process", "process_group", "pid"])?;
+        let events = left_join(self.file("port_events")?.lazy()?, who, "proc");
+        Ok(left_join(events, ports, "port").select(NAMED_PORT_EVENTS.map(col)))
     }
 
     /// `proc`, and under these names what a process is called, its kind and its pid.

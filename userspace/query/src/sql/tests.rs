@@ -251,6 +251,74 @@ fn events_have_their_names() {
 }
 
 #[test]
+fn code_and_ports_have_their_names() {
+    let worker = "My.Worker.init/1 <0.101.0>";
+    let [module, pid] = ["Elixir.My.Worker", "<0.101.0>"].map(text);
+    assert_eq!(
+        answer("SELECT event, module, process, pid FROM named_modules ORDER BY ts_ns"),
+        [
+            [
+                text("load"),
+                module.clone(),
+                text("my_server"),
+                text("<0.100.0>")
+            ],
+            [text("purge"), module.clone(), Value::Null, Value::Null],
+        ]
+    );
+    assert_eq!(
+        answer("SELECT port_name, driver, owner_process, owner_pid, bytes_out FROM named_ports"),
+        [
+            [
+                text("spawn cat #Port<0.5>"),
+                text("spawn"),
+                text(worker),
+                pid,
+                Value::Unsigned(512)
+            ],
+            [
+                text("port 1"),
+                Value::Null,
+                Value::Null,
+                Value::Null,
+                Value::Null
+            ],
+        ]
+    );
+    let events = answer(
+        "SELECT event, port_name, process, bytes FROM named_port_events \
+         WHERE event <> 'output' ORDER BY ts_ns",
+    );
+    let [cat, worker] = ["spawn cat #Port<0.5>", worker].map(text);
+    assert_eq!(
+        events,
+        [
+            [text("open"), cat.clone(), worker.clone(), Value::Null],
+            [text("input"), cat.clone(), worker.clone(), Value::Null],
+            [
+                text("input"),
+                text("port 1"),
+                Value::Null,
+                Value::Unsigned(70)
+            ],
+            [text("close"), cat.clone(), worker, Value::Null],
+        ]
+    );
+    let loads = answer("@loads");
+    assert_eq!(loads.len(), 1);
+    assert_eq!(loads[0][..3], [module, int(1), int(1)]);
+    let ports = answer("SELECT * FROM named_port_events WHERE bytes IS NULL");
+    assert_eq!(ports.len(), 3);
+    let ports = answer("@top_ports");
+    assert_eq!(ports.len(), 2);
+    assert_eq!(ports[0][0], cat);
+    assert_eq!(ports[0][2..4], [int(2), Value::Unsigned(512)]);
+    // One of which it is not known how many bytes, three of them in a quarter of the reductions.
+    assert_eq!(ports[0][6..], [int(1), int(3), Value::Float(12.0)]);
+    assert_eq!(ports[1][4..6], [int(1), Value::Unsigned(70)]);
+}
+
+#[test]
 fn every_example_of_the_documentation_runs() {
     let place = example::finished();
     let sql = place.open();
@@ -400,8 +468,11 @@ fn every_table_is_listed_with_its_columns() {
             "named_gc",
             "named_lifecycle",
             "named_messages",
+            "named_modules",
             "named_native_calls",
             "named_off_cpu",
+            "named_port_events",
+            "named_ports",
             "named_processes",
             "named_runs",
             "stack_frames",
