@@ -49,6 +49,7 @@ mod tier3 {
     mod identity;
     mod kill;
     mod launch;
+    mod leftovers;
     mod life;
     mod modules;
     mod namespace;

@@ -42,6 +42,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     Doctor(DoctorArgs),
     Completions(CompletionsArgs),
+    /// What `record` and `watch` run for themselves, to place and remove probes
+    #[command(name = escope_session::KEEPER_COMMAND, hide = true)]
+    KeepProbes,
 }
 
 /// Which BEAM.

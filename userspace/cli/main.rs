@@ -36,6 +36,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use escope_session::SessionError;
 
 use args::{Args, Command};
 #[cfg(not(feature = "query"))]
@@ -77,5 +78,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::KeepProbes => Ok(escope_session::keep_probes().map_err(SessionError::from)?),
     }
 }

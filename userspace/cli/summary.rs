@@ -140,6 +140,13 @@ fn watched(events: &EventsSummary) {
             events.wanted_full
         );
     }
+    if events.keepers_killed > 0 {
+        say!(
+            "  note      the process that keeps the probes was killed by somebody {} times: no event \
+             was lost by that",
+            events.keepers_killed
+        );
+    }
     for why in &events.missing {
         say!("  note      events that could not be seen: {why}");
     }

@@ -70,6 +70,28 @@ pub enum CaptureError {
          kernel with CONFIG_HAVE_HW_BREAKPOINT; some hypervisors hide them"
     )]
     Breakpoints(io::Error),
+    /// No process could be started for the probes.
+    #[error(
+        "cannot start the process that keeps the probes ({0}): it is this very program, from \
+         /proc/self/exe; may one more process be started, and this file be run?"
+    )]
+    NoKeeper(io::Error),
+    /// All of those that were started have ended.
+    #[error(
+        "the process that keeps the probes was ended while it placed them, as often as it was \
+         started ({0}): does something kill it? It is called escope-keeper. Breakpoints may be \
+         left in the VM's code: the next recording of it with the same events takes them over and removes them"
+    )]
+    KeeperGone(String),
+    /// It says nothing.
+    #[error(
+        "the process that keeps the probes does not answer: is it stopped? It is called \
+         escope-keeper; `kill -CONT` lets it go on, and then end"
+    )]
+    KeeperSilent,
+    /// A keeper was run by somebody else.
+    #[error("this is what escope-bpf runs for itself, to keep probes: use `escope-bpf record`")]
+    NoRecorder,
     /// The list of CPUs could not be read.
     #[error("cannot tell which CPUs are online ({0}): is /sys mounted?")]
     Cpus(String),

@@ -2,7 +2,7 @@
 //!
 //! [`Capture::load`] loads the BPF programs and follows code loading, [`Capture::start_ticks`]
 //! starts a timer on every CPU, [`Capture::fetch`] takes what has happened since. Nothing is pinned: when
-//! the process ends, however it ends, the kernel removes everything.
+//! the process ends, however it ends, the kernel removes everything; `keeper` says what it takes for that.
 //!
 //! `loader` is the only place that knows a BPF loader; `decode` is pure and is what replays
 //! a recorded stream of the same bytes.
@@ -14,6 +14,7 @@ mod decode;
 mod decode_call;
 mod decode_event;
 mod error;
+mod keeper;
 mod loader;
 #[cfg(target_arch = "x86_64")]
 mod price;
@@ -26,6 +27,7 @@ pub use decode::{DecodeError, decode};
 pub use decode_call::{Call, CallArgument, decode_call};
 pub use decode_event::decode_event;
 pub use error::CaptureError;
+pub use keeper::{KEEPER_COMMAND, keep_probes, keepers_cpu_ns};
 pub use loader::{
     Breakpoint, Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions,
     EventSite, Fetched, HitPrice, KernelSupport, NativeSite, WatchCapture, check_proc,

@@ -2,14 +2,15 @@
 
 use std::fs;
 
+use escope_capture::keepers_cpu_ns;
 use rustix::time::{ClockId, clock_gettime};
 
-/// What this process has used so far.
+/// What this process has used so far, and those that keep its probes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// CPU time of all its threads.
+    /// CPU time of all its threads, and of those that keep its probes as far as it is told.
     pub cpu_ns: u64,
-    /// The most memory it ever had resident.
+    /// The most memory it ever had resident itself.
     pub peak_rss_bytes: u64,
 }
 
@@ -18,7 +19,7 @@ impl Cost {
     #[must_use]
     pub fn now() -> Cost {
         Cost {
-            cpu_ns: nanoseconds(ClockId::ProcessCPUTime),
+            cpu_ns: nanoseconds(ClockId::ProcessCPUTime) + keepers_cpu_ns(),
             peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
         }
     }

@@ -34,8 +34,8 @@ pub use escope_beam::probes::{NativeName, NoNative};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
-    CaptureError, Clock, ClockChoice, HitPrice, KernelSupport, check_proc, online_cpus,
-    probe_kernel,
+    CaptureError, Clock, ClockChoice, HitPrice, KEEPER_COMMAND, KernelSupport, check_proc,
+    keep_probes, online_cpus, probe_kernel,
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;

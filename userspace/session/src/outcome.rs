@@ -80,6 +80,8 @@ pub struct EventsSummary {
     pub evicted: u64,
     /// Processes that were asked for and that there was no room to remember.
     pub wanted_full: u64,
+    /// Processes that kept the probes and were killed by others. What was watched stayed so.
+    pub keepers_killed: u64,
     /// Events that could not be put in order, for want of memory.
     pub out_of_order: u64,
     /// What was asked for and is not there, and why.
@@ -129,6 +131,7 @@ impl EventsSummary {
             ("native_calls_unplaced", self.native_unplaced),
             ("messages_evicted", self.evicted),
             ("wanted_full", self.wanted_full),
+            ("keepers_killed", self.keepers_killed),
             ("event_windows", windows.count),
             ("event_windows_ns", windows.open_ns),
             ("event_windows_reductions", windows.reductions),

@@ -8,13 +8,14 @@ use escope_wire::{
     COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot, what,
 };
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeMultiOpts};
+use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags};
 use rustix::time::{ClockId, clock_gettime};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ring::Ring;
 use super::skeleton::{self, EventsSkel, EventsSkelBuilder};
 use super::{failed, namespace};
+use crate::keeper::{Kept, Place, Request};
 use crate::price_switches::ran_ns;
 use crate::{Batch, CaptureError};
 
@@ -27,6 +28,12 @@ pub struct EventSite {
     pub file_offset: u64,
     /// In which registers its values are: a nibble each, from the lowest.
     pub registers: u32,
+}
+
+impl EventSite {
+    fn place(&self) -> Place {
+        place(self.file_offset, self.what, self.registers)
+    }
 }
 
 /// A C function of the target whose calls are events, in whichever of its files it is.
@@ -43,18 +50,10 @@ pub struct NativeSite {
     pub returns_of: Option<u64>,
 }
 
-/// The probes of one kind in one file.
-#[derive(Debug, Default)]
-struct Places {
-    offsets: Vec<usize>,
-    cookies: Vec<u64>,
-}
-
-impl Places {
-    fn add(&mut self, file_offset: u64, what: u32, registers: u32) {
-        self.offsets.push(file_offset as usize);
-        let cookie = u64::from(what) << COOKIE_WHAT_SHIFT | u64::from(registers);
-        self.cookies.push(cookie);
+fn place(file_offset: u64, what: u32, registers: u32) -> Place {
+    Place {
+        file_offset,
+        cookie: u64::from(what) << COOKIE_WHAT_SHIFT | u64::from(registers),
     }
 }
 
@@ -85,15 +84,11 @@ pub struct EventOptions {
 /// Probes at a VM's functions. Dropping it removes everything from the kernel.
 pub struct EventCapture {
     // Order matters: links are detached before the programs and maps they use are closed.
-    links: Vec<Link>,
+    /// In the order in which they are placed; empty where there are no sites.
+    probes: Vec<Kept>,
     switches_link: Option<Link>,
     ring: Ring,
     skeleton: EventsSkel<'static>,
-    tgid: u32,
-    binary: PathBuf,
-    sites: Vec<EventSite>,
-    natives: Vec<NativeSite>,
-    bare: bool,
     /// How many times probes were placed, from 1, as 16 bits.
     window: u64,
     switches: bool,
@@ -111,6 +106,9 @@ pub struct Fetched {
 
 /// For how long a CPU may keep a store to itself, generously.
 const STORE_NS: u64 = 10_000;
+
+/// What is tried when it fails.
+const PLACING: &str = "placing probes in the VM's code";
 
 /// The least that a ring has.
 const RING_BYTES_MIN: u32 = 64 * 1024;
@@ -147,16 +145,12 @@ impl EventCapture {
                 .update(key.as_bytes(), slot.as_bytes(), MapFlags::ANY)
                 .map_err(|error| failed("telling the kernel about a scheduler", &error))?;
         }
+        let probes = kept(&skeleton, &options)?;
         let capture = EventCapture {
-            links: Vec::new(),
+            probes,
             switches_link: None,
             ring: Ring::new(&skeleton.maps.event_ring)?,
             skeleton,
-            tgid: config.tgid,
-            binary: options.binary,
-            sites: options.sites,
-            natives: options.natives,
-            bare: options.bare,
             window: 0,
             switches,
         };
@@ -188,66 +182,17 @@ impl EventCapture {
     /// # Errors
     /// When the kernel refuses; then none is there.
     pub fn arm(&mut self) -> Result<(), CaptureError> {
-        self.place_probes()?;
+        for number in 0..self.probes.len() {
+            let placed = self.probes[number].place();
+            placed.inspect_err(|_| self.remove_probes())?;
+        }
         if self.switches {
-            match self.skeleton.progs.switched.attach() {
-                Ok(link) => self.switches_link = Some(link),
-                Err(error) => {
-                    self.disarm();
-                    return Err(failed("tracing switches of threads", &error));
-                }
-            }
+            let link = self.skeleton.progs.switched.attach();
+            let link = link.map_err(|error| failed("tracing switches of threads", &error));
+            self.switches_link = Some(link.inspect_err(|_| self.remove_probes())?);
         }
         self.window = self.window % u64::from(u16::MAX) + 1;
         skeleton::set_event_window(&mut self.skeleton, self.window);
-        Ok(())
-    }
-
-    fn place_probes(&mut self) -> Result<(), CaptureError> {
-        let (mut entries, mut returns) = (Vec::new(), Vec::new());
-        let own = places_in(&mut entries, &self.binary);
-        for site in &self.sites {
-            own.add(site.file_offset, site.what, site.registers);
-        }
-        for site in &self.natives {
-            let entry = places_in(&mut entries, &site.file);
-            entry.add(site.file_offset, what::NATIVE_CALL, site.flags);
-            if let Some(start) = site.returns_of {
-                let back = places_in(&mut returns, &site.file);
-                back.add(start, what::NATIVE_RETURN, site.flags);
-            }
-        }
-        for (file, places) in returns {
-            self.attach(&file, places, true)?;
-        }
-        for (file, places) in entries {
-            self.attach(&file, places, false)?;
-        }
-        Ok(())
-    }
-
-    fn attach(&mut self, file: &Path, places: Places, retprobe: bool) -> Result<(), CaptureError> {
-        if places.offsets.is_empty() {
-            return Ok(());
-        }
-        let options = UprobeMultiOpts {
-            offsets: places.offsets,
-            cookies: places.cookies,
-            retprobe,
-            ..UprobeMultiOpts::default()
-        };
-        let program = match self.bare {
-            true => &self.skeleton.progs.bare,
-            false => &self.skeleton.progs.event,
-        };
-        let link = program.attach_uprobe_multi_with_opts(self.tgid as i32, file, "", options);
-        match link {
-            Ok(link) => self.links.push(link),
-            Err(error) => {
-                self.disarm();
-                return Err(failed("placing probes in the VM's code", &error));
-            }
-        }
         Ok(())
     }
 
@@ -264,8 +209,21 @@ impl EventCapture {
     pub fn disarm(&mut self) {
         skeleton::set_event_window(&mut self.skeleton, 0);
         self.switches_link = None;
+        self.remove_probes();
+    }
+
+    fn remove_probes(&mut self) {
         // Entries before returns.
-        while self.links.pop().is_some() {}
+        for probes in self.probes.iter_mut().rev() {
+            probes.remove();
+        }
+    }
+
+    /// How many of the processes that keep the probes were killed by others so far. Probes that
+    /// were in place stayed so.
+    #[must_use]
+    pub fn keepers_killed(&self) -> u64 {
+        self.probes.iter().map(Kept::killed).sum()
     }
 
     /// Takes at most `limit` records out of the ring, in its order.
@@ -306,11 +264,43 @@ impl EventCapture {
     }
 }
 
+/// All probes, in the order in which they are to be placed.
+fn kept(skeleton: &EventsSkel<'_>, options: &EventOptions) -> Result<Vec<Kept>, CaptureError> {
+    let (mut entries, mut returns) = (Vec::new(), Vec::new());
+    let own = places_in(&mut entries, &options.binary);
+    own.extend(options.sites.iter().map(EventSite::place));
+    for site in &options.natives {
+        let entry = place(site.file_offset, what::NATIVE_CALL, site.flags);
+        places_in(&mut entries, &site.file).push(entry);
+        if let Some(start) = site.returns_of {
+            let back = place(start, what::NATIVE_RETURN, site.flags);
+            places_in(&mut returns, &site.file).push(back);
+        }
+    }
+    let program = match options.bare {
+        true => skeleton.progs.bare.as_fd(),
+        false => skeleton.progs.event.as_fd(),
+    };
+    let of = |returns| move |(file, places)| (file, places, returns);
+    let all = returns.into_iter().map(of(true));
+    let all = all.chain(entries.into_iter().map(of(false)));
+    let all = all.filter(|(_, places, _)| !places.is_empty());
+    all.map(|(file, places, returns)| {
+        let request = Request::Events {
+            pid: options.config.tgid,
+            returns,
+            places,
+        };
+        Kept::new(PLACING, request, program, &file)
+    })
+    .collect()
+}
+
 /// The probes of a file among those of others.
-fn places_in<'a>(files: &'a mut Vec<(PathBuf, Places)>, file: &Path) -> &'a mut Places {
+fn places_in<'a>(files: &'a mut Vec<(PathBuf, Vec<Place>)>, file: &Path) -> &'a mut Vec<Place> {
     let known = files.iter().position(|(known, _)| known == file);
     let at = known.unwrap_or_else(|| {
-        files.push((file.to_owned(), Places::default()));
+        files.push((file.to_owned(), Vec::new()));
         files.len() - 1
     });
     &mut files[at].1

@@ -1,6 +1,7 @@
 //! The programs in the kernel, through libbpf.
 
 mod events;
+mod links;
 mod namespace;
 mod open;
 mod ring;
@@ -8,16 +9,18 @@ mod skeleton;
 mod watch;
 
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use escope_wire::{Config, Counters, SchedulerKey, SchedulerSlot};
-use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, UprobeOpts};
+use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::keeper::{Kept, Request};
 use crate::ticks::{self, Clock, ClockChoice};
 use crate::{Batch, CaptureError, cpus};
 pub use events::{EventCapture, EventOptions, EventSite, Fetched, NativeSite};
+pub(crate) use links::place_probes;
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
 pub use watch::{Breakpoint, HitPrice, WatchCapture};
@@ -65,7 +68,8 @@ pub enum CodeFollowing {
 pub struct Capture {
     events: Vec<(u32, OwnedFd)>,
     // Order matters: links are detached before the programs and maps they use are closed.
-    links: Vec<Link>,
+    ticks: Vec<Link>,
+    code: Option<Kept>,
     ring: Ring,
     skeleton: EscopeSkel<'static>,
     clock: Clock,
@@ -98,7 +102,8 @@ impl Capture {
         let skeleton = load(config, options.ring_bytes)?;
         let mut capture = Capture {
             events,
-            links: Vec::new(),
+            ticks: Vec::new(),
+            code: None,
             ring: Ring::new(&skeleton.maps.ring)?,
             skeleton,
             clock,
@@ -125,7 +130,7 @@ impl Capture {
                 .map_err(|error| failed("attaching to a timer", &error))?;
             // The link now owns the descriptor and closes it.
             let _ = event.into_raw_fd();
-            self.links.push(link);
+            self.ticks.push(link);
         }
         Ok(())
     }
@@ -160,10 +165,9 @@ impl Capture {
 
     /// Stops the timers and probes; what is in the ring can still be drained.
     pub fn stop(&mut self) {
-        // In reverse: no sample may be taken when code loading is no longer followed.
-        while let Some(link) = self.links.pop() {
-            drop(link);
-        }
+        // In this order: no sample may be taken when code loading is no longer followed.
+        self.ticks.clear();
+        self.code = None;
     }
 
     /// Takes at most `limit` records out of the ring, in its order; returns how many there were.
@@ -213,18 +217,18 @@ impl Capture {
         let Some(probe) = &options.code_probe else {
             return CodeFollowing::Polling("the VM's registration function was not found".into());
         };
-        let link = self.skeleton.progs.code_loaded.attach_uprobe_with_opts(
-            options.config.tgid as i32,
-            &probe.binary,
-            probe.file_offset as usize,
-            UprobeOpts::default(),
-        );
-        match link {
-            Ok(link) => {
-                self.links.push(link);
+        let request = Request::Code {
+            pid: options.config.tgid,
+            file_offset: probe.file_offset,
+        };
+        let program = self.skeleton.progs.code_loaded.as_fd();
+        let kept = Kept::new("placing a probe", request, program, &probe.binary);
+        match kept.and_then(|mut kept| kept.place().map(|()| kept)) {
+            Ok(kept) => {
+                self.code = Some(kept);
                 CodeFollowing::Exact
             }
-            Err(error) => CodeFollowing::Polling(format!("no probe could be placed: {error:#}")),
+            Err(error) => CodeFollowing::Polling(format!("no probe could be placed: {error}")),
         }
     }
 }

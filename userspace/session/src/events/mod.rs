@@ -254,6 +254,7 @@ impl Events {
             native_unplaced: self.tracker.native_unplaced(),
             evicted: self.tracker.evicted(),
             wanted_full: counters.wanted_full,
+            keepers_killed: self.capture.keepers_killed(),
             out_of_order: self.order.late() + self.order.early(),
             missing: self.missing.clone(),
             windows: self.windows.told(vm, &counters.attempts),
