@@ -55,6 +55,19 @@ fn every_message_is_there_once() {
     lives(&recording, &dictionary, &lines);
     runs(&recording, &dictionary, &lines);
     collections(&recording, &done);
+    // Each probe that was placed was hit, but for what this program does not do.
+    let events = recording.manifest().events.as_ref().unwrap();
+    assert_eq!(events.unseen, Vec::<String>::new());
+    let silent = events.hits.iter().filter(|(_, hits)| **hits == 0);
+    let mut silent = silent.map(|(name, _)| name.as_str());
+    let others = ["unregister", "hibernate_start", "hibernate_end"];
+    assert_eq!(
+        silent.find(|name| !others.contains(name)
+            && !name.starts_with("port_")
+            && !name.starts_with("code_")),
+        None
+    );
+    assert!(events.hits["enqueue"] > 1_000_000, "{events:?}");
 }
 
 /// As many as `statistics(garbage_collection)` counts. It was asked between two looks at the clock,

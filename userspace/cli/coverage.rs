@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 use escope_model::{Dictionary, FrameId, Message, PortId, ProcId};
-use escope_recording::{EndedHow, Recording, RecordingError, TimeRange, Watched};
+use escope_recording::{EndedHow, Events, Recording, RecordingError, TimeRange, Watched};
 use escope_timeline::{Gaps, Happening, Tables, since_start};
 use serde_json::{Value, json};
 
@@ -77,6 +77,9 @@ pub(crate) struct Coverage {
     /// All of the recording's time.
     whole_ns: u64,
     is_whole: bool,
+    /// What was asked for and not seen, and why; and which probes were placed. `None` where the
+    /// recording does not say.
+    probes: Option<Events>,
 }
 
 impl Coverage {
@@ -109,6 +112,7 @@ impl Coverage {
             filtered: counter("events_filtered"),
             whole_ns,
             is_whole: range == TimeRange::ALL,
+            probes: manifest.events.clone(),
         })
     }
 
@@ -202,6 +206,26 @@ impl Coverage {
         })
     }
 
+    /// All that is to be known beside what is told, a line each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let unseen = |why| format!("events that could not be seen: {why}");
+        [self.windowed(), self.missing(), self.filtered()]
+            .into_iter()
+            .flatten()
+            .chain(self.unseen().iter().map(unseen))
+            .collect()
+    }
+
+    fn unseen(&self) -> &[String] {
+        self.probes.as_ref().map_or(&[], |events| &events.unseen)
+    }
+
+    /// Whether a probe was placed, if that is known.
+    pub(crate) fn has_probe(&self, name: &str) -> Option<bool> {
+        let hits = self.probes.as_ref().map(|events| &events.hits);
+        hits.map(|hits| hits.contains_key(name))
+    }
+
     /// The same for programs.
     pub(crate) fn json(&self) -> Value {
         json!({
@@ -214,6 +238,7 @@ impl Coverage {
             "in_gaps_ns": self.lost_ns(),
             "events_happened": self.happened,
             "events_recorded": self.recorded,
+            "events_unseen": self.unseen(),
         })
     }
 }

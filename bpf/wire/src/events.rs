@@ -66,6 +66,34 @@ pub mod what {
     pub const NATIVE_RETURN: u32 = 23;
     /// One more than the highest.
     pub const COUNT: usize = 25;
+    /// What each is called in a recording; empty where there is no such event.
+    pub const NAMES: [&str; COUNT] = [
+        "schedule_in",
+        "schedule_out",
+        "enqueue",
+        "dequeue",
+        "exit",
+        "gc_start",
+        "gc_end",
+        "register",
+        "unregister",
+        "hibernate_start",
+        "hibernate_end",
+        "code_load",
+        "code_purge",
+        "port_open",
+        "port_close",
+        "port_output",
+        "port_input",
+        "",
+        "",
+        "",
+        "switched_out",
+        "switched_in",
+        "native_call",
+        "native_return",
+        "",
+    ];
 }
 
 /// How a probe of [`what::PORT_INPUT`] sees what a port gives, above [`COOKIE_WAY_SHIFT`].

@@ -157,25 +157,29 @@ const IS_OF_EVENTS: [&str; 8] = [
 fn covers(source: &Source<'_>, native_calls: u64) -> Section {
     let rows = source.report.rows;
     let counts = [
-        (rows.runs, "runs"),
-        (rows.messages, "messages"),
-        (rows.collections, "garbage collections"),
-        (rows.lives, "lives"),
+        (rows.runs, "runs", "schedule_out"),
+        (rows.messages, "messages", "enqueue"),
+        (rows.collections, "garbage collections", "gc_start"),
+        (rows.lives, "lives", "register"),
     ];
     let (there, absent): (Vec<_>, Vec<_>) = counts.iter().partition(|count| count.0 > 0);
-    let mut notes: Vec<String> = source.coverage.windowed().into_iter().collect();
-    notes.extend(source.coverage.missing());
-    notes.extend(source.coverage.filtered());
-    if !absent.is_empty() {
-        let absent: Vec<&str> = absent.iter().map(|(_, what)| *what).collect();
-        let absent = absent.join(" and no ");
-        notes.push(format!(
-            "no {absent}: there were none, or they were not recorded"
-        ));
+    let mut notes = source.coverage.notes();
+    let whys = [
+        (Some(true), "there were none"),
+        (Some(false), "they were not asked for"),
+        (None, "there were none, or they were not recorded"),
+    ];
+    for (probed, why) in whys {
+        let of_these = |probe: &str| source.coverage.has_probe(probe) == probed;
+        let absent = absent.iter().filter(|(_, _, probe)| of_these(probe));
+        let absent: Vec<&str> = absent.map(|(_, what, _)| *what).collect();
+        if !absent.is_empty() {
+            notes.push(format!("no {}: {why}", absent.join(" and no ")));
+        }
     }
     let mut there: Vec<String> = there
         .iter()
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, what, _)| format!("{count} {what}"))
         .collect();
     // Whoever asked for none is not told that there are none.
     let on_request = [

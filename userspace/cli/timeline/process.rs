@@ -409,11 +409,8 @@ fn text(
             told.spent.len() - args.rows
         )?;
     }
-    if let Some(windowed) = told.coverage.windowed() {
-        writeln!(out, "{windowed}")?;
-    }
-    if let Some(missing) = told.coverage.missing() {
-        writeln!(out, "{missing}")?;
+    for note in told.coverage.notes() {
+        writeln!(out, "{note}")?;
     }
     if !told.has_runs {
         writeln!(

@@ -190,10 +190,7 @@ impl Told<'_> {
                 "{many} processes; {recorded} events, {lost} lost; {seen}"
             )?,
         }
-        for note in [coverage.windowed(), coverage.missing(), coverage.filtered()]
-            .iter()
-            .flatten()
-        {
+        for note in coverage.notes() {
             writeln!(out, "{note}")?;
         }
         for line in self.others.lines() {

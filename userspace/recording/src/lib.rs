@@ -39,8 +39,8 @@ pub use check::{CheckReport, check};
 pub use error::{Problem, RecordingError};
 pub use finish::Finished;
 pub use manifest::{
-    Clocks, Ended, EndedHow, FORMAT_VERSION, Form, FormatVersion, Host, Layout, Manifest, Options,
-    Recorder, TableFile, Target, Totals,
+    Clocks, Ended, EndedHow, Events, FORMAT_VERSION, Form, FormatVersion, Host, Layout, Manifest,
+    Options, Recorder, TableFile, Target, Totals,
 };
 pub use range::TimeRange;
 pub use recording::{Recording, Rows, TableFiles};

@@ -65,6 +65,9 @@ pub struct Manifest {
     /// How the VM's data structures were found.
     #[serde(default)]
     pub layout: Layout,
+    /// Which events of the VM were watched; none where nobody asked for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
     /// Counts over the whole recording.
     #[serde(default)]
     pub totals: Totals,
@@ -93,6 +96,7 @@ impl Default for Manifest {
             clocks: Clocks::default(),
             options: Options::default(),
             layout: Layout::default(),
+            events: None,
             totals: Totals::default(),
             recorder: Recorder::default(),
             losses: Vec::new(),
@@ -166,6 +170,17 @@ pub struct Options {
     /// How loading of code was followed: `exact`, by each announcement of the VM, or
     /// `polled: ` and why.
     pub code_following: String,
+}
+
+/// Which events of the VM were watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Events {
+    /// What was asked for and could not be seen, or was not seen though it must have happened: a
+    /// sentence each.
+    pub unseen: Vec<String>,
+    /// How often each probe that was placed was hit, by what it sees; also 0.
+    pub hits: BTreeMap<String, u64>,
 }
 
 /// How the VM's data structures were found.

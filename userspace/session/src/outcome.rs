@@ -1,5 +1,6 @@
 //! How a recording goes, and what came of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,6 +87,8 @@ pub struct EventsSummary {
     pub out_of_order: u64,
     /// What was asked for and is not there, and why.
     pub missing: Vec<String>,
+    /// Hits by what the probe sees, of all probes that were placed.
+    pub hits: BTreeMap<&'static str, u64>,
     /// When they were watched.
     pub windows: WindowsSummary,
 }

@@ -409,6 +409,13 @@ impl Recorder {
         for (name, value) in events.iter().flat_map(EventsSummary::counters) {
             totals.counters.insert(name.to_owned(), value);
         }
+        self.manifest.events = events.map(|events| escope_recording::Events {
+            unseen: events.missing,
+            hits: (events.hits.into_iter())
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
+        });
+        let totals = &mut self.manifest.totals;
         for (name, value) in [
             ("on_scheduler", seen.on_scheduler),
             ("with_process", seen.with_process),

@@ -9,6 +9,7 @@ mod ports;
 mod replay;
 mod rows;
 mod selection;
+mod silence;
 mod sites;
 mod tracker;
 mod wanted;
@@ -50,6 +51,10 @@ pub(crate) struct Events {
     windows: Windows,
     /// Probes that the VM has no place for, and why.
     missing: Vec<String>,
+    /// What the others see.
+    armed: [bool; what::COUNT],
+    /// How many schedulers the VM has, of all kinds.
+    schedulers: u64,
     counters: EventCounters,
     /// How many records came out of the ring.
     recorded: u64,
@@ -127,9 +132,11 @@ impl Events {
             }
             (Err(error), Some(_)) => return Err(error.into()),
         };
+        let armed = silence::armed(&sites, &native_sites, switches);
+        let schedulers = vm.schedulers()?;
         let capture = EventCapture::load(EventOptions {
             config,
-            schedulers: vm.schedulers()?.iter().map(slot).collect(),
+            schedulers: schedulers.iter().map(slot).collect(),
             ring_bytes: limits.ring_bytes,
             binary: proc_path(vm.pid, "exe"),
             sites,
@@ -146,6 +153,8 @@ impl Events {
             tracker: Tracker::new(vm, natives, limits.open_messages, origin_ns),
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
             missing,
+            armed,
+            schedulers: schedulers.len() as u64,
             counters: EventCounters::default(),
             recorded: 0,
             native_calls: 0,
@@ -244,6 +253,14 @@ impl Events {
 
     pub(crate) fn summary(&mut self, vm: &Vm) -> EventsSummary {
         let counters = &self.counters;
+        let windows = self.windows.told(vm, &counters.attempts);
+        let seen = silence::Seen {
+            hits: &counters.attempts,
+            reductions: windows.reductions,
+            schedulers: self.schedulers,
+        };
+        let mut missing = self.missing.clone();
+        missing.extend(seen.silent(&self.armed));
         EventsSummary {
             attempts: counters.attempts.iter().sum(),
             recorded: self.recorded,
@@ -256,8 +273,9 @@ impl Events {
             wanted_full: counters.wanted_full,
             keepers_killed: self.capture.keepers_killed(),
             out_of_order: self.order.late() + self.order.early(),
-            missing: self.missing.clone(),
-            windows: self.windows.told(vm, &counters.attempts),
+            missing,
+            hits: silence::named(&self.armed, &counters.attempts),
+            windows,
         }
     }
 
