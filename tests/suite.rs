@@ -67,5 +67,6 @@ mod tier3 {
     mod unread;
     mod watch;
     mod wedged;
+    mod weights;
     mod windows;
 }

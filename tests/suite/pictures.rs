@@ -74,6 +74,7 @@ fn recording(folder: &Folder) -> String {
                 sent_ns: at_ns,
                 received_ns: Some(at_ns + 300_000),
                 fate: Fate::Received,
+                size_words: None,
             });
             msg += 1;
         }

@@ -442,6 +442,7 @@ impl Story {
             self.writer.message(&Message {
                 received_ns: Some(received_ns),
                 fate: Fate::Received,
+                size_words: None,
                 ..message
             });
         }
@@ -460,6 +461,7 @@ impl Story {
             sent_ns: start_ns + self.below((end_ns - start_ns) as u64 + 1) as i64,
             received_ns: None,
             fate: Fate::Unknown,
+            size_words: None,
         };
         self.messages += 1;
         if self.chance(40) {

@@ -9,6 +9,7 @@ mod modules;
 pub(crate) mod natives;
 mod ports;
 mod schedulers;
+mod sizes;
 
 use escope_profile::{Limits, Report, ReportOptions};
 use escope_recording::Manifest;

@@ -284,6 +284,8 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
  * after it (`proc_queue_signal`), and NIFs gather what they send when traced. */
 #define CHAIN_MAX 8
 
+#include "sizes.h"
+
 static __always_inline int enqueued(struct event *event, u64 from, u64 signal, u64 term)
 {
 	event->record->words[0] = from;
@@ -307,15 +309,16 @@ static __always_inline int event_enqueue(const struct registers *regs, u64 cooki
 		if (!wanted_process(receiver, pid) && !wanted_pid(from)) {
 			leave_out(&event);
 		} else {
-			TAKE(&event, term, signal + event_config.message_term_at);
+			u64 used_words = term_and_size(&event, signal, &term);
 			struct shape is = shape(&event, term);
 
-			if (!is.header) {
+			if (!is.header && !used_words) {
 				if (reserve(&event, 3, NULL, receiver, pid))
 					enqueued(&event, from, signal, term);
-			} else if (reserve(&event, 5, NULL, receiver, pid)) {
+			} else if (reserve(&event, 6, NULL, receiver, pid)) {
 				event.record->words[3] = is.header;
 				event.record->words[4] = is.first;
+				event.record->words[5] = used_words;
 				enqueued(&event, from, signal, term);
 			}
 		}

@@ -17,7 +17,8 @@ pub mod what {
     /// It stops. Words: `Process.i`, state, reductions of this run, those of all before.
     pub const OUT: u32 = 1;
     /// A message or another signal is put into the queue of the process. Words: sender, address,
-    /// term, and of a boxed one its header, and its first element or the header of that.
+    /// term, of a boxed one its header, and its first element or the header of that, and where the
+    /// message has its own fragment, how many words are used in that.
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;
@@ -249,6 +250,10 @@ wire_struct! {
         message_next_at: u32 = "u32 message_next_at",
         /// `ErtsMessage.m[0]`.
         message_term_at: u32 = "u32 message_term_at",
+        /// `ErtsMessage.data`.
+        message_attached_at: u32 = "u32 message_attached_at",
+        /// `ErtsMessage.hfrag.used_size`.
+        message_used_at: u32 = "u32 message_used_at",
         /// `ErtsSchedulerData.current_process`.
         current_process_at: u32 = "u32 current_process_at",
         /// `Process.stop`.

@@ -112,6 +112,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
             from: words[0],
             message: words[1],
             shape: shape([words[2], words[3], words[4]]),
+            size_words: size_words(words[2], words[5]),
         },
         what::DEQUEUE => VmEventKind::Dequeue { message: words[0] },
         what::EXIT => VmEventKind::Exit {
@@ -172,6 +173,16 @@ fn kind(record: &EventRecord) -> VmEventKind {
     }
 }
 
+/// Of a term, and what is used of the fragment that it lies in, where that is known. Words that are
+/// terms themselves end with 0b11 (`_TAG_PRIMARY_IMMED1` in `erl_term.h`).
+fn size_words(term: u64, used: u64) -> Option<u32> {
+    match (term & 3, used) {
+        (3, _) => Some(0),
+        (_, 0) => None,
+        _ => u32::try_from(used).ok(),
+    }
+}
+
 fn counted(ns: u64) -> Option<u64> {
     (ns != NOT_COUNTED).then_some(ns)
 }
@@ -229,6 +240,23 @@ mod tests {
                 monitored
             }
         );
+    }
+
+    #[test]
+    fn a_message_has_the_size_of_its_fragment_or_none() {
+        let size = |term: u64, count: usize| {
+            let mut bytes = record(what::ENQUEUE, count);
+            bytes[HEAD_BYTES + 16..HEAD_BYTES + 24].copy_from_slice(term.as_bytes());
+            match decode_event(&bytes).expect("whole").1.what {
+                VmEventKind::Enqueue { size_words, .. } => size_words,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (boxed, cell, atom, distributed) = (0x1002, 0x1001, 0x4b, 0);
+        assert_eq!((size(boxed, 6), size(boxed, 5)), (Some(6), None));
+        assert_eq!((size(cell, 6), size(cell, 3)), (Some(6), None));
+        assert_eq!((size(atom, 6), size(atom, 3)), (Some(0), Some(0)));
+        assert_eq!(size(distributed, 3), None);
     }
 
     #[test]

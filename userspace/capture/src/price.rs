@@ -185,6 +185,9 @@ impl Memory {
             (pair, 2 << 6),
             (pair + 1, 0x4b),
             (config.message_term_at as usize / 8, term),
+            // It lies in the fragment within the message.
+            (config.message_attached_at as usize / 8, 1),
+            (config.message_used_at as usize / 8, 3),
             (config.process_save_at as usize / 8, address),
             // It is the one that runs, and has a stack.
             (config.current_process_at as usize / 8, address),

@@ -6,7 +6,7 @@ use escope_timeline::Spread;
 use escope_timeline::report::{EventReport, Natives, ReportScope};
 use serde_json::{Map, Value, json};
 
-use super::{calls, collections, lives, mail, modules, natives, ports, schedulers};
+use super::{calls, collections, lives, mail, modules, natives, ports, schedulers, sizes};
 use crate::args::ReportArgs;
 use crate::coverage::{self, Coverage};
 use crate::load::{Loaded, range};
@@ -133,6 +133,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     let mut sections = vec![covers(&source, calls_of_natives.rows)];
     sections.extend(schedulers::sections(&source));
     sections.extend(mail::sections(&source));
+    sections.extend(sizes::sections(&source));
     sections.extend(calls::sections(&source));
     sections.extend(collections::sections(&source));
     sections.extend(lives::sections(&source));

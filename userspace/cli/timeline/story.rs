@@ -97,7 +97,7 @@ impl Event {
             Event::Sent(message) => {
                 let from = sender(dictionary, message.from);
                 let to = name(dictionary, message.to);
-                format!("{from} sent {} to {to}", what(message))
+                format!("{from} sent {}{} to {to}", what(message), size(message))
             }
             Event::Got(message) => got(message, dictionary),
             Event::Lived(life) => lived(life, dictionary),
@@ -163,8 +163,16 @@ fn message_json(event: &str, at_ns: i64, message: &Message) -> Value {
     json!({
         "ts_ns": at_ns, "event": event, "msg": message.msg, "kind": message.kind.as_str(),
         "tag": message.tag, "from": message.from.map(|from| from.0),
-        "to": message.to.0, "fate": message.fate.as_str(),
+        "to": message.to.0, "fate": message.fate.as_str(), "size_words": message.size_words,
     })
+}
+
+/// Of what is more than a word, if that is known.
+fn size(message: &Message) -> String {
+    match message.size_words {
+        None | Some(0) => String::new(),
+        Some(words) => format!(" of {words} words"),
+    }
 }
 
 fn ran(run: &Run, dictionary: &Dictionary) -> String {
@@ -214,7 +222,7 @@ fn got(message: &Message, dictionary: &Dictionary) -> String {
         sender(dictionary, message.from),
         name(dictionary, message.to),
     );
-    let what = what(message);
+    let what = format!("{}{}", what(message), size(message));
     match (message.received_ns, message.fate) {
         (Some(at_ns), _) => {
             let lain = time::show(span(message.sent_ns, at_ns));

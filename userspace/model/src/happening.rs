@@ -187,6 +187,10 @@ pub struct Message {
     pub received_ns: Option<i64>,
     /// What became of it.
     pub fate: Fate,
+    /// How many words were copied to send it; 0 for a term that is a word itself. Known only of
+    /// what lies in the fragment within the message, as all does that is sent to a mailbox off
+    /// heap. Literals are not copied, and not counted.
+    pub size_words: Option<u32>,
 }
 
 /// One event of a process's life: a row of `lifecycle`.

@@ -58,6 +58,10 @@ pub enum VmEventKind {
         message: u64,
         /// What its term looks like.
         shape: MessageShape,
+        /// How many words it takes: 0 for one that is a word itself. Known where it lies in the
+        /// fragment within the message (`ErtsMessage.hfrag`) with nothing else; of another
+        /// signal that is what that took.
+        size_words: Option<u32>,
     },
     /// The process takes a message out of its queue (`beam_jit_remove_message`).
     Dequeue {

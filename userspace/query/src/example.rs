@@ -153,6 +153,7 @@ fn write_events(writer: &mut Writer) {
         sent_ns,
         received_ns: lay_ns.map(|lay_ns| sent_ns + lay_ns),
         fate: lay_ns.map_or(Fate::Waiting, |_| Fate::Received),
+        size_words: lay_ns.map(|_| 4),
     };
     for message in [
         message(0, Some(1), 0, MessageKind::Call, 2_000_000, Some(1_500_000)),

@@ -135,6 +135,7 @@ const NAMED: &[Named] = &[
         sql: "SELECT sender, sender_pid, COUNT(*) AS messages, \
               SUM(CASE WHEN kind = 'call' THEN 1 ELSE 0 END) AS calls, \
               SUM(CASE WHEN kind = 'cast' THEN 1 ELSE 0 END) AS casts, \
+              SUM(size_words) AS words, COUNT(size_words) AS of_known_size, \
               COUNT(*) * MAX(scale) AS messages_in_all \
               FROM named_messages CROSS JOIN watched WHERE sender IS NOT NULL \
               GROUP BY \"from\", sender, sender_pid ORDER BY messages DESC, sender LIMIT 20",
@@ -150,6 +151,17 @@ const NAMED: &[Named] = &[
               FROM named_messages CROSS JOIN watched \
               GROUP BY \"to\", receiver, receiver_pid \
               ORDER BY messages DESC, receiver LIMIT 20",
+    },
+    Named {
+        name: "large_messages",
+        description: "the 20 pairs of processes between which the largest messages went while \
+                      events were watched, of those whose size is known",
+        sql: "SELECT sender, sender_pid, receiver, receiver_pid, MAX(size_words) AS largest_words, \
+              SUM(size_words) AS words, COUNT(size_words) AS of_known_size, \
+              COUNT(*) AS messages FROM named_messages \
+              GROUP BY \"from\", sender, sender_pid, \"to\", receiver, receiver_pid \
+              HAVING COUNT(size_words) > 0 \
+              ORDER BY largest_words DESC, words DESC, sender, receiver LIMIT 20",
     },
     Named {
         name: "slow_messages",

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use escope_model::Activity;
 use escope_recording::Watched;
 use polars::prelude::{
-    Column, DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsError,
+    Column, DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, NULL, PolarsError,
     PolarsResult, TimeUnit, col, lit, when,
 };
 
@@ -85,7 +85,7 @@ const NAMED_RUNS: [&str; 14] = [
 ];
 
 /// Columns of `named_messages`.
-const NAMED_MESSAGES: [&str; 15] = [
+const NAMED_MESSAGES: [&str; 16] = [
     "msg",
     "sent_ns",
     "received_ns",
@@ -93,6 +93,7 @@ const NAMED_MESSAGES: [&str; 15] = [
     "kind",
     "tag",
     "fate",
+    "size_words",
     "sender",
     "sender_group",
     "sender_pid",
@@ -340,7 +341,13 @@ impl Tables {
     fn named_messages(&self) -> PolarsResult<LazyFrame> {
         let sender = self.who(["sender", "sender_group", "sender_pid"])?;
         let receiver = self.who(["receiver", "receiver_group", "receiver_pid"])?;
-        let messages = self.file("messages")?.lazy()?;
+        let file = self.file("messages")?;
+        let mut messages = file.lazy()?;
+        // Recordings from before sizes were recorded.
+        if !file.columns()?.contains("size_words") {
+            let unknown = lit(NULL).cast(DataType::Int64).alias("size_words");
+            messages = messages.with_columns([unknown]);
+        }
         let messages = left_join_on(messages, "from", sender);
         let messages = left_join_on(messages, "to", receiver);
         let lay = (col("received_ns") - col("sent_ns")).alias("lay_ns");

@@ -159,6 +159,7 @@ pub(crate) fn message(n: u32) -> Message {
         } else {
             Fate::Waiting
         },
+        size_words: (n % 4 != 1).then_some(3 * n),
     }
 }
 

@@ -21,6 +21,7 @@ mod modules;
 mod natives;
 mod pauses;
 mod ports;
+mod sizes;
 mod work;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub use modules::{ModuleOf, Modules};
 pub use natives::{CallsOf, CallsOfFunction, Natives};
 pub use pauses::{Pause, Pauses, PausesOf};
 pub use ports::{Given, PortOf, Ports};
+pub use sizes::{Sizes, Weights};
 pub use work::{ProcessWork, SchedulerWork, Work};
 
 /// Which part of a recording, and of whom.

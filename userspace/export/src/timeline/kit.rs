@@ -165,6 +165,7 @@ pub(crate) fn message(msg: u64, to: u32, sent_ns: i64, end: Result<i64, Fate>) -
         sent_ns,
         received_ns: end.ok(),
         fate: end.err().unwrap_or(Fate::Received),
+        size_words: msg.is_multiple_of(2).then_some(4),
     }
 }
 

@@ -252,6 +252,8 @@ impl<'a, S: Sink> Teller<'a, S> {
         let kind = ("kind", Some(Value::Text(message.kind.as_str())));
         let tag = ("tag", message.tag.as_deref().map(Value::Text));
         let number = ("msg", Some(Value::Number(message.msg)));
+        let size_words = message.size_words.map(|words| Value::Number(words.into()));
+        let size_words = ("size_words", size_words);
         // Numbers of flows begin with 1.
         let flow = |end| Flow {
             sort: FlowSort::Message,
@@ -276,6 +278,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                     Some(Value::Text(self.names.process_in_full(message.to))),
                 ),
                 ("fate", Some(Value::Text(fate.as_str()))),
+                size_words,
                 number,
             ]),
             flow: received.map(|_| flow(FlowEnd::Out)),
@@ -296,6 +299,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 tag,
                 ("from", Some(Value::Text(from))),
                 ("in_mailbox_ns", Some(Value::Number(lain_ns))),
+                size_words,
                 number,
             ]),
             flow: Some(flow(FlowEnd::In)),

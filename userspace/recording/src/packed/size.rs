@@ -73,6 +73,12 @@ impl Messages {
             } else {
                 Fate::Waiting
             },
+            // Of each shape some sizes are common, and some messages carry data.
+            size_words: match random.below(20) {
+                0 => None,
+                1 => Some(random.below(5000) as u32),
+                _ => Some(4 + 2 * random.below(16) as u32),
+            },
         }
     }
 }

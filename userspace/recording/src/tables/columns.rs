@@ -85,6 +85,18 @@ impl<'a> Columns<'a> {
         self.primitive(name)
     }
 
+    /// Unsigned 32-bit numbers, if there is such a column: recordings of earlier versions have
+    /// not.
+    pub(super) fn added_u32(
+        &self,
+        name: &str,
+    ) -> Result<Option<&'a PrimitiveArray<UInt32Type>>, String> {
+        match self.0.column_by_name(name) {
+            Some(_) => self.maybe_u32(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Unsigned 64-bit numbers without nulls.
     pub(super) fn u64(&self, name: &str) -> Result<&'a PrimitiveArray<UInt64Type>, String> {
         without_nulls(name, self.maybe_u64(name)?)

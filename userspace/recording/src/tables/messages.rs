@@ -25,6 +25,7 @@ impl Row for Message {
             required("sent_ns", DataType::Int64),
             optional("received_ns", DataType::Int64),
             required("fate", DataType::Utf8),
+            optional("size_words", DataType::UInt32),
         ]
     }
 
@@ -38,6 +39,7 @@ impl Row for Message {
             numbers::<Int64Type>(rows.iter().map(|row| row.sent_ns)),
             maybe_numbers::<Int64Type>(rows.iter().map(|row| row.received_ns)),
             texts(rows.iter().map(|row| row.fate.as_str())),
+            maybe_numbers::<UInt32Type>(rows.iter().map(|row| row.size_words)),
         ]
     }
 
@@ -51,6 +53,7 @@ impl Row for Message {
         let sent_ns = columns.i64("sent_ns")?;
         let received_ns = columns.maybe_i64("received_ns")?;
         let fate = columns.text("fate")?;
+        let size_words = columns.added_u32("size_words")?;
         let mut kinds = Words::new("kind", MessageKind::parse);
         let mut fates = Words::new("fate", Fate::parse);
         out.reserve(batch.num_rows());
@@ -64,6 +67,7 @@ impl Row for Message {
                 sent_ns: sent_ns.value(row),
                 received_ns: number_at(received_ns, row),
                 fate: fates.get(fate.value(row))?,
+                size_words: size_words.and_then(|sizes| number_at(sizes, row)),
             });
         }
         Ok(())
@@ -77,5 +81,34 @@ impl Timed for Message {
 
     fn end_ns(&self) -> i64 {
         self.received_ns.unwrap_or(self.sent_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::RecordBatch;
+    use arrow_schema::Schema;
+    use escope_model::Message;
+
+    use super::Row;
+    use crate::example;
+
+    #[test]
+    fn a_recording_from_before_sizes_were_recorded_has_none() {
+        let rows: Vec<Message> = (0..4).map(example::message).collect();
+        let schema = Arc::new(Schema::new(Message::fields()));
+        let batch = RecordBatch::try_new(schema, Message::columns(&rows)).unwrap();
+        let mut read = Vec::new();
+        Message::read(&batch, &mut read).unwrap();
+        assert_eq!(read, rows);
+
+        let size = batch.schema().index_of("size_words").unwrap();
+        let others: Vec<usize> = (0..batch.num_columns()).filter(|&at| at != size).collect();
+        let mut early = Vec::new();
+        Message::read(&batch.project(&others).unwrap(), &mut early).unwrap();
+        read.iter_mut().for_each(|row| row.size_words = None);
+        assert_eq!(early, read);
     }
 }

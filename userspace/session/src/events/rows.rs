@@ -11,8 +11,14 @@ use escope_timeline::{CollectionRow, MessageRow, NativeCallRow, OffCpuRow, RunRo
 use super::natives::Natives;
 use crate::pipeline::Pipeline;
 
-/// What is known of a message besides who sent it to whom: its tag is an atom's term, or 0.
-pub(super) type Known = (MessageKind, u64);
+/// What is known of a message besides who sent it to whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) kind: MessageKind,
+    /// An atom's term, or 0.
+    pub(super) tag: u64,
+    pub(super) size_words: Option<u32>,
+}
 
 /// Room for rows, kept between events.
 #[derive(Default)]
@@ -71,7 +77,11 @@ impl Rows {
             });
         }
         for row in self.messages.drain(..) {
-            let (kind, tag) = row.sent.what;
+            let Known {
+                kind,
+                tag,
+                size_words,
+            } = row.sent.what;
             let tag = pipeline.symbolizer.vm().atom(tag);
             let message = Message {
                 msg: row.msg,
@@ -82,6 +92,7 @@ impl Rows {
                 sent_ns: since_origin(row.sent.at_ns),
                 received_ns: row.received_ns.map(since_origin),
                 fate: row.fate,
+                size_words,
             };
             pipeline.message(&message);
         }

@@ -243,6 +243,8 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         relation_item_at: vm.layout.relation.item,
         message_next_at: vm.layout.message.next,
         message_term_at: vm.layout.message.term,
+        message_attached_at: vm.layout.message.attached,
+        message_used_at: vm.layout.message.fragment + vm.layout.message.fragment_used,
         current_process_at: vm.layout.scheduler.process,
         process_stop_at: process.stop,
         reserved: 0,

@@ -199,12 +199,14 @@ impl Tracker {
                 from,
                 message,
                 shape,
+                size_words,
             } => {
                 let symbolizer = &mut pipeline.symbolizer;
                 if let Some(to) = symbolizer.process(receiver_pid, receiver) {
                     self.seen_at(receiver, to);
                     let from = symbolizer.process(from, 0);
-                    self.enqueue(at_ns, (from, to), (message, shape), pipeline);
+                    let what = (message, shape, size_words);
+                    self.enqueue(at_ns, (from, to), what, pipeline);
                 }
             }
             VmEventKind::Dequeue { message } => {
@@ -351,14 +353,20 @@ impl Tracker {
         &mut self,
         at_ns: u64,
         (from, to): (Option<ProcId>, ProcId),
-        (address, shape): (u64, MessageShape),
+        (address, shape, size_words): (u64, MessageShape, Option<u32>),
         pipeline: &mut Pipeline<M>,
     ) {
         let signal = self.atoms.signal(&shape);
-        let (entry, what) = match signal {
-            Signal::Message(kind, tag) => (Entry::Message, (kind, tag)),
-            Signal::MayBecomeMessage(kind) => (Entry::MayBecomeMessage, (kind, 0)),
-            Signal::Life(_) | Signal::Other => (Entry::Signal, (MessageKind::Message, 0)),
+        let (entry, kind, tag) = match signal {
+            Signal::Message(kind, tag) => (Entry::Message, kind, tag),
+            Signal::MayBecomeMessage(kind) => (Entry::MayBecomeMessage, kind, 0),
+            Signal::Life(_) | Signal::Other => (Entry::Signal, MessageKind::Message, 0),
+        };
+        let what = Known {
+            kind,
+            tag,
+            // What carries a message to an alias has more in its fragment than that.
+            size_words: size_words.filter(|_| entry == Entry::Message),
         };
         if let (Signal::Life(event), Some(from)) = (signal, from) {
             let life = Life {

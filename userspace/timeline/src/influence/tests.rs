@@ -30,6 +30,7 @@ fn message(msg: u64, from: u32, to: u32, sent_ns: i64, received_ns: Option<i64>)
         sent_ns,
         received_ns,
         fate: received_ns.map_or(Fate::Waiting, |_| Fate::Received),
+        size_words: None,
     }
 }
 

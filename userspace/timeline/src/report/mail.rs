@@ -3,7 +3,7 @@
 use escope_model::{Fate, Life, LifeEvent, Message, MessageKind, ProcId};
 use rustc_hash::FxHashMap;
 
-use super::ReportScope;
+use super::{ReportScope, Weights};
 use crate::at_least::AtLeast;
 use crate::mailboxes::{Mailboxes, lies_in_mailbox};
 use crate::merged::since_start;
@@ -100,6 +100,8 @@ pub struct Mail {
     lying: Mailboxes<ProcId, u64>,
     /// The messages that lay longest, by nanoseconds.
     pub longest: Worst<Lain>,
+    /// How large they were.
+    pub weights: Weights,
     /// All that were sent, by kind.
     pub kinds: PerKind,
     /// Those of them without a process of this node as sender: from ports, timers, other
@@ -117,6 +119,7 @@ impl Mail {
             boxes: FxHashMap::default(),
             lying: Mailboxes::default(),
             longest: Worst::new(scope.worst),
+            weights: Weights::new(scope),
             kinds: PerKind::default(),
             from_outside: 0,
             given_up: 0,
@@ -197,6 +200,7 @@ impl Mail {
         }
         if is_message && scope.wants_either(message.from, message.to) {
             self.kinds.add(message.kind);
+            self.weights.add(message, scope);
             self.from_outside += u64::from(message.from.is_none());
             let is_there = received_ns.is_none() && message.fate == Fate::Waiting;
             if let Some(end_ns) = received_ns.or(is_there.then_some(seen_to_ns)) {

@@ -9,7 +9,7 @@ use escope_model::{Cut, Fate, LeftAs, LifeEvent, MessageKind, ProcId};
 use proptest::prelude::*;
 
 use self::kit::{ALL, collection, life, message, report, run, scope};
-use super::ReportScope;
+use super::{ReportScope, Sizes};
 use crate::at_least::AtLeast;
 use crate::delays::{DelayKind, ProcessRuns};
 use crate::gaps::Gaps;
@@ -30,6 +30,7 @@ fn messages_are_counted_by_who_and_by_kind() {
         Happening::Message(escope_model::Message {
             from: None,
             fate: Fate::Dropped,
+            size_words: None,
             ..kit::row(A, B, MessageKind::Timeout, 40, None)
         }),
     ];
@@ -65,6 +66,7 @@ fn a_signal_that_never_became_a_message_is_none() {
     let unknown = |kind| {
         Happening::Message(escope_model::Message {
             fate: Fate::Unknown,
+            size_words: None,
             ..kit::row(A, B, kind, 10, None)
         })
     };
@@ -74,6 +76,36 @@ fn a_signal_that_never_became_a_message_is_none() {
     let (_, letters) = report.mail.receivers().next().expect("it is there");
     assert_eq!((letters.sent.sum(), letters.unknown), (1, 2));
     assert_eq!(report.mail.mailboxes().count(), 0);
+}
+
+#[test]
+fn sizes_add_up_by_sender_and_the_largest_are_kept() {
+    let sized = |from, size_words| {
+        Happening::Message(escope_model::Message {
+            size_words,
+            ..kit::row(from, B, MessageKind::Message, 10, Some(20))
+        })
+    };
+    let rows = [
+        sized(A, Some(7)),
+        sized(A, None),
+        sized(B, Some(0)),
+        sized(A, Some(40)),
+        sized(B, None),
+    ];
+    let weights = report(&rows, &scope(100)).mail.weights;
+    let mut senders: Vec<_> = weights.senders().map(|(proc, of)| (proc, *of)).collect();
+    senders.sort_by_key(|(proc, _)| *proc);
+    let sizes = |known, unknown, words, largest_words| Sizes {
+        known,
+        unknown,
+        words,
+        largest_words,
+    };
+    assert_eq!(senders, [(A, sizes(2, 1, 47, 40)), (B, sizes(1, 1, 0, 0))]);
+    assert_eq!(weights.all, sizes(3, 2, 47, 40));
+    let largest: Vec<u64> = weights.largest.iter().map(|(words, _)| words).collect();
+    assert_eq!(largest, [40, 7]);
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn message(sent_ns: i64) -> Happening {
         sent_ns,
         received_ns: None,
         fate: Fate::Waiting,
+        size_words: None,
     })
 }
 

@@ -45,6 +45,7 @@ pub(super) fn row(
         sent_ns,
         received_ns,
         fate: received_ns.map_or(Fate::Waiting, |_| Fate::Received),
+        size_words: None,
     }
 }
 
