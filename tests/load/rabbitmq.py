@@ -1,6 +1,7 @@
 """Two publishers and two consumers on a RabbitMQ node, until stdin is closed.
 
-Usage: rabbitmq.py PORT. Prints `running` when messages flow, `units N` for each line on stdin:
+Usage: rabbitmq.py PORT [RATE]. Each publishes as fast as it can, or RATE messages a second at an
+even pace, so that a message costs the node the same all the time. Prints `running` when messages flow, `units N` for each line on stdin:
 how many were published or consumed until then, and at the end how many were consumed. Needs pika.
 """
 
@@ -12,6 +13,7 @@ import pika
 
 # A publisher is at most so far ahead: no queue grows without end.
 AHEAD_MAX = 5000
+BURST = 50
 
 
 def channel(port):
@@ -19,16 +21,23 @@ def channel(port):
     return pika.BlockingConnection(parameters).channel()
 
 
-def publish(port, queue, stop, published, consumed):
+def publish(port, queue, rate, stop, published, consumed):
     to = channel(port)
     to.queue_declare(queue)
+    due = time.monotonic()
     while not stop.is_set():
         if published.value - consumed.value > AHEAD_MAX:
             time.sleep(0.002)
             continue
-        for _ in range(50):
+        if rate:
+            now = time.monotonic()
+            # Who is late is not in a hurry afterwards.
+            due = max(due, now - BURST / rate)
+            time.sleep(max(due - now, 0))
+            due += BURST / rate
+        for _ in range(BURST):
             to.basic_publish("", queue, b"x" * 200)
-        published.value += 50
+        published.value += BURST
 
 
 def consume(port, queue, stop, consumed):
@@ -43,6 +52,7 @@ def consume(port, queue, stop, consumed):
 
 def main():
     port = int(sys.argv[1])
+    rate = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     stop = multiprocessing.Event()
     # Each has one writer.
     published = [multiprocessing.Value("q", 0, lock=False) for _ in range(2)]
@@ -50,9 +60,8 @@ def main():
     workers = []
     for number in range(2):
         queue, out, back = f"load-{number}", published[number], consumed[number]
-        workers.append(
-            multiprocessing.Process(target=publish, args=(port, queue, stop, out, back))
-        )
+        given = (port, queue, rate, stop, out, back)
+        workers.append(multiprocessing.Process(target=publish, args=given))
         workers.append(multiprocessing.Process(target=consume, args=(port, queue, stop, back)))
     for worker in workers:
         worker.start()

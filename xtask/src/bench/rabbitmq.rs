@@ -17,6 +17,9 @@ use super::vm::{Works, told_units};
 use crate::commands::root;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Messages that each publisher sends a second: what costs the node half of two CPUs or so, at an
+/// even pace.
+const RATE: u32 = 1500;
 
 /// The node, two publishers and two consumers. Dropping it ends them all.
 pub(super) struct RabbitMq {
@@ -147,7 +150,7 @@ impl Clients {
     fn start(port: u16) -> Result<Clients> {
         let mut child = Command::new("python3")
             .arg(root().join("tests/load/rabbitmq.py"))
-            .arg(port.to_string())
+            .args([port.to_string(), RATE.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
