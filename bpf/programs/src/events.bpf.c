@@ -204,7 +204,10 @@ static __always_inline bool monitored(struct event *event, u64 process, u64 by)
 	return item == by;
 }
 
-static __always_inline int event_in(const struct registers *regs, u64 cookie)
+/* What is asked of the stack by a program and all that it calls at once is 512 bytes at most, each
+ * rounded up to 32 (check_max_stack_depth, kernel/bpf/verifier.c): what looks at what is given to
+ * ports needs half of it. So those that need most are apart. */
+static __noinline int event_in(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 	struct progress progress = {};
@@ -294,7 +297,7 @@ static __always_inline int enqueued(struct event *event, u64 from, u64 signal, u
 	return end(event);
 }
 
-static __always_inline int event_enqueue(const struct registers *regs, u64 cookie)
+static __noinline int event_enqueue(const struct registers *regs, u64 cookie)
 {
 	struct event event;
 	u64 term = 0, pid = 0;
