@@ -55,6 +55,7 @@ mod tier3 {
     mod namespace;
     mod natives;
     mod off_cpu;
+    mod payload;
     mod perf;
     mod ports;
     mod rabbitmq;

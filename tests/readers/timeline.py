@@ -30,7 +30,8 @@ def tables(recording):
     """What the tables say. Processes are known by their pids."""
     db = duckdb.connect()
     for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows",
-                 "off_cpu", "native_calls", "modules", "port_events"):
+                 "off_cpu", "native_calls", "modules", "port_events",
+                 "payloads"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
     db.execute("""create view moves as
         select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
@@ -82,6 +83,9 @@ def tables(recording):
                                  "having count(before_words) > 0"),
         "sent": query(f"""select {pid('messages."from"')}, kind, coalesce(tag, ''), count(*), sum(sent_ns)
                           from messages group by 1, 2, 3"""),
+        "payloads": query("select seen, count(*), sum(length(text)) from payloads join messages using (msg) group by 1"),
+        "payloads received": query("select seen, count(*), sum(length(text)) from payloads join messages using (msg) "
+                                   "where received_ns is not null group by 1"),
         "received": query(f"""select {pid('messages."to"')}, kind, coalesce(tag, ''), count(*), sum(received_ns)
                               from messages where received_ns is not null group by 1, 2, 3"""),
         "time in mailboxes": query("select 'all', count(*), sum(received_ns - sent_ns) from messages "
@@ -122,7 +126,7 @@ class Summary:
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
             "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
             "mailboxes", "not watched", "without a CPU", "native calls", "modules", "ports",
-            "bytes of ports")}
+            "bytes of ports", "payloads", "payloads received")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
 
@@ -167,6 +171,9 @@ class Summary:
                 assert name.startswith("receive ") and flow is not None, name
                 add(self.of["received"], key, ts_ns)
                 add(self.of["time in mailboxes"], ("all",), args["in_mailbox_ns"])
+            if "payload_seen" in args:
+                end = "payloads" if name.startswith("send ") else "payloads received"
+                add(self.of[end], (args["payload_seen"],), len(args.get("payload", "")))
             if flow is not None:
                 self.ends[flow].append((name.startswith("receive "), who, ts_ns, "flows"))
         elif category == "life":

@@ -9,8 +9,8 @@ use std::time::Instant;
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
     LifeEvent, Loss, Message, MessageKind, ModuleAction, ModuleEvent, NativeCall, OffCpu,
-    OffCpuWhy, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
-    SchedulerId, SchedulerKind, StackId, Window,
+    OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo,
+    Run, Sample, SchedulerId, SchedulerKind, StackId, Window,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -464,11 +464,28 @@ impl Story {
             size_words: None,
         };
         self.messages += 1;
+        self.say(&message);
         if self.chance(40) {
             self.writer.message(&message);
         } else {
             self.mailboxes[to.index()].push_back(message);
         }
+    }
+
+    /// What every third message says, as far as that is told.
+    fn say(&mut self, message: &Message) {
+        if !message.msg.is_multiple_of(3) {
+            return;
+        }
+        let seen = PayloadSeen::ALL[message.msg as usize / 3 % PayloadSeen::ALL.len()];
+        let is_told = matches!(seen, PayloadSeen::Whole | PayloadSeen::Cut);
+        self.writer.payload(&Payload {
+            msg: message.msg,
+            sent_ns: message.sent_ns,
+            seen,
+            text: is_told.then(|| format!("{{says,\"w\u{f6}rld {}\",***}}", message.msg)),
+            masked: u32::from(is_told),
+        });
     }
 
     fn collect(&mut self, proc: ProcId, start_ns: i64, end_ns: i64) {

@@ -162,6 +162,16 @@ pub(crate) struct RecordArgs {
     /// `mod:fun/arity`, also of processes that come later; of messages those to or from them
     #[arg(long, value_name = "NAME|PID|MFA", value_delimiter = ',')]
     pub(crate) processes: Vec<WantedProcess>,
+    /// What messages to and from --processes say, from so many bytes copied of each: 512 when
+    /// none are given. Values that go by the name of a secret are masked before they reach the
+    /// disk: password, passwd, token, secret, authorization, cookie, api_key, private_key. Nothing
+    /// is copied of processes that are sensitive
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "512",
+          value_parser = clap::value_parser!(u32).range(64..=4096))]
+    pub(crate) payload: Option<u32>,
+    /// Mask also values whose names match this regular expression, in any case of letters
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) redact: Vec<String>,
     /// Size of the ring of events, in KiB; chosen by --max-memory when not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
     pub(crate) event_ring_kib: Option<u32>,
@@ -305,9 +315,9 @@ pub(crate) enum ExportFormat {
 /// Ask a recording in SQL
 ///
 /// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
-/// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, windows; views
-/// with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
-/// native_calls, modules, ports or port_events behind it.
+/// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, payloads,
+/// windows; views with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
+/// native_calls, modules, ports, port_events or payloads behind it.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "query"), allow(dead_code))]

@@ -18,6 +18,7 @@ mod failure;
 mod flamegraph;
 mod load;
 mod output;
+mod payloads;
 mod printable;
 #[cfg(feature = "query")]
 mod query;

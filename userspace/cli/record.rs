@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use escope_recording::{Clocks, Writer};
 use escope_session::{
-    ClockChoice, EndedHow, EventLimits, Launched, Progress, RecordOptions, Recorder, SessionError,
-    Stop, Vm, Wanted, WantedNatives, check_proc, choose, is_stopped,
+    ClockChoice, EndedHow, EventLimits, Launched, PayloadLimits, Progress, RecordOptions, Recorder,
+    Redaction, SessionError, Stop, Vm, Wanted, WantedNatives, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,6 +20,7 @@ use crate::signals;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
+    let payload = payload(&args)?;
     let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     if let Some(output) = &args.output {
@@ -27,7 +28,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
         Writer::check_free(output).map_err(SessionError::from)?;
     }
     let (vm, launched) = target(&args, &stop)?;
-    let mut recorder = match start(&args, vm) {
+    let mut recorder = match start(&args, vm, payload) {
         Ok(recorder) => recorder,
         Err(error) => {
             if let Some(launched) = launched {
@@ -69,12 +70,12 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     problem.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn start(args: &RecordArgs, vm: Vm) -> anyhow::Result<Recorder> {
+fn start(args: &RecordArgs, vm: Vm, payload: Option<PayloadLimits>) -> anyhow::Result<Recorder> {
     let output = match &args.output {
         Some(output) => output.clone(),
         None => default_output(&vm)?,
     };
-    Ok(Recorder::start(vm, options(args, output))?)
+    Ok(Recorder::start(vm, options(args, output, payload))?)
 }
 
 fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), SessionError> {
@@ -86,7 +87,7 @@ fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), Sess
     Ok((Vm::attach_with(pid, &args.target.layout.given())?, None))
 }
 
-fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
+fn options(args: &RecordArgs, output: PathBuf, payload: Option<PayloadLimits>) -> RecordOptions {
     let mut options = RecordOptions::new(output);
     options.frequency_hz = args.frequency;
     options.duration = args.duration;
@@ -102,8 +103,38 @@ fn options(args: &RecordArgs, output: PathBuf) -> RecordOptions {
         times: args.call_times,
     };
     options.event_limits = event_limits(args);
+    options.event_limits.payload = payload;
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options
+}
+
+/// What messages say is recorded of processes that were named, and of no others.
+fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
+    let Some(bytes) = args.payload else {
+        return match args.redact.is_empty() {
+            true => Ok(None),
+            false => Err(Failure::usage(
+                "--redact says what of messages is masked, and none are recorded: add --payload",
+            )
+            .into()),
+        };
+    };
+    if args.processes.is_empty() {
+        return Err(Failure::usage(
+            "--payload records what messages say, and that only of processes that are named: say \
+             which with --processes NAME,PID,MFA",
+        )
+        .into());
+    }
+    if !args.events.msg {
+        return Err(Failure::usage(
+            "--payload records what messages say, and no messages are recorded: add --events msg",
+        )
+        .into());
+    }
+    let redaction = Redaction::new(&args.redact);
+    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
+    Ok(Some(PayloadLimits { bytes, redaction }))
 }
 
 fn event_limits(args: &RecordArgs) -> EventLimits {

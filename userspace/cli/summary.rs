@@ -1,6 +1,6 @@
 //! What `record` says at the end.
 
-use escope_session::{Checked, EndedHow, EventsSummary, Statistics, Summary};
+use escope_session::{Checked, EndedHow, EventsSummary, SaidCounts, Statistics, Summary};
 
 use crate::say::say;
 use crate::time;
@@ -133,6 +133,20 @@ fn watched(events: &EventsSummary) {
         time::show(windows.cost_ns),
         share(windows.cost_ns, windows.all_target_cpu_ns),
     );
+    let said = &events.said;
+    if *said != SaidCounts::default() {
+        say!(
+            "  payloads  of {} messages is told what they said, of {} not all of it; {} values were \
+             masked; {} more were withheld as sensitive, {} could not be read, for {} there was no \
+             room",
+            said.told,
+            said.cut,
+            said.masked,
+            said.withheld,
+            said.unreadable,
+            said.dropped,
+        );
+    }
     if events.wanted_full > 0 {
         say!(
             "  note      there was no room to remember {} processes that were asked for: their events \

@@ -97,8 +97,23 @@ static __always_inline int leave_out(struct event *event)
 
 #define RECORD_BYTES(words) (sizeof(struct event_record) - 8 * (EVENT_WORDS - (words)))
 
-/* A record of so many words; nothing else of it may be touched. A thread that was not looked up
- * is no scheduler. */
+/* The head of a record that has just been reserved. A thread that was not looked up is no
+ * scheduler. */
+static __always_inline void fill_head(struct event *event, struct event_record *record,
+				      struct scheduler_slot *slot, u64 process, u64 pid)
+{
+	record->monotonic_ns = bpf_ktime_get_ns();
+	record->kind = KIND_EVENT;
+	record->what = event->what;
+	record->cpu = bpf_get_smp_processor_id();
+	record->scheduler_kind = slot ? slot->kind : 0;
+	record->scheduler_number = slot ? slot->number : 0;
+	record->process = process;
+	record->pid = pid;
+	event->record = record;
+}
+
+/* A record of so many words; nothing else of it may be touched. */
 static __always_inline bool reserve(struct event *event, u32 words, struct scheduler_slot *slot,
 				    u64 process, u64 pid)
 {
@@ -109,15 +124,7 @@ static __always_inline bool reserve(struct event *event, u32 words, struct sched
 		COUNT(event, ring_full, event->what);
 		return false;
 	}
-	record->monotonic_ns = bpf_ktime_get_ns();
-	record->kind = KIND_EVENT;
-	record->what = event->what;
-	record->cpu = bpf_get_smp_processor_id();
-	record->scheduler_kind = slot ? slot->kind : 0;
-	record->scheduler_number = slot ? slot->number : 0;
-	record->process = process;
-	record->pid = pid;
-	event->record = record;
+	fill_head(event, record, slot, process, pid);
 	return true;
 }
 
@@ -283,6 +290,8 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
 	return end(&event);
 }
 
+#include "payload.h"
+
 /* How many signals are put into a queue at once at most: a monitor may be before what comes
  * after it (`proc_queue_signal`), and NIFs gather what they send when traced. */
 #define CHAIN_MAX 8
@@ -315,6 +324,16 @@ static __noinline int event_enqueue(const struct registers *regs, u64 cookie)
 			u64 used_words = term_and_size(&event, signal, &term);
 			struct shape is = shape(&event, term);
 
+			/* Of a chain the last one is the message. */
+			if (event_config.payload_bytes && signal == last) {
+				struct payload_of of = { receiver, pid, from, signal };
+
+				of.term = says(&event, signal, term);
+				of.is = is;
+				of.used_words = used_words;
+				if (of.term)
+					return event_said(&event, &of);
+			}
 			if (!is.header && !used_words) {
 				if (reserve(&event, 3, NULL, receiver, pid))
 					enqueued(&event, from, signal, term);

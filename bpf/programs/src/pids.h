@@ -22,6 +22,12 @@ struct {
 /* To remember costs more than to read: one in so many, which who gets many messages soon is. */
 #define REMEMBER_EACH 8
 
+/* One whose words are copied is counted apart, after this. */
+static __always_inline u64 seen_until_now(struct event *event)
+{
+	return event->count->attempts[event->what] + event->count->attempts[EVENT_PAYLOAD];
+}
+
 /* Of a process that cannot go away meanwhile: who sends to it holds it. */
 static __always_inline u64 pid_of(struct event *event, u64 process)
 {
@@ -35,7 +41,7 @@ static __always_inline u64 pid_of(struct event *event, u64 process)
 			return *known;
 	}
 	TAKE(event, pid, process + event_config.process_id_at);
-	if (!window || event->failed || event->count->attempts[event->what] % REMEMBER_EACH)
+	if (!window || event->failed || seen_until_now(event) % REMEMBER_EACH)
 		return pid;
 	bpf_map_update_elem(&event_pids, &key, &pid, BPF_NOEXIST);
 	/* It is marked as ending before its end is seen. So either the mark is there now, or who sees

@@ -65,6 +65,9 @@ pub mod what {
     pub const NATIVE_CALL: u32 = 22;
     /// It returns. Words: number of the function.
     pub const NATIVE_RETURN: u32 = 23;
+    /// A message is put into a queue, and what it says is copied too: [`ENQUEUE`] with all words, and
+    /// [`super::PayloadHead`] and what is announced there behind them.
+    pub const PAYLOAD: u32 = 24;
     /// One more than the highest.
     pub const COUNT: usize = 25;
     /// What each is called in a recording; empty where there is no such event.
@@ -93,7 +96,7 @@ pub mod what {
         "switched_in",
         "native_call",
         "native_return",
-        "",
+        "enqueue_payload",
     ];
 }
 
@@ -112,6 +115,27 @@ pub mod way {
     /// As [`TERM_TO`], but with the port as a term.
     pub const ID_TERM_TO: u32 = 5;
 }
+
+/// What [`PayloadHead::flags`] says of a message.
+pub mod payload_flag {
+    /// The receiver has asked not to be looked at: nothing was copied.
+    pub const RECEIVER_SENSITIVE: u32 = 1;
+    /// The sender has, likewise.
+    pub const SENDER_SENSITIVE: u32 = 1 << 1;
+    /// Who sent it does not run here, so that it could not be asked: it must be before anything
+    /// is told.
+    pub const SENDER_UNKNOWN: u32 = 1 << 2;
+    /// The receiver could not be asked, or the memory could not be read: nothing was copied.
+    pub const UNREADABLE: u32 = 1 << 3;
+}
+
+/// The least and the most that can be copied of a message.
+pub const PAYLOAD_BYTES: core::ops::RangeInclusive<u32> = 64..=4096;
+/// How many pieces of memory are copied that it points to elsewhere: literals are not copied
+/// when a message is sent, among them the keys of maps.
+pub const PAYLOAD_PIECES: usize = 4;
+/// Bytes of such a piece.
+pub const PAYLOAD_PIECE_BYTES: usize = 256;
 
 /// How a process that has just been spawned is tied to the one that did it, by what is on its
 /// own side of links and monitors.
@@ -179,6 +203,24 @@ wire_struct! {
         pid: u64 = "u64 pid",
         /// What else was seen.
         words: [u64; 7] = "u64 words[7]",
+    }
+}
+
+wire_struct! {
+    /// What is copied of a message. [`PAYLOAD_PIECES`] times [`PAYLOAD_PIECE_BYTES`] follow, then
+    /// as many bytes as the configuration says: the block in which its term begins. Where nothing
+    /// was copied nothing follows.
+    PayloadHead as "payload_head" {
+        /// What it says, as a term.
+        term: u64 = "u64 term",
+        /// Address of the block.
+        block: u64 = "u64 block",
+        /// How many bytes of it could be read.
+        bytes: u32 = "u32 bytes",
+        /// [`payload_flag`].
+        flags: u32 = "u32 flags",
+        /// Addresses of the pieces; 0 from the first that there is not.
+        pieces: [u64; 4] = "u64 pieces[4]",
     }
 }
 
@@ -258,8 +300,6 @@ wire_struct! {
         current_process_at: u32 = "u32 current_process_at",
         /// `Process.stop`.
         process_stop_at: u32 = "u32 process_stop_at",
-        /// Keeps what follows aligned.
-        reserved: u32 = "u32 reserved",
         /// `Port.common.id`.
         port_id_at: u32 = "u32 port_id_at",
         /// `Port.connected`.
@@ -284,6 +324,12 @@ wire_struct! {
         binary_end_at: u32 = "u32 binary_end_at",
         /// How far the size of a binary on the heap is shifted to be one in bytes.
         binary_shift: u32 = "u32 binary_shift",
+        /// How many bytes of what a message says are copied; 0 for nothing of any.
+        payload_bytes: u32 = "u32 payload_bytes",
+        /// The word of a `Process` with the flag that says that it is sensitive.
+        process_trace_flags_at: u32 = "u32 process_trace_flags_at",
+        /// That flag.
+        sensitive: u32 = "u32 sensitive",
         /// 1 where only events of wanted processes are recorded.
         filtered: u32 = "u32 filtered",
         /// How many initial calls are wanted.
@@ -298,4 +344,5 @@ wire_struct! {
 }
 
 const _: () = assert!(EVENT_WORDS * 8 + 32 == size_of::<EventRecord>());
+const _: () = assert!(PAYLOAD_PIECES * 8 + 24 == size_of::<PayloadHead>());
 const _: () = assert!(what::COUNT * 8 * 4 + 8 == size_of::<EventCounters>());

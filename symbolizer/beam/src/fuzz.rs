@@ -9,7 +9,7 @@ use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::LazyLock;
 
-pub use term::{term, term_seeds};
+pub use term::{said, said_seeds, term, term_seeds};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 

@@ -25,6 +25,7 @@ pub mod names;
 pub mod probes;
 mod process;
 mod proof;
+pub mod said;
 mod scheduler;
 mod signal;
 pub mod snapshot;

@@ -70,7 +70,7 @@ fn needed(kind: u32) -> Option<usize> {
         what::NATIVE_CALL | what::PORT_OUTPUT => 3,
         what::PORT_INPUT => 4,
         what::PORT_CLOSE => 5,
-        what::PORT_OPEN => 7,
+        what::PORT_OPEN | what::PAYLOAD => 7,
         what::DEQUEUE | what::UNREGISTER | what::CODE_LOAD | what::NATIVE_RETURN => 1,
         what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
@@ -106,7 +106,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
             reductions: words[2] as u32,
             before: words[3],
         },
-        what::ENQUEUE => VmEventKind::Enqueue {
+        what::ENQUEUE | what::PAYLOAD => VmEventKind::Enqueue {
             receiver: record.process,
             receiver_pid: record.pid,
             from: words[0],
@@ -287,7 +287,13 @@ mod tests {
         let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
         let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
-        for (kind, words) in (0..).zip(needed).chain(switches).chain(natives) {
+        let payload = [(what::PAYLOAD, 7)];
+        for (kind, words) in (0..)
+            .zip(needed)
+            .chain(switches)
+            .chain(natives)
+            .chain(payload)
+        {
             let bytes = record(kind, words);
             assert!(decode_event(&bytes).is_ok(), "{kind}");
             for length in 0..bytes.len() {

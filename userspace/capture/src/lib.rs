@@ -13,6 +13,7 @@ mod cpus;
 mod decode;
 mod decode_call;
 mod decode_event;
+mod decode_payload;
 mod error;
 mod keeper;
 mod loader;
@@ -26,6 +27,7 @@ pub use cpus::online_cpus;
 pub use decode::{DecodeError, decode};
 pub use decode_call::{Call, CallArgument, decode_call};
 pub use decode_event::decode_event;
+pub use decode_payload::{Copied, Payload, decode_payload};
 pub use error::CaptureError;
 pub use keeper::{KEEPER_COMMAND, keep_probes, keepers_cpu_ns};
 pub use loader::{

@@ -9,7 +9,10 @@ use std::arch::{asm, naked_asm};
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use escope_wire::{EventConfig, NO_REGISTER, SchedulerKey, SchedulerSlot, native_call, what};
+use escope_wire::{
+    EventConfig, NO_REGISTER, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, SchedulerKey, SchedulerSlot,
+    native_call, what,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::loader::{EventCapture, EventOptions, EventSite, NativeSite};
@@ -27,7 +30,7 @@ const ARGUMENTS: u32 = 0xbcde;
 /// Where the third one is.
 const CODE_ARGUMENT: u32 = 0xc;
 /// Memory that the programs may look at, in words: more than a `Process` has.
-const WORDS: usize = 512;
+const WORDS: usize = 2048;
 /// Where the list is that is given to a port, in words, and how many cells it has: data is often
 /// a binary, or some in a list.
 const LIST_AT: usize = WORDS - 64;
@@ -68,7 +71,7 @@ macro_rules! probed {
 type Probed = extern "C" fn(u64, u64, u64, u64);
 
 /// What is measured. The others are like one of these.
-const KINDS: [u32; 8] = [
+const KINDS: [u32; 9] = [
     what::IN,
     what::OUT,
     what::ENQUEUE,
@@ -77,6 +80,7 @@ const KINDS: [u32; 8] = [
     what::GC_START,
     what::REGISTER,
     what::PORT_OUTPUT,
+    what::PAYLOAD,
 ];
 
 /// What [`NATIVES`] measure.
@@ -95,7 +99,7 @@ const LIKE: [(u32, u32); 9] = [
     (what::PORT_INPUT, what::PORT_OUTPUT),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 native_0 native_1);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 native_0 native_1);
 
 /// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
 const NATIVES: [Probed; 2] = [native_0, native_1];
@@ -109,17 +113,25 @@ pub fn hit_prices(
     sites: &[EventSite],
     natives: &[NativeSite],
 ) -> Result<HitPrices, CaptureError> {
-    let memory = Memory::new(config);
+    let said = Memory::said(config);
+    let memory = Memory::new(config, &said);
     let mut prices = [0.0; what::COUNT];
     let mut measured = Vec::new();
     for (kind, probed) in KINDS.into_iter().zip(PROBED) {
-        let is_like = |site: &&EventSite| site.what == kind || LIKE.contains(&(site.what, kind));
+        let (seen_by, memory) = match kind {
+            what::PAYLOAD if config.payload_bytes == 0 => continue,
+            what::PAYLOAD => (what::ENQUEUE, &said),
+            _ => (kind, &memory),
+        };
+        let is_like =
+            |site: &&EventSite| site.what == seen_by || LIKE.contains(&(site.what, seen_by));
         if let Some(site) = sites.iter().find(is_like) {
             let site = EventSite {
-                what: kind,
+                what: seen_by,
                 ..*site
             };
-            measured.push((site, probed, time_of_hits(&memory, probed, kind)));
+            let free_ns = time_of_hits(memory, probed, kind);
+            measured.push((kind, site, probed, memory, free_ns));
         }
     }
     let times = natives.iter().any(|site| site.returns_of.is_some());
@@ -130,11 +142,14 @@ pub fn hit_prices(
     let natives: Vec<(Probed, f64)> = natives
         .map(|probed| (probed, time_of_hits(&memory, probed, what::NATIVE_CALL)))
         .collect();
-    let mut capture = load(config, &memory, &measured, &natives)?;
+    let probed = measured
+        .iter()
+        .map(|(_, site, probed, ..)| (*site, *probed));
+    let mut capture = load(config, &memory, probed, &natives)?;
     capture.arm()?;
-    for (site, probed, free_ns) in measured {
-        let price = time_probed(&mut capture, &memory, probed, site.what)? - free_ns;
-        if let Some(slot) = prices.get_mut(site.what as usize) {
+    for (kind, _, probed, memory, free_ns) in measured {
+        let price = time_probed(&mut capture, memory, probed, kind)? - free_ns;
+        if let Some(slot) = prices.get_mut(kind as usize) {
             *slot = price.max(0.0);
         }
     }
@@ -172,18 +187,31 @@ fn time_probed(
 /// read in a VM.
 struct Memory {
     words: Box<[u64; WORDS]>,
+    /// The first argument of a probed function, where that is not its address.
+    first: Option<u64>,
 }
 
+/// Where in it terms lie: behind them is room for all that may be copied of a message.
+const TERMS: usize = WORDS / 2;
+const _: () = assert!((WORDS - TERMS) * 8 >= 4096 + 64);
+/// The pid of who sends, as a term.
+const SENDER: u64 = 0x13;
+/// What a signal that is no message has for a term: a link (`signal.rs` of the reader of VMs).
+const LINK: u64 = 5 << 6 | 0x30;
+
 impl Memory {
-    fn new(config: &EventConfig) -> Memory {
-        let mut words = Box::new([0u64; WORDS]);
-        let address = words.as_ptr() as u64;
+    /// `said` is what messages that say something are measured with: then all others are signals.
+    fn new(config: &EventConfig, said: &Memory) -> Memory {
+        let mut memory = Memory {
+            words: Box::new([0u64; WORDS]),
+            first: None,
+        };
         // A boxed pair whose first element is an atom.
-        let pair = WORDS - 4;
-        let term = (address + 8 * pair as u64) | 2;
-        for (at, value) in [
-            (pair, 2 << 6),
-            (pair + 1, 0x4b),
+        let address = memory.address();
+        let term = (address + 8 * TERMS as u64) | 2;
+        memory.put(&[
+            (TERMS, 2 << 6),
+            (TERMS + 1, 0x4b),
             (config.message_term_at as usize / 8, term),
             // It lies in the fragment within the message.
             (config.message_attached_at as usize / 8, 1),
@@ -194,10 +222,12 @@ impl Memory {
             (config.process_stop_at as usize / 8, address),
             // It has run before.
             (config.process_reds_at as usize / 8, u64::MAX),
-        ] {
-            if let Some(word) = words.get_mut(at) {
-                *word = value;
-            }
+        ]);
+        if config.payload_bytes > 0 {
+            memory.put(&[
+                (config.message_term_at as usize / 8, LINK),
+                (config.current_process_at as usize / 8, said.address()),
+            ]);
         }
         // A list of bytes.
         for cell in 0..LIST_CELLS {
@@ -206,11 +236,43 @@ impl Memory {
                 LIST_CELLS => NIL,
                 _ => (address + 8 * (at as u64 + 2)) | 1,
             };
-            if let Some([head, tail]) = words.get_mut(at..at + 2) {
-                (*head, *tail) = (0x41f, next);
+            memory.put(&[(at, 0x41f), (at + 1, next)]);
+        }
+        memory
+    }
+
+    /// A message that says as much as is ever copied, of a process that runs here.
+    fn said(config: &EventConfig) -> Memory {
+        let mut memory = Memory {
+            words: Box::new([0u64; WORDS]),
+            first: Some(SENDER),
+        };
+        let address = memory.address();
+        let term = (address + 8 * TERMS as u64) | 2;
+        memory.put(&[
+            (TERMS, 6 << 6),
+            (TERMS + 1, 0x4b),
+            (config.message_term_at as usize / 8, term),
+        ]);
+        // Elsewhere, as literals are.
+        for piece in 0..PAYLOAD_PIECES {
+            let literal = address + (piece * PAYLOAD_PIECE_BYTES) as u64;
+            memory.put(&[(TERMS + 2 + piece, literal | 2)]);
+        }
+        memory.put(&[
+            (config.process_id_at as usize / 8, SENDER),
+            (config.process_trace_flags_at as usize / 8, 0),
+            (config.process_stop_at as usize / 8, address),
+        ]);
+        memory
+    }
+
+    fn put(&mut self, words: &[(usize, u64)]) {
+        for &(at, value) in words {
+            if let Some(word) = self.words.get_mut(at) {
+                *word = value;
             }
         }
-        Memory { words }
     }
 
     /// Data for a port, as a term.
@@ -227,18 +289,18 @@ impl Memory {
 fn load(
     config: &EventConfig,
     memory: &Memory,
-    measured: &[(EventSite, Probed, f64)],
+    measured: impl Iterator<Item = (EventSite, Probed)>,
     natives: &[(Probed, f64)],
 ) -> Result<EventCapture, CaptureError> {
     let mut config = *config;
     config.tgid = std::process::id();
     config.filtered = 0;
     let mut sites = Vec::new();
-    for (site, probed, _) in measured {
+    for (site, probed) in measured {
         sites.push(EventSite {
             what: site.what,
-            file_offset: own_offset(*probed as *const () as u64)?,
-            registers: registers(site),
+            file_offset: own_offset(probed as *const () as u64)?,
+            registers: registers(&site),
         });
     }
     let mut native_sites = Vec::new();
@@ -286,6 +348,7 @@ fn registers(site: &EventSite) -> u32 {
 /// Nanoseconds of CPU time that a call takes.
 fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
     let address = black_box(memory.address());
+    let first = black_box(memory.first.unwrap_or(address));
     let third = black_box(match kind {
         what::PORT_OUTPUT => memory.list(),
         _ => address,
@@ -293,7 +356,7 @@ fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
     let call = black_box(probed);
     let before = thread_ns();
     for _ in 0..HITS {
-        call(address, address, third, address);
+        call(first, address, third, address);
     }
     thread_ns().saturating_sub(before) as f64 / f64::from(HITS)
 }

@@ -15,6 +15,7 @@ use crate::args::ExportArgs;
 use crate::failure::Failure;
 use crate::load::{node, range};
 use crate::output::{self, Content};
+use crate::payloads::Payloads;
 use crate::say::say;
 
 /// Which one.
@@ -154,10 +155,18 @@ impl Source<'_> {
         pass(recording.native_calls(range)?, &mut problems, |call| {
             when(is(Some(call.proc)), || tell(Row::NativeCall(call)))
         })?;
-        pass(recording.messages(range)?, &mut problems, |message| {
-            let asked_for = is(message.from) || is(Some(message.to));
-            when(asked_for, || tell(Row::Message(message)))
-        })?;
+        let mut payloads = Payloads::of(recording, range)?;
+        let mut messages = recording.messages(range)?;
+        for message in &mut messages {
+            let message = message?;
+            if is(message.from) || is(Some(message.to)) {
+                if let Some(said) = payloads.said(&message)? {
+                    tell(Row::Payload(&said))?;
+                }
+                tell(Row::Message(&message))?;
+            }
+        }
+        problems.extend_from_slice(messages.problems());
         pass(recording.lifecycle(range)?, &mut problems, |life| {
             let asked_for = is(Some(life.proc)) || is(life.other);
             when(asked_for, || tell(Row::Life(life)))

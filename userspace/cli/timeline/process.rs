@@ -18,6 +18,7 @@ use crate::args::{ReportFormat, TimelineArgs};
 use crate::coverage::{self, Coverage, name, place, sender};
 use crate::failure::Failure;
 use crate::output::{self, Content};
+use crate::payloads::Payloads;
 use crate::printable::one_line;
 use crate::section::{Row, Section, at_least_json};
 use crate::tables::percent;
@@ -431,6 +432,7 @@ fn text(
     let is_it = |proc: ProcId| told.processes.binary_search(&proc).is_ok();
     let rows = coverage::rows(recording, Some(until_ns))?;
     let mut calls = natives::calls(recording, &told.coverage, &is_it)?.peekable();
+    let mut payloads = Payloads::of(recording, TimeRange::ALL)?;
     let mut line = |at_ns: i64, text: &dyn Fn() -> String| {
         count += 1;
         if count <= args.rows {
@@ -439,7 +441,7 @@ fn text(
         }
         anyhow::Ok(())
     };
-    events(rows, since_ns, &is_it, |at_ns, event| {
+    events(rows, &mut payloads, since_ns, &is_it, |at_ns, event| {
         while let Some(call) = natives::until(&mut calls, Some(at_ns)) {
             let call = call?;
             line(call.start_ns, &|| natives::text(&call, dictionary))?;
@@ -497,8 +499,10 @@ fn json(
         between = ",\n";
         anyhow::Ok(())
     };
+    let mut payloads = Payloads::of(recording, TimeRange::ALL)?;
     events(
         rows,
+        &mut payloads,
         told.coverage.since_ns,
         &is_it,
         |at_ns, event: story::Event| {

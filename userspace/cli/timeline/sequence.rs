@@ -13,10 +13,13 @@ use crate::args::{TimelineArgs, TimelineFormat};
 use crate::failure::Failure;
 use crate::load::node;
 use crate::output;
+use crate::payloads::{Payloads, shown};
 use crate::say::say;
 
 /// Participants at most.
 const LANES_MAX: usize = 50;
+/// Characters of what a message said, of which a label has a part.
+const SAID_MAX: usize = 400;
 
 /// Of what a picture is made.
 struct Cast<'a> {
@@ -176,6 +179,7 @@ impl Cast<'_> {
     fn tell_messages(&self, script: &mut Script, to_ns: i64) -> anyhow::Result<i64> {
         let (mut hidden, mut more) = (0_u64, 0_u64);
         let mut last_ns = to_ns;
+        let mut payloads = Payloads::of(self.recording, self.range)?;
         let mut rows = self.recording.messages(self.range)?;
         for message in &mut rows {
             let message = message?;
@@ -191,6 +195,7 @@ impl Cast<'_> {
                 more += 1;
                 continue;
             }
+            let said = payloads.said(&message)?;
             script.letters.push(Letter {
                 from,
                 to,
@@ -200,6 +205,7 @@ impl Cast<'_> {
                 received_ns: message.received_ns,
                 kind: message.kind,
                 tag: message.tag,
+                payload: said.map(|said| shown(&said, SAID_MAX)),
                 fate: match (message.received_ns, message.fate) {
                     (Some(_), _) => Fate::Received,
                     (None, Fate::Received) => Fate::Unknown,

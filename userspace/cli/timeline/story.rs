@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 
 use escope_model::{
     Collection, Dictionary, Fate, Life, LifeEvent, Message, ModuleAction, ModuleEvent, OffCpu,
-    PortAction, PortEvent, ProcId, Run,
+    Payload, PortAction, PortEvent, ProcId, Run,
 };
 use escope_timeline::Happening;
 use serde_json::{Value, json};
 
 use crate::coverage::{name, place, port, sender, what};
+use crate::payloads::{Payloads, shown};
 use crate::time;
 
 /// Something that happened to one of them.
 #[derive(Debug)]
 pub(super) enum Event {
     Ran(Run),
-    Sent(Message),
+    Sent(Message, Option<Payload>),
     /// It took a message out, or what else became of it.
-    Got(Message),
+    Got(Message, Option<Payload>),
     Lived(Life),
     Collected(Collection),
     LostCpu(OffCpu),
@@ -31,6 +32,7 @@ pub(super) enum Event {
 /// later than others were sent to them wait here for their turn.
 pub(super) fn events<E>(
     rows: impl Iterator<Item = Result<Happening, E>>,
+    payloads: &mut Payloads,
     since_ns: u64,
     is_it: &dyn Fn(ProcId) -> bool,
     mut tell: impl FnMut(i64, Event) -> anyhow::Result<()>,
@@ -38,7 +40,7 @@ pub(super) fn events<E>(
 where
     anyhow::Error: From<E>,
 {
-    let mut waiting: BTreeMap<(i64, u64), Message> = BTreeMap::new();
+    let mut waiting: BTreeMap<(i64, u64), Event> = BTreeMap::new();
     for row in rows {
         let row = row?;
         let begin_ns = i64::try_from(row.begin_ns()).unwrap_or(i64::MAX);
@@ -46,7 +48,7 @@ where
             && first.key().0 <= begin_ns
         {
             let at_ns = first.key().0;
-            tell(at_ns, Event::Got(first.remove()))?;
+            tell(at_ns, first.remove())?;
         }
         if row.begin_ns() < since_ns {
             continue;
@@ -67,20 +69,24 @@ where
                 tell(begin_ns, Event::Lived(life))?;
             }
             Happening::Message(message) => {
-                let is_here = is_it(message.to);
-                if message.from.is_some_and(is_it) {
-                    tell(begin_ns, Event::Sent(message.clone()))?;
+                let (is_here, is_from) = (is_it(message.to), message.from.is_some_and(is_it));
+                let said = match is_here || is_from {
+                    true => payloads.said(&message)?,
+                    false => None,
+                };
+                if is_from {
+                    tell(begin_ns, Event::Sent(message.clone(), said.clone()))?;
                 }
                 if is_here {
                     let at_ns = message.received_ns.map_or(begin_ns, |ns| ns.max(begin_ns));
-                    waiting.insert((at_ns, message.msg), message);
+                    waiting.insert((at_ns, message.msg), Event::Got(message, said));
                 }
             }
             _ => {}
         }
     }
-    for ((at_ns, _), message) in waiting {
-        tell(at_ns, Event::Got(message))?;
+    for ((at_ns, _), event) in waiting {
+        tell(at_ns, event)?;
     }
     Ok(())
 }
@@ -94,12 +100,17 @@ impl Event {
     pub(super) fn text(&self, dictionary: &Dictionary) -> String {
         match self {
             Event::Ran(run) => ran(run, dictionary),
-            Event::Sent(message) => {
+            Event::Sent(message, said) => {
                 let from = sender(dictionary, message.from);
                 let to = name(dictionary, message.to);
-                format!("{from} sent {}{} to {to}", what(message), size(message))
+                format!(
+                    "{from} sent {}{} to {to}{}",
+                    what(message),
+                    size(message),
+                    saying(said)
+                )
             }
-            Event::Got(message) => got(message, dictionary),
+            Event::Got(message, said) => got(message, dictionary) + &saying(said),
             Event::Lived(life) => lived(life, dictionary),
             Event::Collected(collection) => collected(collection, dictionary),
             Event::LostCpu(off_cpu) => lost_cpu(off_cpu, dictionary),
@@ -117,8 +128,8 @@ impl Event {
                 "reductions": run.reductions, "left_as": run.left_as.map(|left| left.as_str()),
                 "at": place(dictionary, run.at), "cut": run.cut.map(|cut| cut.as_str()),
             }),
-            Event::Sent(message) => message_json("send", at_ns, message),
-            Event::Got(message) => message_json("receive", at_ns, message),
+            Event::Sent(message, said) => message_json("send", at_ns, message, said),
+            Event::Got(message, said) => message_json("receive", at_ns, message, said),
             Event::Lived(life) => json!({
                 "ts_ns": at_ns, "event": life.event.as_str(), "proc": life.proc.0,
                 "other": life.other.map(|other| other.0), "name": life.name,
@@ -159,12 +170,27 @@ impl Event {
     }
 }
 
-fn message_json(event: &str, at_ns: i64, message: &Message) -> Value {
-    json!({
+fn message_json(event: &str, at_ns: i64, message: &Message, said: &Option<Payload>) -> Value {
+    let mut value = json!({
         "ts_ns": at_ns, "event": event, "msg": message.msg, "kind": message.kind.as_str(),
         "tag": message.tag, "from": message.from.map(|from| from.0),
         "to": message.to.0, "fate": message.fate.as_str(), "size_words": message.size_words,
-    })
+    });
+    // Where nobody has asked what messages say there is nothing to say of it.
+    if let (Some(said), Some(fields)) = (said, value.as_object_mut()) {
+        let of = json!({ "seen": said.seen.as_str(), "text": said.text, "masked": said.masked });
+        fields.insert("payload".to_owned(), of);
+    }
+    value
+}
+
+/// Characters of what a message said in a line.
+const SAID_MAX: usize = 400;
+
+/// What it said, behind what is told of it.
+fn saying(said: &Option<Payload>) -> String {
+    said.as_ref()
+        .map_or_else(String::new, |said| format!(": {}", shown(said, SAID_MAX)))
 }
 
 /// Of what is more than a word, if that is known.

@@ -54,6 +54,8 @@ pub struct Letter {
     pub kind: MessageKind,
     /// Its first atom.
     pub tag: Option<String>,
+    /// What it says, if that was recorded.
+    pub payload: Option<String>,
     /// What became of it.
     pub fate: Fate,
 }

@@ -30,8 +30,8 @@ pub(crate) mod kit;
 mod tests;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, ProcId, Run,
-    Sample,
+    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent, ProcId,
+    Run, Sample,
 };
 
 pub use plan::Plan;
@@ -52,6 +52,8 @@ pub enum Row<'a> {
     NativeCall(&'a NativeCall),
     /// Of `messages`. Those must come in the order of sending.
     Message(&'a Message),
+    /// Of `payloads`: right before the message of which it is.
+    Payload(&'a Payload),
     /// Of `lifecycle`.
     Life(&'a Life),
     /// Of `modules`.

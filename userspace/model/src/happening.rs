@@ -104,6 +104,22 @@ words! {
 }
 
 words! {
+    /// How much of what a message said is known.
+    PayloadSeen {
+        /// All of it.
+        Whole = "whole",
+        /// Less than was sent: `...` in its text stands for the rest.
+        Cut = "cut",
+        /// Nothing: the sender or the receiver has asked not to be looked at.
+        Sensitive = "sensitive",
+        /// Nothing: the sender was gone before it could be asked.
+        Unasked = "unasked",
+        /// Nothing: memory could not be read, or what was there was no term.
+        Unreadable = "unreadable",
+    }
+}
+
+words! {
     /// What a collection was.
     CollectionKind {
         /// Of the young generation.
@@ -191,6 +207,22 @@ pub struct Message {
     /// what lies in the fragment within the message, as all does that is sent to a mailbox off
     /// heap. Literals are not copied, and not counted.
     pub size_words: Option<u32>,
+}
+
+/// What a message said: a row of `payloads`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The message's number.
+    pub msg: u64,
+    /// When it was sent, in nanoseconds since the recording's start.
+    pub sent_ns: i64,
+    /// How much of it is known.
+    pub seen: PayloadSeen,
+    /// The message as `io:format("~0tp", [Message])` prints it, with `...` for what was not copied
+    /// and `***` for what was masked.
+    pub text: Option<String>,
+    /// How many values in it were masked.
+    pub masked: u32,
 }
 
 /// One event of a process's life: a row of `lifecycle`.
@@ -308,7 +340,9 @@ pub struct Window {
 
 #[cfg(test)]
 mod tests {
-    use super::{CollectionKind, Cut, Fate, LeftAs, LifeEvent, MessageKind, OffCpu, OffCpuWhy};
+    use super::{
+        CollectionKind, Cut, Fate, LeftAs, LifeEvent, MessageKind, OffCpu, OffCpuWhy, PayloadSeen,
+    };
     use crate::{SchedulerId, SchedulerKind};
 
     #[test]
@@ -347,6 +381,11 @@ mod tests {
             OffCpuWhy::ALL
                 .iter()
                 .all(|it| OffCpuWhy::parse(it.as_str()) == Some(*it))
+        );
+        assert!(
+            PayloadSeen::ALL
+                .iter()
+                .all(|it| PayloadSeen::parse(it.as_str()) == Some(*it))
         );
         assert_eq!(Fate::parse("lost"), None);
     }

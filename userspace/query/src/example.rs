@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use escope_model::{
     Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
-    Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu, OffCpuWhy,
-    PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu, OffCpuWhy, Payload,
+    PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -162,6 +162,23 @@ fn write_events(writer: &mut Writer) {
         message(3, None, 0, MessageKind::Timeout, 6_000_000, None),
     ] {
         writer.message(&message);
+    }
+    for (msg, sent_ns, seen, text) in [
+        (
+            0,
+            2_000_000,
+            PayloadSeen::Cut,
+            Some("{'$gen_call',...,***}"),
+        ),
+        (2, 5_000_000, PayloadSeen::Sensitive, None),
+    ] {
+        writer.payload(&Payload {
+            msg,
+            sent_ns,
+            seen,
+            text: text.map(str::to_owned),
+            masked: text.map_or(0, |_| 1),
+        });
     }
     let life = |ts_ns, event, other, reason: Option<&str>| Life {
         ts_ns,

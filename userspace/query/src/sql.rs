@@ -168,6 +168,7 @@ fn problems(recording: &Recording) -> Result<Vec<Problem>, QueryError> {
     problems.extend_from_slice(recording.series(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.runs(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.messages(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.payloads(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.lifecycle(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.gc(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.off_cpu(TimeRange::ALL)?.problems());

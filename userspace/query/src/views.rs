@@ -19,7 +19,7 @@ use crate::stacks::{ends, spread};
 
 /// Derived tables, in the order they are listed, and the table that each has the rows of.
 /// Recordings of earlier versions lack some.
-const VIEWS: [(&str, &str); 14] = [
+const VIEWS: [(&str, &str); 15] = [
     ("cpu", "samples"),
     ("named_frames", "frames"),
     ("named_gc", "gc"),
@@ -28,6 +28,7 @@ const VIEWS: [(&str, &str); 14] = [
     ("named_modules", "modules"),
     ("named_native_calls", "native_calls"),
     ("named_off_cpu", "off_cpu"),
+    ("named_payloads", "payloads"),
     ("named_port_events", "port_events"),
     ("named_ports", "ports"),
     ("named_processes", "processes"),
@@ -102,6 +103,11 @@ const NAMED_MESSAGES: [&str; 16] = [
     "receiver_pid",
     "from",
     "to",
+];
+
+/// Columns of `named_payloads`.
+const NAMED_PAYLOADS: [&str; 10] = [
+    "msg", "sent_ns", "kind", "tag", "sender", "receiver", "fate", "seen", "text", "masked",
 ];
 
 /// Columns of `named_lifecycle`.
@@ -278,6 +284,7 @@ impl Tables {
             "named_modules" => self.named_modules(),
             "named_native_calls" => self.named_native_calls(),
             "named_off_cpu" => self.named_off_cpu(),
+            "named_payloads" => self.named_payloads(),
             "named_port_events" => self.named_port_events(),
             "named_ports" => self.named_ports(),
             "named_processes" => Ok(self.named_processes()?.lazy()),
@@ -352,6 +359,18 @@ impl Tables {
         let messages = left_join_on(messages, "to", receiver);
         let lay = (col("received_ns") - col("sent_ns")).alias("lay_ns");
         Ok(messages.with_columns([lay]).select(NAMED_MESSAGES.map(col)))
+    }
+
+    fn named_payloads(&self) -> PolarsResult<LazyFrame> {
+        let of_message = ["msg", "kind", "tag", "sender", "receiver", "fate"];
+        let messages = self.named_messages()?.select(of_message.map(col));
+        let joined = self.file("payloads")?.lazy()?.join(
+            messages,
+            [col("msg")],
+            [col("msg")],
+            JoinArgs::new(JoinType::Left),
+        );
+        Ok(joined.select(NAMED_PAYLOADS.map(col)))
     }
 
     fn named_lifecycle(&self) -> PolarsResult<LazyFrame> {

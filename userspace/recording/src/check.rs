@@ -5,8 +5,8 @@ use std::iter;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, PortInfo, ProcId,
-    ProcessInfo, Run, Sample, ThreadInfo, Window,
+    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent, PortInfo,
+    ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -52,6 +52,7 @@ pub fn check(path: &Path) -> Result<CheckReport, RecordingError> {
     check.dictionaries();
     check.timed::<CodeEvent>();
     check.timed::<Window>();
+    check.timed::<Payload>();
     check.timed::<Loss>();
     check.totals();
     check.leftovers();

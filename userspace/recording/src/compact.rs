@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, PortInfo,
+    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent, PortInfo,
     ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
@@ -70,6 +70,7 @@ fn write(
         Table::Losses => timed::<Loss>(disk, source, folder),
         Table::Runs => timed::<Run>(disk, source, folder),
         Table::Messages => timed::<Message>(disk, source, folder),
+        Table::Payloads => timed::<Payload>(disk, source, folder),
         Table::Lifecycle => timed::<Life>(disk, source, folder),
         Table::Gc => timed::<Collection>(disk, source, folder),
         Table::OffCpu => timed::<OffCpu>(disk, source, folder),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use escope_model::{
     Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
     LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu,
-    OffCpuWhy, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
-    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo,
+    Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -263,6 +263,19 @@ pub(crate) fn port_event(n: u32) -> PortEvent {
     }
 }
 
+/// What message number `n` said.
+pub(crate) fn payload(n: u32) -> Payload {
+    let seen = PayloadSeen::ALL[n as usize % PayloadSeen::ALL.len()];
+    let is_told = matches!(seen, PayloadSeen::Whole | PayloadSeen::Cut);
+    Payload {
+        msg: u64::from(n),
+        sent_ns: message(n).sent_ns,
+        seen,
+        text: is_told.then(|| format!("{{hello,{n},\"wörld\",***}}")),
+        masked: u32::from(is_told),
+    }
+}
+
 /// Window number `n`.
 pub(crate) fn window(n: u32) -> Window {
     let from_ns = i64::from(n) * 3_000_000;
@@ -292,6 +305,7 @@ fn write_happenings(writer: &mut Writer) {
     let messages = received.iter().chain(&waiting);
     messages.for_each(|message| writer.message(message));
     for n in 0..HAPPENINGS {
+        writer.payload(&payload(n));
         writer.life(&life(n));
         writer.collection(&collection(n));
         writer.off_cpu(&off_cpu(n));

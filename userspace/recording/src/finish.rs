@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 9] {
+    fn unwritten(&self) -> [Unwritten; 10] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,
@@ -104,6 +104,11 @@ impl Writer {
             of(self.samples.buffered(), SAMPLES, "samples"),
             of(self.runs.buffered(), "unwritten_runs", "runs"),
             of(self.messages.buffered(), "unwritten_messages", "messages"),
+            of(
+                self.payloads.buffered(),
+                "unwritten_payloads",
+                "texts of messages",
+            ),
             of(
                 self.lifecycle.buffered(),
                 "unwritten_lifecycle",

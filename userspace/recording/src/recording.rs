@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Collection, Dictionary, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent, Run,
-    Sample, Window,
+    Collection, Dictionary, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
+    PortEvent, Run, Sample, Window,
 };
 
 use crate::compact::compact;
@@ -128,6 +128,14 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn messages(&self, range: TimeRange) -> Result<Rows<Message>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// What messages said that were sent within a span of time, in the order in which they were.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn payloads(&self, range: TimeRange) -> Result<Rows<Payload>, RecordingError> {
         self.rows(range)
     }
 

@@ -14,6 +14,7 @@ mod messages;
 mod modules;
 mod native_calls;
 mod off_cpu;
+mod payloads;
 mod port_events;
 mod ports;
 mod processes;
@@ -57,6 +58,8 @@ pub enum Table {
     Runs,
     /// Messages between processes.
     Messages,
+    /// What messages said.
+    Payloads,
     /// What happened to processes, besides running.
     Lifecycle,
     /// Garbage collections.
@@ -77,7 +80,7 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 18] = [
+    pub const ALL: [Table; 19] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -88,6 +91,7 @@ impl Table {
         Table::Losses,
         Table::Runs,
         Table::Messages,
+        Table::Payloads,
         Table::Lifecycle,
         Table::Gc,
         Table::OffCpu,
@@ -112,6 +116,7 @@ impl Table {
             Table::Losses => "losses",
             Table::Runs => "runs",
             Table::Messages => "messages",
+            Table::Payloads => "payloads",
             Table::Lifecycle => "lifecycle",
             Table::Gc => "gc",
             Table::OffCpu => "off_cpu",

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use escope_model::{
-    Collection, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, PortEvent,
-    PortInfo, ProcessInfo, Run, Sample, StackId, ThreadInfo, Window,
+    Collection, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
+    PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -53,6 +53,7 @@ pub struct Writer {
     pub(crate) losses: StreamWriter<Loss>,
     pub(crate) runs: StreamWriter<Run>,
     pub(crate) messages: StreamWriter<Message>,
+    pub(crate) payloads: StreamWriter<Payload>,
     pub(crate) lifecycle: StreamWriter<Life>,
     pub(crate) gc: StreamWriter<Collection>,
     pub(crate) off_cpu: StreamWriter<OffCpu>,
@@ -67,7 +68,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads ports code series losses
-            runs messages lifecycle gc off_cpu native_calls modules port_events windows samples)
+            runs messages payloads lifecycle gc off_cpu native_calls modules port_events windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -125,6 +126,7 @@ impl Writer {
             losses: StreamWriter::new(),
             runs: StreamWriter::new(),
             messages: StreamWriter::new(),
+            payloads: StreamWriter::new(),
             lifecycle: StreamWriter::new(),
             gc: StreamWriter::new(),
             off_cpu: StreamWriter::new(),
@@ -252,6 +254,11 @@ impl Writer {
         self.messages.push(message.clone());
     }
 
+    /// Adds what a message said, in the order of sending.
+    pub fn payload(&mut self, payload: &Payload) {
+        self.payloads.push(payload.clone());
+    }
+
     /// Adds an event of a process's life.
     pub fn life(&mut self, life: &Life) {
         self.lifecycle.push(life.clone());
@@ -307,6 +314,7 @@ impl Writer {
             + self.losses.buffered()
             + self.runs.buffered()
             + self.messages.buffered()
+            + self.payloads.buffered()
             + self.lifecycle.buffered()
             + self.gc.buffered()
             + self.off_cpu.buffered()
@@ -330,6 +338,7 @@ impl Writer {
             + self.losses.bytes()
             + self.runs.bytes()
             + self.messages.bytes()
+            + self.payloads.bytes()
             + self.lifecycle.bytes()
             + self.gc.bytes()
             + self.off_cpu.bytes()

@@ -31,6 +31,7 @@ pub use error::{Refusal, SessionError};
 pub use escope_beam::layout::{Given, Layout};
 pub use escope_beam::memory::Memory;
 pub use escope_beam::probes::{NativeName, NoNative};
+pub use escope_beam::said::{BadPattern, Redaction};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
@@ -39,10 +40,10 @@ pub use escope_capture::{
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
-pub use events::{EventReplay, EventSelection, Wanted, WantedProcess};
+pub use events::{EventReplay, EventSelection, SaidCounts, Wanted, WantedProcess};
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
-pub use options::{EventLimits, RecordOptions, WantedNatives};
+pub use options::{EventLimits, PayloadLimits, RecordOptions, WantedNatives};
 pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};

@@ -1,8 +1,10 @@
 //! What the user may choose of a recording.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use escope_beam::said::Redaction;
 use escope_capture::ClockChoice;
 
 use escope_beam::probes::NativeName;
@@ -59,6 +61,23 @@ pub struct EventLimits {
     pub processes: Option<Wanted>,
     /// Probes that do nothing, to measure what the others cost more.
     pub bare: bool,
+    /// What messages say, of those whose processes were asked for; nothing when `None`, or when
+    /// nobody was.
+    pub payload: Option<PayloadLimits>,
+}
+
+/// How much of what messages say.
+#[derive(Debug, Clone)]
+pub struct PayloadLimits {
+    /// Bytes that are copied of each, [`PayloadLimits::BYTES`].
+    pub bytes: u32,
+    /// What of it is not told.
+    pub redaction: Redaction,
+}
+
+impl PayloadLimits {
+    /// How few and how many there may be.
+    pub const BYTES: RangeInclusive<u32> = escope_wire::PAYLOAD_BYTES;
 }
 
 impl EventLimits {
@@ -76,6 +95,7 @@ impl EventLimits {
             share: Some(0.01),
             processes: None,
             bare: false,
+            payload: None,
         }
     }
 }

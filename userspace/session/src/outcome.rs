@@ -12,7 +12,7 @@ use escope_recording::EndedHow;
 use escope_symbolizer::Statistics;
 use escope_wire::Counters;
 
-use crate::{Cost, SessionError};
+use crate::{Cost, SaidCounts, SessionError};
 
 /// Tells a running recorder to stop; shared with signal handlers.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +91,8 @@ pub struct EventsSummary {
     pub hits: BTreeMap<&'static str, u64>,
     /// When they were watched.
     pub windows: WindowsSummary,
+    /// What messages said.
+    pub said: SaidCounts,
 }
 
 /// When events were watched, and at what price.
@@ -140,10 +142,24 @@ impl EventsSummary {
             ("event_windows_reductions", windows.reductions),
             ("event_cost_ns", windows.cost_ns),
         ];
+        let said = &self.said;
+        let payloads = [
+            ("payloads_told", said.told),
+            ("payloads_cut", said.cut),
+            ("payloads_masked", said.masked),
+            ("payloads_withheld", said.withheld),
+            ("payloads_unreadable", said.unreadable),
+            ("payloads_dropped", said.dropped),
+        ];
+        // Where nobody has asked for any there are none.
+        let payloads = payloads
+            .into_iter()
+            .filter(|_| *said != SaidCounts::default());
         let counters = counters.into_iter();
         let open = windows.open_from_ns;
         counters
             .chain(all.map(|reductions| ("vm_reductions", reductions)))
+            .chain(payloads)
             .chain(open.map(|from_ns| ("event_window_open_ns", from_ns)))
     }
 }

@@ -6,7 +6,7 @@ use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
 use escope_model::{
-    CodeRegistered, Collection, Life, Message, ModuleEvent, NativeCall, OffCpu, PortEvent,
+    CodeRegistered, Collection, Life, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent,
     PortInfo, RawSample, Run,
 };
 use escope_recording::{CodeAction, CodeEvent, Writer};
@@ -88,6 +88,11 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn message(&mut self, message: &Message) {
         self.write_new();
         self.writer.message(message);
+    }
+
+    /// Adds what a message said.
+    pub(crate) fn payload(&mut self, payload: &Payload) {
+        self.writer.payload(payload);
     }
 
     /// Adds a garbage collection; its process may be new.

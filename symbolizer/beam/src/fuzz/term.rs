@@ -12,6 +12,7 @@ use super::VMS;
 use crate::Vm;
 use crate::layout::{BitsLayout, BytesLayout, Layout};
 use crate::memory::Image;
+use crate::said::{Listener, Redaction, TEXT_MAX};
 use crate::term::{Limits, NIL, TermReader};
 
 /// Bytes of a record.
@@ -47,6 +48,49 @@ pub fn term(bytes: &[u8]) {
     let words = heap(records, &vm.layout);
     vm.memory.map_words(HEAP, &words);
     use_terms(&vm, records.len() as u64);
+}
+
+/// What of the same terms was copied in two pieces, with as many words between as the second byte
+/// says, and what is told of it.
+pub fn said(bytes: &[u8]) {
+    let Some((&[which, hole], records)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    let vms = &*VMS;
+    let Some(image) = vms.get(usize::from(which) % vms.len().max(1)) else {
+        return;
+    };
+    let Ok(vm) = Vm::known(image.facts.clone(), image.memory.clone(), None) else {
+        return;
+    };
+    let records = records.as_chunks::<RECORD>().0;
+    let records = records.get(..RECORDS_MAX).unwrap_or(records);
+    let words = heap(records, &vm.layout);
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    let hole = usize::from(hole);
+    let second = rest.get(8 * hole..).unwrap_or_default();
+    let at = HEAP + (first.len() + 8 * hole) as u64;
+    let copied = [(HEAP, first), (at, second), (u64::MAX - 8, first)];
+    let listener = Listener::new(Redaction::new(&["a.*b"]).unwrap_or_default());
+    for record in 0..(records.len() as u64).min(ROOTS) {
+        let at = HEAP + record * (SLOT * 8) as u64;
+        for word in [at | 1, at | 2] {
+            if let Ok(said) = listener.said(&vm, word, &copied) {
+                assert!(said.text.chars().count() <= TEXT_MAX + 3);
+            }
+        }
+    }
+}
+
+/// The same to begin with, without a hole and with one.
+#[must_use]
+pub fn said_seeds() -> Vec<Vec<u8>> {
+    let seeds = term_seeds();
+    let seeds = seeds.iter().filter_map(|seed| seed.split_first());
+    seeds
+        .flat_map(|(which, records)| [0, 70].map(|hole| [&[*which, hole], records].concat()))
+        .collect()
 }
 
 fn use_terms(vm: &Vm<Image>, count: u64) {

@@ -120,13 +120,19 @@ impl<M: Memory> Decoder<'_, '_, M> {
     pub(super) fn bits(&mut self, address: u64, header: u64) -> Result<Term, TermError> {
         let place = self.reader.bits_at(address, header)?;
         let whole = place.bits.div_ceil(8);
-        let count = whole.min(self.bytes as u64);
+        let mut count = whole.min(self.bytes as u64);
+        let shift = (place.first_bit % 8) as u32;
+        let start = place.base.wrapping_add(place.first_bit / 8);
+        let span = |bits: u64| (u64::from(shift) + bits).div_ceil(8) as usize;
+        let wanted = span(place.bits.min(count * 8));
+        let there = self.reader.there(start, wanted);
+        if there < wanted {
+            // One that begins within a byte ends in the next one.
+            count = count.min((there as u64).saturating_sub(u64::from(shift > 0)));
+        }
         self.bytes -= count as usize;
         let bits = place.bits.min(count * 8);
-        let shift = (place.first_bit % 8) as u32;
-        let span = (u64::from(shift) + bits).div_ceil(8) as usize;
-        let mut raw = vec![0; span];
-        let start = place.base.wrapping_add(place.first_bit / 8);
+        let mut raw = vec![0; span(bits).min(there)];
         self.reader.read(start, &mut raw)?;
         let mut bytes = aligned(&raw, shift, count as usize);
         let unused = (count * 8).saturating_sub(bits) as u32;

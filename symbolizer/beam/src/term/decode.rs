@@ -52,6 +52,13 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
         if !self.take() {
             return Ok(Term::Cut);
         }
+        match self.whole(term, depth) {
+            Err(error) if self.reader.is_elsewhere(error) => Ok(Term::Cut),
+            read => read,
+        }
+    }
+
+    fn whole(&mut self, term: u64, depth: usize) -> Result<Term, TermError> {
         if term == NIL {
             return Ok(Term::List(List::default()));
         }
@@ -122,7 +129,13 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
                 list.tail = Some(Box::new(Term::Cut));
                 return Ok(Term::List(list));
             }
-            let (head, tail) = self.reader.cell(address)?;
+            let (head, tail) = match self.reader.cell(address) {
+                Err(error) if self.reader.is_elsewhere(error) && !list.items.is_empty() => {
+                    list.tail = Some(Box::new(Term::Cut));
+                    return Ok(Term::List(list));
+                }
+                cell => cell?,
+            };
             list.items.push(self.term(head, depth.saturating_sub(1))?);
             term = tail;
         }
@@ -150,7 +163,8 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
         count: usize,
         depth: usize,
     ) -> Result<Elements, TermError> {
-        let words = self.reader.words(address, self.allowed(count))?;
+        let there = self.reader.there(address, self.allowed(count) * 8) / 8;
+        let words = self.reader.words(address, there)?;
         let mut items = Vec::with_capacity(words.len());
         for word in words {
             if self.nodes == 0 {

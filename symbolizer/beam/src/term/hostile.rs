@@ -9,11 +9,11 @@ use crate::memory::Image;
 use crate::stack::JitRanges;
 use crate::{Certainty, Vm};
 
-pub(super) const HEAP: u64 = 0x10_0000;
+pub(crate) const HEAP: u64 = 0x10_0000;
 const ATOMS: u64 = 0x1000;
 
 /// A VM of a release with these words on a heap, and the atoms `false`, `true` and `mod`.
-pub(super) fn vm(release: &str, heap: &[u64]) -> Vm<Image> {
+pub(crate) fn vm(release: &str, heap: &[u64]) -> Vm<Image> {
     let layout = table_for(release).expect("a table");
     let mut table = vec![0u8; 128];
     table[116..120].copy_from_slice(&3u32.to_le_bytes());
@@ -62,19 +62,19 @@ pub(super) fn vm(release: &str, heap: &[u64]) -> Vm<Image> {
     }
 }
 
-pub(super) fn small(value: i64) -> u64 {
+pub(crate) fn small(value: i64) -> u64 {
     (value << 4) as u64 | 0xf
 }
 
-pub(super) fn boxed(word: u64) -> u64 {
+pub(crate) fn boxed(word: u64) -> u64 {
     HEAP + 8 * word + 2
 }
 
-pub(super) fn cons(word: u64) -> u64 {
+pub(crate) fn cons(word: u64) -> u64 {
     HEAP + 8 * word + 1
 }
 
-pub(super) fn decode(heap: &[u64], term: u64, limits: Limits) -> Result<Term, TermError> {
+pub(crate) fn decode(heap: &[u64], term: u64, limits: Limits) -> Result<Term, TermError> {
     let vm = vm("25", heap);
     TermReader::new(&vm).decode(term, limits)
 }

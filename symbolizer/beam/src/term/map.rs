@@ -64,13 +64,20 @@ impl<M: Memory> Decoder<'_, '_, M> {
             return Err(changed);
         }
         let keys = boxed(self.reader.word(address.wrapping_add(KEYS))?).ok_or(changed)?;
-        let head = self.reader.word(keys)?;
+        let head = match self.reader.word(keys) {
+            // An empty one shares its keys with all others.
+            Err(error) if self.reader.is_elsewhere(error) => return Ok(size == 0),
+            head => head?,
+        };
         if subtag(head) != self.reader.vm.layout.term.tuple || arity(head) != size {
             return Err(changed);
         }
-        let count = self.allowed(size as usize);
-        let keys = self.reader.words(keys.wrapping_add(8), count)?;
-        let values = self.reader.words(address.wrapping_add(VALUES), count)?;
+        let (keys, values) = (keys.wrapping_add(8), address.wrapping_add(VALUES));
+        let wanted = self.allowed(size as usize) * 8;
+        let there = self.reader.there(keys, wanted);
+        let count = there.min(self.reader.there(values, wanted)) / 8;
+        let keys = self.reader.words(keys, count)?;
+        let values = self.reader.words(values, count)?;
         for (key, value) in keys.into_iter().zip(values) {
             if !self.pair(key, value, map, depth)? {
                 return Ok(false);
@@ -113,7 +120,13 @@ impl<M: Memory> Decoder<'_, '_, M> {
                 continue;
             };
             if let Some(cell) = cons(child) {
-                let (key, value) = self.reader.cell(cell)?;
+                let (key, value) = match self.reader.cell(cell) {
+                    Err(error) if self.reader.is_elsewhere(error) => {
+                        whole = false;
+                        continue;
+                    }
+                    pair => pair?,
+                };
                 if !self.pair(key, value, map, depth)? {
                     return Ok(false);
                 }
@@ -126,7 +139,13 @@ impl<M: Memory> Decoder<'_, '_, M> {
             if levels.len() == LEVELS {
                 return Err(TermError::Changed { address: node });
             }
-            let header = self.reader.word(node)?;
+            let header = match self.reader.word(node) {
+                Err(error) if self.reader.is_elsewhere(error) => {
+                    whole = false;
+                    continue;
+                }
+                header => header?,
+            };
             let (children, all) = self.children(node, header)?;
             whole &= all;
             levels.push(children.into_iter());
@@ -153,8 +172,9 @@ impl<M: Memory> Decoder<'_, '_, M> {
             FLAT => return Err(changed),
             _ => (KEYS, bitmap),
         };
-        let read = self.allowed(count);
-        let children = self.reader.words(address.wrapping_add(first), read)?;
+        let first = address.wrapping_add(first);
+        let read = self.reader.there(first, self.allowed(count) * 8) / 8;
+        let children = self.reader.words(first, read)?;
         Ok((children, read == count))
     }
 }

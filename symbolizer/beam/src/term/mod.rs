@@ -10,7 +10,7 @@ mod bits;
 mod dag;
 mod decode;
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 mod identity;
 mod map;
 mod number;
@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 pub use atoms::AtomTable;
 pub use pid::{PidPrinter, PortPrinter};
+pub(crate) use reader::Ports;
 pub use reader::TermReader;
 pub use shallow::shallow;
 pub use text::atom_text;
@@ -120,8 +121,10 @@ pub enum Term {
     Bits(Bits),
     /// A function.
     Fun(Fun),
-    /// A term that the limits did not allow to read.
+    /// A term that the limits did not allow to read, or that was not copied.
     Cut,
+    /// A term that must not be told.
+    Masked,
 }
 
 /// An integer of any size.

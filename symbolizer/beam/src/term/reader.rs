@@ -2,7 +2,7 @@
 //! fetched in blocks that are kept until [`TermReader::forget`].
 
 use std::cell::{OnceCell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
@@ -22,12 +22,18 @@ pub(super) const DEPTH_MAX: usize = 200;
 
 type Block = Box<[u8; BLOCK as usize]>;
 
+/// How ports are numbered: looked for once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ports(Arc<OnceLock<Option<PortPrinter>>>);
+
 /// Decodes the terms of a VM.
 pub struct TermReader<'a, M: Memory> {
     pub(super) vm: &'a Vm<M>,
     blocks: RefCell<FxHashMap<u64, Option<Block>>>,
     pub(super) nodes: RefCell<FxHashMap<u64, Arc<Node>>>,
-    ports: OnceCell<Option<PortPrinter>>,
+    ports: Ports,
+    /// Pieces of memory, by address, that are read instead of the VM's.
+    copied: Option<&'a [(u64, &'a [u8])]>,
     this_dist: OnceCell<Option<u64>>,
 }
 
@@ -39,8 +45,46 @@ impl<'a, M: Memory> TermReader<'a, M> {
             vm,
             blocks: RefCell::default(),
             nodes: RefCell::default(),
-            ports: OnceCell::new(),
+            ports: Ports::default(),
+            copied: None,
             this_dist: OnceCell::new(),
+        }
+    }
+
+    /// Reads terms in pieces that were copied before, and nothing of the VM's memory but what
+    /// never changes: names of atoms, how ports are numbered. What lies in no piece is
+    /// [`Term::Cut`].
+    pub(crate) fn of_copy(
+        vm: &'a Vm<M>,
+        copied: &'a [(u64, &'a [u8])],
+        ports: &Ports,
+    ) -> TermReader<'a, M> {
+        TermReader {
+            ports: ports.clone(),
+            copied: Some(copied),
+            ..TermReader::new(vm)
+        }
+    }
+
+    /// An error that only says that something was not copied: of memory that goes on it would say
+    /// that something was freed.
+    pub(super) fn is_elsewhere(&self, error: TermError) -> bool {
+        self.copied.is_some() && matches!(error, TermError::Unreadable { .. })
+    }
+
+    /// Bytes from an address on that were copied; `None` where none was.
+    fn copied_from(&self, address: u64) -> Option<&'a [u8]> {
+        self.copied?.iter().find_map(|(start, bytes)| {
+            let at = usize::try_from(address.checked_sub(*start)?).ok()?;
+            bytes.get(at..).filter(|bytes| !bytes.is_empty())
+        })
+    }
+
+    /// How many of so many bytes from an address on can be read: all, unless this is a copy.
+    pub(super) fn there(&self, address: u64, wanted: usize) -> usize {
+        match self.copied {
+            None => wanted,
+            Some(_) => wanted.min(self.copied_from(address).map_or(0, <[u8]>::len)),
         }
     }
 
@@ -88,6 +132,12 @@ impl<'a, M: Memory> TermReader<'a, M> {
 
     /// Fills a buffer from the blocks, or from memory where it is large or no block is there.
     pub(crate) fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), TermError> {
+        if self.copied.is_some() && !buffer.is_empty() {
+            let bytes = self.copied_from(address);
+            let bytes = bytes.and_then(|bytes| bytes.get(..buffer.len()));
+            buffer.copy_from_slice(bytes.ok_or(TermError::Unreadable { address })?);
+            return Ok(());
+        }
         let direct = |buffer: &mut [u8]| {
             self.vm
                 .memory
@@ -171,8 +221,12 @@ impl<'a, M: Memory> TermReader<'a, M> {
     }
 
     pub(crate) fn atom(&self, term: u64) -> Result<Arc<str>, TermError> {
-        let changed = TermError::Changed { address: term };
-        self.vm.atom(term).ok_or(changed)
+        let why = match self.copied {
+            None => TermError::Changed { address: term },
+            // The VM has ended.
+            Some(_) => TermError::Unreadable { address: term },
+        };
+        self.vm.atom(term).ok_or(why)
     }
 
     /// The number of a port of the VM's own.
@@ -181,7 +235,7 @@ impl<'a, M: Memory> TermReader<'a, M> {
             let vm = self.vm;
             PortPrinter::read(&vm.memory, vm.globals.process_table, &vm.layout)
         };
-        self.ports.get_or_init(read).as_ref()?.number(term)
+        self.ports.0.get_or_init(read).as_ref()?.number(term)
     }
 
     /// What the VM knows of its own node's connection; identities of other nodes that have it

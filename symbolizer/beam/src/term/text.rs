@@ -1,7 +1,7 @@
 //! Terms as `io:format("~0tp", [Term])` prints them, on one line.
 //!
 //! Lists and binaries of printable Latin-1 characters print as strings, as in an `erl` without
-//! `+pc unicode`. What was not read prints as `...`. Releases differ in bytes that are no UTF-8 but
+//! `+pc unicode`. What was not read prints as `...`, what must not be told as `***`, which no term does. Releases differ in bytes that are no UTF-8 but
 //! begin with a character of it beyond Latin-1: they print as up to OTP 27, as text if Latin-1 is.
 
 use std::fmt::{self, Write};
@@ -97,6 +97,7 @@ fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
         Term::Bits(bits) => write_bits(out, bits),
         Term::Fun(fun) => write_fun(out, fun),
         Term::Cut => out.write_str("..."),
+        Term::Masked => out.write_str("***"),
     }
 }
 

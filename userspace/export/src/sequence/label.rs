@@ -8,6 +8,8 @@ use crate::text::duration;
 
 /// Longest tag that is written.
 const TAG_CHARS: usize = 40;
+/// Characters of a line of what it says.
+const SAID_LINE: usize = 100;
 
 /// How long it lay in the mailbox.
 pub(super) fn lain_ns(letter: &Letter) -> Option<u64> {
@@ -18,11 +20,12 @@ pub(super) fn lain_ns(letter: &Letter) -> Option<u64> {
 /// Kind, tag, pair and fate in a few words.
 pub(super) fn short(sequence: &Sequence, at: usize, letter: &Letter) -> String {
     let mut text = letter.kind.as_str().to_owned();
-    if let Some(tag) = letter
+    let tag = letter
         .tag
         .as_deref()
-        .filter(|tag| !is_kind(letter.kind, tag))
-    {
+        .filter(|tag| !is_kind(letter.kind, tag));
+    // What it says has its tag in it.
+    if let Some(tag) = letter.payload.as_deref().or(tag) {
         let cut: String = tag.chars().take(TAG_CHARS).collect();
         text = format!("{text} {cut}");
         if cut.len() < tag.len() {
@@ -79,6 +82,13 @@ pub(super) fn long(sequence: &Sequence, at: usize, letter: &Letter) -> Vec<Strin
         format!("from {} to {}", name(letter.from), name(letter.to)),
         format!("sent at {}", exact(letter.sent_ns)),
     ];
+    let said: Vec<char> = letter
+        .payload
+        .iter()
+        .flat_map(|said| said.chars())
+        .collect();
+    let said = said.chunks(SAID_LINE).map(|line| line.iter().collect());
+    lines.extend(said);
     lines.push(match (lain_ns(letter), letter.fate) {
         (Some(lain_ns), _) => format!("lay in the mailbox for {}", duration(lain_ns)),
         (None, Fate::Dropped) => "never taken: the receiver ended first".to_owned(),

@@ -53,6 +53,7 @@ mod tests {
             received_ns: Some(received_ns),
             kind,
             tag: None,
+            payload: None,
             fate: Fate::Received,
         }
     }

@@ -24,6 +24,7 @@ fn letter(kind: MessageKind, (from, to): (usize, usize), sent_ns: i64, lain_ns: 
         received_ns: Some(sent_ns + lain_ns),
         kind,
         tag: None,
+        payload: None,
         fate: Fate::Received,
     }
 }

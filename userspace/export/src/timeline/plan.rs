@@ -26,7 +26,10 @@ impl Plan {
     /// Takes a row into account. Their order does not matter.
     pub fn add(&mut self, row: &Row<'_>) {
         // What was lost is told beside what was not.
-        self.rows += u64::from(!matches!(row, Row::Loss(_) | Row::NotWatched(_)));
+        self.rows += u64::from(!matches!(
+            row,
+            Row::Loss(_) | Row::NotWatched(_) | Row::Payload(_)
+        ));
         match row {
             Row::Run(run) => {
                 let ran_ns = run.end_ns.saturating_sub(run.start_ns);
@@ -66,7 +69,7 @@ impl Plan {
             Row::Point(point) => {
                 point.proc.map(|proc| self.event(proc));
             }
-            Row::Loss(_) | Row::NotWatched(_) => {}
+            Row::Loss(_) | Row::NotWatched(_) | Row::Payload(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use escope_model::{
     Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, ModuleEvent,
-    NativeCall, OffCpu, PortAction, PortEvent, ProcId, Run, Sample,
+    NativeCall, OffCpu, Payload, PortAction, PortEvent, ProcId, Run, Sample,
 };
 use escope_timeline::{Change, Mailboxes, lies_in_mailbox};
 use rustc_hash::FxHashSet;
@@ -34,6 +34,8 @@ pub struct Teller<'a, S> {
     mail: Mailboxes<ProcId, i64>,
     /// How many processes were spawned, to number them.
     spawned: u64,
+    /// What the message says that comes next.
+    said: Option<Payload>,
 }
 
 impl<'a, S: Sink> Teller<'a, S> {
@@ -48,6 +50,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             declared: FxHashSet::default(),
             mail: Mailboxes::default(),
             spawned: 0,
+            said: None,
         }
     }
 
@@ -62,6 +65,10 @@ impl<'a, S: Sink> Teller<'a, S> {
             Row::OffCpu(off_cpu) => self.off_cpu(off_cpu),
             Row::NativeCall(call) => self.native_call(call),
             Row::Message(message) => self.message(message),
+            Row::Payload(payload) => {
+                self.said = Some(payload.clone());
+                Ok(())
+            }
             Row::Life(life) => self.life(life),
             Row::Module(event) => self.module(event),
             Row::Port(event) => self.port(event),
@@ -254,6 +261,11 @@ impl<'a, S: Sink> Teller<'a, S> {
         let number = ("msg", Some(Value::Number(message.msg)));
         let size_words = message.size_words.map(|words| Value::Number(words.into()));
         let size_words = ("size_words", size_words);
+        let said = self.said.take().filter(|said| said.msg == message.msg);
+        let text = said.as_ref().and_then(|said| said.text.as_deref());
+        let payload = ("payload", text.map(Value::Text));
+        let seen = said.as_ref().map(|said| Value::Text(said.seen.as_str()));
+        let seen = ("payload_seen", seen);
         // Numbers of flows begin with 1.
         let flow = |end| Flow {
             sort: FlowSort::Message,
@@ -273,6 +285,8 @@ impl<'a, S: Sink> Teller<'a, S> {
             args: &collect([
                 kind,
                 tag,
+                payload,
+                seen,
                 (
                     "to",
                     Some(Value::Text(self.names.process_in_full(message.to))),
@@ -297,6 +311,8 @@ impl<'a, S: Sink> Teller<'a, S> {
             args: &collect([
                 kind,
                 tag,
+                payload,
+                seen,
                 ("from", Some(Value::Text(from))),
                 ("in_mailbox_ns", Some(Value::Number(lain_ns))),
                 size_words,

@@ -251,6 +251,37 @@ fn events_have_their_names() {
 }
 
 #[test]
+fn what_messages_said_is_told_with_the_messages() {
+    let worker = "My.Worker.init/1 <0.101.0>";
+    assert_eq!(
+        answer(
+            "SELECT msg, kind, sender, receiver, seen, text, masked FROM named_payloads \
+             ORDER BY msg"
+        ),
+        [
+            [
+                Value::Unsigned(0),
+                text("call"),
+                text(worker),
+                text("my_server"),
+                text("cut"),
+                text("{'$gen_call',...,***}"),
+                int(1)
+            ],
+            [
+                Value::Unsigned(2),
+                text("cast"),
+                text(worker),
+                text("my_server"),
+                text("sensitive"),
+                Value::Null,
+                int(0)
+            ],
+        ]
+    );
+}
+
+#[test]
 fn code_and_ports_have_their_names() {
     let worker = "My.Worker.init/1 <0.101.0>";
     let [module, pid] = ["Elixir.My.Worker", "<0.101.0>"].map(text);
@@ -454,6 +485,7 @@ fn every_table_is_listed_with_its_columns() {
             "modules",
             "native_calls",
             "off_cpu",
+            "payloads",
             "port_events",
             "ports",
             "processes",
@@ -471,6 +503,7 @@ fn every_table_is_listed_with_its_columns() {
             "named_modules",
             "named_native_calls",
             "named_off_cpu",
+            "named_payloads",
             "named_port_events",
             "named_ports",
             "named_processes",
@@ -479,14 +512,14 @@ fn every_table_is_listed_with_its_columns() {
             "watched",
         ]
     );
-    assert_eq!(sources[17].kind, SourceKind::Recorded);
-    assert_eq!(sources[18].kind, SourceKind::Derived);
-    let stacks = &sources[15].columns;
+    assert_eq!(sources[18].kind, SourceKind::Recorded);
+    assert_eq!(sources[19].kind, SourceKind::Derived);
+    let stacks = &sources[16].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[1].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[18].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[19].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn a_finished_recording_has_no_problems() {
     for table in [
         Table::Runs,
         Table::Messages,
+        Table::Payloads,
         Table::Lifecycle,
         Table::Gc,
         Table::OffCpu,
@@ -246,6 +247,7 @@ fn read_all(path: &Path) {
         let _ = recording.series(TimeRange::ALL).map(Iterator::count);
         let _ = recording.runs(TimeRange::ALL).map(Iterator::count);
         let _ = recording.messages(TimeRange::ALL).map(Iterator::count);
+        let _ = recording.payloads(TimeRange::ALL).map(Iterator::count);
         let _ = recording.lifecycle(TimeRange::ALL).map(Iterator::count);
         let _ = recording.gc(TimeRange::ALL).map(Iterator::count);
         let _ = recording.windows().map(Iterator::count);

@@ -167,6 +167,10 @@ fn every_event_is_there_or_lost(recording: &Recording) {
             "unwritten_messages",
         ),
         (
+            recording.payloads(all).unwrap().count(),
+            "unwritten_payloads",
+        ),
+        (
             recording.lifecycle(all).unwrap().count(),
             "unwritten_lifecycle",
         ),

@@ -48,6 +48,8 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(runs), numbered(example::run));
     let messages = recording.messages(TimeRange::ALL).unwrap();
     assert_eq!(read(messages), numbered(example::message));
+    let payloads = recording.payloads(TimeRange::ALL).unwrap();
+    assert_eq!(read(payloads), numbered(example::payload));
     let lives = recording.lifecycle(TimeRange::ALL).unwrap();
     assert_eq!(read(lives), numbered(example::life));
     let collections = recording.gc(TimeRange::ALL).unwrap();
@@ -186,9 +188,10 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 10] = [
+const SINCE_1_1: [Table; 11] = [
     Table::Runs,
     Table::Messages,
+    Table::Payloads,
     Table::Lifecycle,
     Table::Gc,
     Table::OffCpu,
@@ -229,6 +232,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.losses().unwrap()), [example::loss()]);
     assert_eq!(read(recording.runs(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.messages(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.payloads(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.lifecycle(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.gc(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.off_cpu(TimeRange::ALL).unwrap()), []);

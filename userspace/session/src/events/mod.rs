@@ -8,6 +8,7 @@ mod natives;
 mod ports;
 mod replay;
 mod rows;
+mod said;
 mod selection;
 mod silence;
 mod sites;
@@ -22,9 +23,13 @@ use escope_beam::{Vm, proc_path};
 use escope_capture::{Batch, EventCapture, EventOptions, HitPrices, decode_event, hit_prices};
 use escope_model::{VmEvent, VmEventKind};
 use escope_timeline::Reorder;
-use escope_wire::{EventCounters, what};
+use escope_wire::{
+    EventCounters, EventRecord, PAYLOAD_BYTES, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, PayloadHead,
+    what,
+};
 
 pub use replay::EventReplay;
+pub use said::SaidCounts;
 pub use selection::EventSelection;
 pub use wanted::{Wanted, WantedProcess};
 
@@ -35,11 +40,22 @@ use crate::outcome::EventsSummary;
 use crate::pipeline::Pipeline;
 use crate::setup::slot;
 use natives::Natives;
+use said::Said;
 use tracker::Tracker;
 use windows::{Gap, Windows};
 
-/// How many records are taken out of the ring at once.
+/// How many records are taken out of the ring at once, at most.
 const FETCH_MAX: usize = 1 << 16;
+
+/// The same where so much is copied of messages: no more than a ring holds.
+fn fetch_max(payload_bytes: u32, ring_bytes: u32) -> usize {
+    let heads = size_of::<EventRecord>() + size_of::<PayloadHead>();
+    let record = heads + PAYLOAD_PIECES * PAYLOAD_PIECE_BYTES + payload_bytes as usize;
+    match payload_bytes {
+        0 => FETCH_MAX,
+        _ => FETCH_MAX.min(ring_bytes as usize / record).max(16),
+    }
+}
 
 /// Probes in a VM, and what they have seen.
 pub(crate) struct Events {
@@ -70,6 +86,8 @@ pub(crate) struct Events {
     /// The BIFs and NIFs whose calls are seen.
     natives: Vec<String>,
     wanted: Option<Wanted>,
+    /// How many records are taken out of the ring at once.
+    fetch_max: usize,
 }
 
 /// Events that were lost between two `CLOCK_MONOTONIC` times.
@@ -110,6 +128,12 @@ impl Events {
             return Err(SessionError::NoProbes(missing.join("; ")));
         }
         let mut config = sites::config(vm);
+        // What messages say only of processes that were named.
+        let payload = limits.payload.as_ref().filter(|_| is_filtered);
+        if let Some(payload) = payload {
+            let bytes = payload.bytes.next_multiple_of(8);
+            config.payload_bytes = bytes.clamp(*PAYLOAD_BYTES.start(), *PAYLOAD_BYTES.end());
+        }
         let there = match &limits.processes {
             Some(processes) => processes.resolve(vm, &mut config, &mut missing)?,
             None => Vec::new(),
@@ -132,7 +156,8 @@ impl Events {
             }
             (Err(error), Some(_)) => return Err(error.into()),
         };
-        let armed = silence::armed(&sites, &native_sites, switches);
+        let said = config.payload_bytes > 0;
+        let armed = silence::armed(&sites, &native_sites, switches, said);
         let schedulers = vm.schedulers()?;
         let capture = EventCapture::load(EventOptions {
             config,
@@ -145,12 +170,18 @@ impl Events {
             bare: limits.bare,
             switches,
         })?;
+        let mut tracker = Tracker::new(vm, natives, limits.open_messages, origin_ns);
+        if let Some(payload) = payload {
+            // As much again as the ring holds.
+            let bytes = limits.ring_bytes as usize;
+            tracker.listen(Said::new(payload.redaction.clone(), bytes));
+        }
         Ok(Events {
             capture,
             batch: Batch::default(),
             order: Reorder::new(limits.held),
             ready: Vec::new(),
-            tracker: Tracker::new(vm, natives, limits.open_messages, origin_ns),
+            tracker,
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
             missing,
             armed,
@@ -164,6 +195,7 @@ impl Events {
             ready_max: limits.held,
             natives: native_names,
             wanted: limits.processes.clone(),
+            fetch_max: fetch_max(config.payload_bytes, limits.ring_bytes),
         })
     }
 
@@ -189,7 +221,7 @@ impl Events {
         if is_first {
             self.tracker.learn(&mut pipeline.symbolizer);
             // What was seen meanwhile is before the window, and takes the room of what is in it.
-            while self.fetch_once()?.0 >= FETCH_MAX {}
+            while self.fetch_once()?.0 >= self.fetch_max {}
         }
         if let Err(error) = self.count_losses(from_ns) {
             self.capture.disarm();
@@ -275,6 +307,7 @@ impl Events {
             out_of_order: self.order.late() + self.order.early(),
             missing,
             hits: silence::named(&self.armed, &counters.attempts),
+            said: self.tracker.said(),
             windows,
         }
     }
@@ -329,11 +362,11 @@ impl Events {
         if let Some(whole_until_ns) = whole_until_ns {
             self.order.flush_until(whole_until_ns, &mut self.ready);
         }
-        Ok(records >= FETCH_MAX)
+        Ok(records >= self.fetch_max)
     }
 
     fn fetch_once(&mut self) -> Result<(usize, Option<u64>), SessionError> {
-        let fetched = self.capture.fetch(FETCH_MAX, &mut self.batch)?;
+        let fetched = self.capture.fetch(self.fetch_max, &mut self.batch)?;
         let mut problem = None;
         for record in self.batch.records() {
             match decode_event(record) {
@@ -345,6 +378,7 @@ impl Events {
                         self.order.push(born, &mut self.ready);
                     }
                     self.order.push(event, &mut self.ready);
+                    self.tracker.hear(record);
                 }
                 Err(error) => problem = problem.or(Some(error)),
             }

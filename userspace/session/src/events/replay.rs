@@ -9,6 +9,7 @@ use escope_symbolizer::Symbolizer;
 use escope_timeline::Reorder;
 
 use super::natives::Natives;
+use super::said::Said;
 use super::tracker::Tracker;
 use crate::SessionError;
 use crate::options::EventLimits;
@@ -31,15 +32,20 @@ impl<M: Memory> EventReplay<M> {
         limits: &EventLimits,
         origin_ns: u64,
     ) -> EventReplay<M> {
+        let mut tracker = Tracker::new(
+            symbolizer.vm(),
+            Natives::default(),
+            limits.open_messages,
+            origin_ns,
+        );
+        if let Some(payload) = &limits.payload {
+            let bytes = limits.ring_bytes as usize;
+            tracker.listen(Said::new(payload.redaction.clone(), bytes));
+        }
         EventReplay {
             order: Reorder::new(limits.held),
             ready: Vec::new(),
-            tracker: Tracker::new(
-                symbolizer.vm(),
-                Natives::default(),
-                limits.open_messages,
-                origin_ns,
-            ),
+            tracker,
             pipeline: Pipeline::new(symbolizer, writer, origin_ns),
         }
     }
@@ -54,6 +60,7 @@ impl<M: Memory> EventReplay<M> {
             self.order.push(born, &mut self.ready);
         }
         self.order.push(event, &mut self.ready);
+        self.tracker.hear(bytes);
         Ok(())
     }
 

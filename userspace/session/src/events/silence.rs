@@ -27,6 +27,7 @@ pub(super) fn armed(
     sites: &[EventSite],
     natives: &[NativeSite],
     switches: bool,
+    said: bool,
 ) -> [bool; what::COUNT] {
     let mut armed = [false; what::COUNT];
     let mut arm = |kind: u32| {
@@ -40,6 +41,9 @@ pub(super) fn armed(
         if site.returns_of.is_some() {
             arm(what::NATIVE_RETURN);
         }
+    }
+    if said {
+        arm(what::PAYLOAD);
     }
     if switches {
         arm(what::SWITCHED_OUT);
@@ -142,6 +146,10 @@ impl Seen<'_> {
             }
         }
         for rule in RULES {
+            // Each is told as one of the two.
+            if rule.silent == what::ENQUEUE && self.hits[what::PAYLOAD as usize] > 0 {
+                continue;
+            }
             let others = self.hits[rule.other as usize];
             let chance = match rule.chance {
                 Chance::Pair => 2 * self.schedulers,

@@ -2,7 +2,7 @@
 
 use escope_beam::layout::{PortLayout, TermLayout};
 use escope_beam::probes::{Missing, Place, Probe, Site, What};
-use escope_beam::{ProcessState, Vm};
+use escope_beam::{ProcessBlock, ProcessState, Vm};
 use escope_capture::EventSite;
 use escope_timeline::StateBits;
 use escope_wire::{
@@ -247,7 +247,6 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         message_used_at: vm.layout.message.fragment + vm.layout.message.fragment_used,
         current_process_at: vm.layout.scheduler.process,
         process_stop_at: process.stop,
-        reserved: 0,
         port_id_at: port(|port| port.id),
         port_connected_at: port(|port| port.connected),
         port_bytes_in_at: port(|port| port.bytes_in),
@@ -260,6 +259,9 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         binary_start_at: binaries.start_at,
         binary_end_at: binaries.end_at,
         binary_shift: binaries.shift,
+        process_trace_flags_at: process.trace_flags,
+        sensitive: ProcessBlock::SENSITIVE as u32,
+        payload_bytes: 0,
         // What is wanted is filled in by the caller.
         filtered: 0,
         calls: 0,

@@ -8,7 +8,7 @@ use escope_beam::memory::Memory;
 use escope_beam::{Signal, SignalAtoms, Vm};
 use escope_model::{
     CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ModuleAction, ModuleEvent,
-    ProcId, SchedulerId, VmEvent, VmEventKind,
+    Payload, ProcId, SchedulerId, VmEvent, VmEventKind,
 };
 use escope_symbolizer::Symbolizer;
 use escope_timeline::{Collections, Entry, Messages, NativeCalls, OffCpus, Runs, Sent};
@@ -20,6 +20,7 @@ use super::names;
 use super::natives::Natives;
 use super::ports::Ports;
 use super::rows::{Collected, Known, Rows};
+use super::said::{Said, SaidCounts};
 use super::sites;
 use super::windows::Gap;
 use crate::pipeline::Pipeline;
@@ -53,6 +54,7 @@ pub(super) struct Tracker {
     ports: Ports,
     origin_ns: u64,
     rows: Rows,
+    said: Said,
 }
 
 impl Tracker {
@@ -84,7 +86,23 @@ impl Tracker {
                 natives,
                 ..Rows::default()
             },
+            said: Said::default(),
         }
+    }
+
+    /// What messages say is told too.
+    pub(super) fn listen(&mut self, said: Said) {
+        self.said = said;
+    }
+
+    /// A record of the ring that may have what a message says.
+    pub(super) fn hear(&mut self, record: &[u8]) {
+        self.said.keep(record);
+    }
+
+    /// How much was told of what messages said.
+    pub(super) fn said(&self) -> SaidCounts {
+        self.said.counts()
     }
 
     /// Learns which processes there are, and what they are called.
@@ -164,6 +182,10 @@ impl Tracker {
         };
         if !left_out {
             self.tell(event, pipeline);
+        }
+        // Of what was told nothing is there any more.
+        if let VmEventKind::Enqueue { message, .. } = event.what {
+            self.said.forget(at_ns, message);
         }
         self.write(at_ns, pipeline, sound);
         for pid in self.ended.forgettable(at_ns) {
@@ -388,6 +410,18 @@ impl Tracker {
             what,
         };
         let msg = self.messages.on_enqueue(sent, &mut self.rows.messages);
+        if let Some(msg) = msg
+            && let Some((seen, text, masked)) =
+                self.said.tell(at_ns, address, pipeline.symbolizer.vm())
+        {
+            pipeline.payload(&Payload {
+                msg,
+                sent_ns: self.since_origin(at_ns),
+                seen,
+                text,
+                masked,
+            });
+        }
         if let (Signal::MayBecomeMessage(MessageKind::Down), Some(msg)) = (signal, msg) {
             let downs = self.downs.entry(to).or_default();
             // Those that were taken by their own addresses.
