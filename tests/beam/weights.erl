@@ -15,6 +15,8 @@ main() -> workload:run(?MODULE).
 
 prepare() ->
     Count = workload:env_int("COUNT", 20),
+    %% Who calls a module first gets an answer of the code server.
+    {module, seq_trace} = code:ensure_loaded(seq_trace),
     Self = self(),
     Boxes = [box(Shape, Data, Count, Self) || Shape <- ?SHAPES, Data <- [on_heap, off_heap]],
     {[{boxes, length(Boxes)}], {Boxes, Count}}.
@@ -59,7 +61,12 @@ fill({Shape, Data, Box, Alias}, Count) ->
 
 words(literal, _) -> 0;
 words(partly_literal, {N, _}) -> erts_debug:flat_size({N, []});
+words('fun', Fun) -> erts_debug:flat_size(Fun) - fun_reference(erlang:system_info(otp_release));
 words(_, Message) -> erts_debug:flat_size(Message).
+
+%% In OTP 27 a fun refers to its code by a literal of 3 words, a FunRef (erl_fun.h).
+fun_reference("27") -> 3;
+fun_reference(_) -> 0.
 
 message(atom, _) -> ball;
 message(small, N) -> N;
