@@ -114,8 +114,13 @@ fn for_running_processes_they_hardly_ever_differ() {
         let [chained, differ, broken] = numbers[..] else {
             panic!("{line}");
         };
+        println!("{module}: {line}");
         assert!(chained > 1000, "{module}: {line}");
-        assert!(differ * 500 <= chained, "{module}: {line}");
+        // One in 500, and what a sample of that size may be off by chance: three standard deviations of a rare
+        // event.
+        let expected = chained as f64 / 500.0;
+        let limit = expected + 3.0 * expected.sqrt();
+        assert!(differ as f64 <= limit, "{module}: {line}");
         // While a collection moves the stack.
         assert!(broken * 50 <= chained, "{module}: {line}");
     }
