@@ -173,6 +173,9 @@ fn events_have_their_names() {
                 int(2),
                 int(1),
                 int(1),
+                // Of one of the two it is known how many words it has.
+                int(4),
+                int(1),
                 Value::Float(8.0)
             ],
             [
@@ -181,6 +184,8 @@ fn events_have_their_names() {
                 int(1),
                 int(0),
                 int(0),
+                int(4),
+                int(1),
                 Value::Float(4.0)
             ],
         ]
@@ -401,6 +406,9 @@ fn counts_of_events_are_told_with_what_they_stand_for() {
                 int(2),
                 int(1),
                 int(1),
+                // Of one of the two it is known how many words it has.
+                int(4),
+                int(1),
                 Value::Float(8.0),
             ],
             [
@@ -409,6 +417,8 @@ fn counts_of_events_are_told_with_what_they_stand_for() {
                 int(1),
                 int(0),
                 int(0),
+                int(4),
+                int(1),
                 scaled.clone(),
             ],
         ]
