@@ -143,9 +143,10 @@ impl RecordOptions {
         !self.events.is_empty() || !self.natives.names.is_empty()
     }
 
-    pub(crate) fn drain_every(&self) -> Duration {
+    /// How long to sleep between two looks, while events are watched or not.
+    pub(crate) fn drain_every(&self, watched: bool) -> Duration {
         // A busy VM fills the ring of events with a hundred MB a second.
-        if self.has_events() {
+        if watched {
             return Duration::from_millis(10);
         }
         Duration::from_millis(match self.frequency_hz {

@@ -154,11 +154,12 @@ impl Recorder {
         stop: &Stop,
         mut progress: impl FnMut(&Progress),
     ) -> Result<EndedHow, SessionError> {
-        let every = self.options.drain_every();
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         let mut behind = false;
         loop {
+            let watched = self.events.as_ref().is_some_and(Events::is_watching);
+            let every = self.options.drain_every(watched);
             let target_ended = self
                 .target
                 .wait(if behind { Duration::ZERO } else { every });

@@ -233,6 +233,11 @@ impl Events {
         Ok(())
     }
 
+    /// Whether a window is open.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.windows.is_open()
+    }
+
     /// Removes the probes. What is in the ring is still to be fetched.
     pub(crate) fn close(&mut self, vm: &Vm) -> Result<(), SessionError> {
         self.close_for(vm, Gap::Closed)
