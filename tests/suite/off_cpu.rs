@@ -256,10 +256,11 @@ fn a_native_function_that_sleeps_is_blocked_for_as_long_as_it_did() {
             .filter(|off| off.why == Some(OffCpuWhy::Blocked) && off.scheduler.kind == kind);
         let (mut naps, mut whole) = (0, 0);
         let (mut blocked_ns, mut ready_ns) = (0.0, 0.0);
-        for off in blocked.filter(|off| span(off).0 > 0.5 * nap_ns) {
+        let all_ns: f64 = blocked.clone().map(|off| span(off).0).sum();
+        // It is woken by the timer a little late, never early; what is shorter is no nap: for memory
+        // too a thread may have to wait.
+        for off in blocked.filter(|off| span(off).0 >= nap_ns) {
             let (blocked, ready) = span(off);
-            // It is woken by the timer a little late.
-            assert!(blocked >= nap_ns, "{off:?}");
             naps += 1;
             // Some kernels do not tell of the ends of all.
             if off.cut.is_none() {
@@ -279,7 +280,7 @@ fn a_native_function_that_sleeps_is_blocked_for_as_long_as_it_did() {
         let timeline = ["timeline", &path, "--process", name, "--format", "json"];
         let timeline = escope(&timeline).success().json();
         let told = timeline["processes"][0]["time"]["blocked_ns"].as_f64();
-        assert!((told.unwrap() / blocked_ns - 1.0).abs() < 0.01, "{told:?}");
+        assert!((told.unwrap() / all_ns - 1.0).abs() < 0.01, "{told:?}");
     }
     // Who never asks the kernel for anything waits for it hardly ever.
     let spinner = |off: &OffCpu| {
