@@ -97,12 +97,31 @@ fn a_keeper_that_is_killed_takes_nothing_along_and_leaves_nothing() {
     quit(vm);
 }
 
+#[test]
+fn a_keeper_that_is_stopped_is_let_go_on() {
+    live!();
+    let vm = storm();
+    let text = Text::of(vm.pid());
+    let folder = temp_dir();
+    let mut recorder = record(&vm, &folder, &["--max-overhead", "off"]);
+    recorder.wait_for("recording", PATIENCE);
+    signal_keepers(Signal::STOP);
+    recorder.signal("INT");
+    recorder.finish(PATIENCE).success();
+    nothing_left(&text);
+    quit(vm);
+}
+
 fn kill_keepers() {
+    signal_keepers(Signal::KILL);
+}
+
+fn signal_keepers(signal: Signal) {
     let keepers = keepers();
     assert!(!keepers.is_empty(), "nobody keeps probes");
     for pid in keepers {
         // It may have ended meanwhile.
-        let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+        let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal);
     }
 }
 

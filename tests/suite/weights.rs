@@ -42,6 +42,9 @@ fn what_is_told_of_sizes_is_so() {
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
     assert_eq!(lines.len(), 44);
 
+    // When processes began to run was seen, to know them; not when they stopped.
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    assert_eq!(recording.runs(TimeRange::default()).unwrap().count(), 0);
     let sizes = sizes(Path::new(&path));
     let mut of_known_size = BTreeMap::<&str, (usize, usize)>::new();
     for line in &lines {

@@ -42,7 +42,10 @@ impl Payloads {
         };
         while let Some(row) = self.rows.next_if(is_due) {
             let row = row?;
-            self.held.insert(row.msg, row);
+            // Those of messages that nobody asks for.
+            if row.sent_ns == message.sent_ns {
+                self.held.insert(row.msg, row);
+            }
         }
         self.held.retain(|_, row| row.sent_ns >= message.sent_ns);
         Ok(self.held.get(&message.msg).cloned())

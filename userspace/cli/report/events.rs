@@ -143,7 +143,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     Ok(sections)
 }
 
-const IS_OF_EVENTS: [&str; 8] = [
+const IS_OF_EVENTS: [&str; 9] = [
     "runs",
     "messages",
     "lifecycle",
@@ -151,6 +151,7 @@ const IS_OF_EVENTS: [&str; 8] = [
     "off_cpu",
     "modules",
     "port_events",
+    "native_calls",
     "windows",
 ];
 

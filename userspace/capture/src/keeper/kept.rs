@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::KEEPER_COMMAND;
 use super::message::{ANSWER_BYTES, Answer, Request};
@@ -20,6 +20,8 @@ use crate::CaptureError;
 
 /// To place or remove probes takes some 50 ms, on a machine that has much else to do seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Who takes longer to end may have been stopped.
+const STOPPED: Duration = Duration::from_secs(5);
 /// How many keepers may be killed while they place the same probes.
 const ATTEMPTS: u32 = 3;
 /// The program that we are, whatever its file is called by now.
@@ -43,6 +45,8 @@ pub(crate) struct Kept {
     binary: OwnedFd,
     /// How many keepers did not end as they should.
     killed: u64,
+    /// One of them does not end at all: its probes are still there, and others would see all twice.
+    stuck: bool,
 }
 
 struct Placed {
@@ -68,6 +72,7 @@ impl Kept {
             program: program.try_clone_to_owned().map_err(failed)?,
             binary: open(binary, flags, Mode::empty()).map_err(|error| failed(error.into()))?,
             killed: 0,
+            stuck: false,
         })
     }
 
@@ -75,6 +80,9 @@ impl Kept {
     /// what is left of the first for the second's, so that nothing is left when that one ends.
     pub(crate) fn place(&mut self) -> Result<(), CaptureError> {
         self.remove();
+        if self.stuck {
+            return Err(CaptureError::KeeperSilent);
+        }
         let mut ended = String::new();
         for _ in 0..ATTEMPTS {
             let mut keeper = Keeper::start().map_err(CaptureError::NoKeeper)?;
@@ -107,8 +115,10 @@ impl Kept {
         // Ours first: who closes the last one removes the probes, and only the end of a process does so in
         // one go.
         drop(link);
-        let is_well = keeper.end().is_none_or(|status| status.success());
-        self.killed += u64::from(!is_well);
+        match keeper.end() {
+            Some(status) => self.killed += u64::from(!status.success()),
+            None => self.stuck = true,
+        }
     }
 
     /// How many keepers were killed by others so far. Probes that were in place stayed so.
@@ -191,18 +201,16 @@ impl Keeper {
         }
     }
 
-    /// Lets it end, and waits for that; how it ended, if it did.
+    /// Lets it end, and waits for that; how it ended, or nothing if it does not.
     fn end(mut self) -> Option<ExitStatus> {
         self.socket.end();
         let pid = Pid::from_child(&self.child);
-        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
-            let mut ends = [PollFd::new(&process, PollFlags::IN)];
-            let patience = Timespec {
-                tv_sec: PATIENCE.as_secs() as i64,
-                tv_nsec: 0,
-            };
-            // It is stopped, by somebody who may let it go on: then it ends.
-            if rustix::io::retry_on_intr(|| poll(&mut ends, Some(&patience))) == Ok(0) {
+        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty())
+            && !ends_within(&process, STOPPED)
+        {
+            // Somebody has stopped it, which nobody can refuse.
+            let _ = kill_process(pid, Signal::CONT);
+            if !ends_within(&process, PATIENCE) {
                 return None;
             }
         }
@@ -212,7 +220,8 @@ impl Keeper {
         // SAFETY: writes to the two, which outlive it. The child is ours and has not been waited for.
         while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } != pid {
             if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-                return None;
+                // It has ended, and somebody else was told how.
+                return Some(ExitStatus::default());
             }
         }
         let nanoseconds =
@@ -227,6 +236,16 @@ impl Keeper {
         self.told_ns += more;
         KEEPERS_NS.fetch_add(more, Ordering::Relaxed);
     }
+}
+
+/// Waits for the end of a process; whether it came.
+fn ends_within(process: &OwnedFd, patience: Duration) -> bool {
+    let mut ends = [PollFd::new(process, PollFlags::IN)];
+    let patience = Timespec {
+        tv_sec: patience.as_secs() as i64,
+        tv_nsec: 0,
+    };
+    rustix::io::retry_on_intr(|| poll(&mut ends, Some(&patience))) != Ok(0)
 }
 
 fn refused(what: &'static str, error: &io::Error) -> CaptureError {

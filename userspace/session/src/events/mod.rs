@@ -20,7 +20,9 @@ use std::mem;
 
 use escope_beam::probes::find_probes;
 use escope_beam::{Vm, proc_path};
-use escope_capture::{Batch, EventCapture, EventOptions, HitPrices, decode_event, hit_prices};
+use escope_capture::{
+    Batch, CaptureError, EventCapture, EventOptions, HitPrices, decode_event, hit_prices,
+};
 use escope_model::{VmEvent, VmEventKind};
 use escope_timeline::Reorder;
 use escope_wire::{
@@ -170,7 +172,13 @@ impl Events {
             bare: limits.bare,
             switches,
         })?;
-        let mut tracker = Tracker::new(vm, natives, limits.open_messages, origin_ns);
+        let mut tracker = Tracker::new(
+            vm,
+            natives,
+            armed[what::OUT as usize],
+            limits.open_messages,
+            origin_ns,
+        );
         if let Some(payload) = payload {
             // As much again as the ring holds.
             let bytes = limits.ring_bytes as usize;
@@ -212,7 +220,17 @@ impl Events {
     fn open(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
         let is_first = self.windows.is_first();
         let from_ns = monotonic_ns();
-        self.capture.arm()?;
+        match self.capture.arm() {
+            // No memory or no pid for one more process, as there was for others: later, maybe.
+            Err(CaptureError::NoKeeper(error)) if !is_first => {
+                let why = format!("in some windows, as none could be opened: {error}");
+                if !self.missing.contains(&why) {
+                    self.missing.push(why);
+                }
+                return Ok(());
+            }
+            armed => armed?,
+        }
         // Those that came while no window was open.
         if let Some(processes) = &self.wanted {
             let there = processes.there(pipeline.symbolizer.vm())?;

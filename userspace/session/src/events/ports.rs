@@ -223,11 +223,13 @@ fn text(words: [u64; 4]) -> Option<String> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     let end = bytes.iter().position(|&byte| byte == 0);
     let end = end.unwrap_or(NAME_MAX).min(NAME_MAX);
-    let text = String::from_utf8_lossy(bytes.get(..end)?).into_owned();
-    match end {
-        0 => None,
-        NAME_MAX => Some(format!("{text}\u{2026}")),
-        _ => Some(text),
+    let text = String::from_utf8_lossy(bytes.get(..end)?);
+    // What follows are arguments, which may hold secrets.
+    match text.split_once(char::is_whitespace) {
+        Some((first, _)) => Some(format!("{first} \u{2026}")),
+        None if end == 0 => None,
+        None if end == NAME_MAX => Some(format!("{text}\u{2026}")),
+        None => Some(text.into_owned()),
     }
 }
 

@@ -35,6 +35,7 @@ impl<M: Memory> EventReplay<M> {
         let mut tracker = Tracker::new(
             symbolizer.vm(),
             Natives::default(),
+            true,
             limits.open_messages,
             origin_ns,
         );

@@ -150,15 +150,22 @@ impl Seen<'_> {
             if rule.silent == what::ENQUEUE && self.hits[what::PAYLOAD as usize] > 0 {
                 continue;
             }
-            let others = self.hits[rule.other as usize];
+            let mut others = self.hits[rule.other as usize];
+            if rule.other == what::ENQUEUE {
+                others += self.hits[what::PAYLOAD as usize];
+            }
             let chance = match rule.chance {
                 Chance::Pair => 2 * self.schedulers,
                 Chance::Queue => MANY_SIGNALS,
             };
             let is_known = worked && matches!(rule.silent, what::IN | what::OUT);
             if is_silent(rule.silent) && others > chance && !is_known {
+                let or = match rule.chance {
+                    Chance::Pair => "",
+                    Chance::Queue => ": none of it was, or the probe does not work",
+                };
                 told.push(format!(
-                    "the probe of {} was never hit, although {} {}",
+                    "the probe of {} was never hit, although {} {}{or}",
                     what::NAMES[rule.silent as usize],
                     others,
                     rule.shows

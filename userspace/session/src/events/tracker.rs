@@ -30,6 +30,9 @@ const NAMES_MAX: usize = 1 << 16;
 
 /// What is known of processes, runs, messages and collections that are under way.
 pub(super) struct Tracker {
+    /// Whether the ends of runs are seen: else there are no runs to be told, as a process that
+    /// was seen to begin may have stopped at any time.
+    has_ends: bool,
     atoms: SignalAtoms,
     runs: Runs<ProcId>,
     off_cpu: OffCpus<ProcId>,
@@ -61,10 +64,12 @@ impl Tracker {
     pub(super) fn new<M: Memory>(
         vm: &Vm<M>,
         natives: Natives,
+        has_ends: bool,
         open_messages: usize,
         origin_ns: u64,
     ) -> Tracker {
         Tracker {
+            has_ends,
             atoms: SignalAtoms::find(vm),
             runs: Runs::new(sites::state_bits(), origin_ns),
             off_cpu: OffCpus::new(origin_ns),
@@ -211,7 +216,9 @@ impl Tracker {
             VmEventKind::In { .. } | VmEventKind::Out { .. } => {
                 let who = self.who(event, &mut pipeline.symbolizer);
                 let event = &self.with_signals(event, who);
-                self.runs.on(event, who, &mut self.rows.runs);
+                if self.has_ends {
+                    self.runs.on(event, who, &mut self.rows.runs);
+                }
                 self.rows.collected = Collected::default();
                 self.collections.on(event, who, &mut self.rows.collections);
             }
