@@ -41,6 +41,7 @@ mod tier3 {
     mod containers;
     mod core;
     mod debug_info;
+    mod dist;
     mod doctor;
     mod fixtures;
     mod formats;

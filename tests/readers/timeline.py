@@ -31,7 +31,7 @@ def tables(recording):
     db = duckdb.connect()
     for name in ("runs", "gc", "messages", "lifecycle", "samples", "losses", "processes", "series", "windows",
                  "off_cpu", "native_calls", "modules", "port_events",
-                 "payloads"):
+                 "dist", "payloads"):
         db.execute(f"create view {name} as select * from '{recording}/{name}.parquet'")
     db.execute("""create view moves as
         select "to" as proc, sent_ns as ts, 1 as step, 1 as turn from messages
@@ -77,6 +77,10 @@ def tables(recording):
                              from modules group by 1, 2, 3"""),
         "ports": query(f"""select {pid('port_events.proc')}, event, port, count(*), sum(ts_ns)
                            from port_events group by 1, 2, 3"""),
+        "dist": query(f"""select {pid('dist.proc')}, event, coalesce(node, ''), coalesce(op, ''), count(*), sum(ts_ns)
+                          from dist group by 1, 2, 3, 4"""),
+        "bytes of dist": query("select event, count(bytes), sum(bytes) from dist "
+                               "group by 1 having count(bytes) > 0"),
         "bytes of ports": query("select event, count(bytes), sum(bytes) from port_events "
                                 "group by 1 having count(bytes) > 0"),
         "words collected": query("select 'words', count(before_words), sum(before_words) from gc "
@@ -126,7 +130,7 @@ class Summary:
             "collections", "words collected", "sent", "received", "time in mailboxes", "fates",
             "flows", "spawned", "life", "reasons", "samples", "depth of stacks", "losses", "series",
             "mailboxes", "not watched", "without a CPU", "native calls", "modules", "ports",
-            "bytes of ports", "payloads", "payloads received")}
+            "bytes of ports", "dist", "bytes of dist", "payloads", "payloads received")}
         self.ends = collections.defaultdict(list)
         self.longest, self.lengths = {}, {}
 
@@ -188,6 +192,11 @@ class Summary:
         elif category == "code":
             assert name == f"{args['event']} {args['module']}", name
             add(self.of["modules"], (who, args["event"], args["module"]), ts_ns)
+        elif category == "dist":
+            key = (who, args["event"], args.get("node", ""), args.get("op", ""))
+            add(self.of["dist"], key, ts_ns)
+            if "bytes" in args:
+                add(self.of["bytes of dist"], (args["event"],), args["bytes"])
         elif category == "port":
             add(self.of["ports"], (who, args["event"], args["port"]), ts_ns)
             if "bytes" in args:

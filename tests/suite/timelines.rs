@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use escope_model::{
-    Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, ModuleAction, ModuleEvent, NativeCall, OffCpu,
-    OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo,
-    Run, Sample, SchedulerId, SchedulerKind, StackId, Window,
+    Activity, Collection, CollectionKind, Cut, DistAction, DistEvent, DistOp, Fate, Frame, FrameId,
+    FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, ModuleAction, ModuleEvent,
+    NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
+    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, Window,
 };
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 
@@ -120,6 +120,20 @@ fn timeline_and_report_tell_the_same() {
                 .iter()
                 .filter_map(|port| port.pointer(times)?.as_u64());
             let of_all = timeline["ports"][action].as_u64();
+            assert_eq!(Some(of_each.sum()), of_all, "{action}");
+            assert_ne!(of_all, Some(0), "{action}");
+        }
+        let nodes = report["events"]["nodes"]["rows"].as_array().unwrap();
+        assert_eq!(nodes.len(), 3, "of one it is not known");
+        for (action, times) in [
+            ("sent", "/sent/signals"),
+            ("received", "/received/signals"),
+            ("suspended", "/suspended"),
+        ] {
+            let of_each = nodes
+                .iter()
+                .filter_map(|node| node.pointer(times)?.as_u64());
+            let of_all = timeline["dist"][action].as_u64();
             assert_eq!(Some(of_each.sum()), of_all, "{action}");
             assert_ne!(of_all, Some(0), "{action}");
         }
@@ -345,6 +359,7 @@ impl Story {
             self.code(number, proc, start_ns);
         }
         self.port(number, proc, end_ns);
+        self.dist(number, proc, end_ns);
         self.writer.run(&Run {
             proc,
             scheduler,
@@ -428,6 +443,22 @@ impl Story {
             event,
             proc: (!number.is_multiple_of(5)).then_some(proc),
             bytes: (has_data && !number.is_multiple_of(7)).then_some(u64::from(number) << 20),
+        });
+    }
+
+    /// A signal to one of two other nodes or from it, or from one that is not known.
+    fn dist(&mut self, number: u32, proc: ProcId, ts_ns: i64) {
+        let event = DistAction::ALL[number as usize / 2 % DistAction::ALL.len()];
+        let is_signal = matches!(event, DistAction::Sent | DistAction::Received);
+        let op = DistOp::ALL[number as usize % DistOp::ALL.len()];
+        self.writer.dist(&DistEvent {
+            ts_ns,
+            proc: (!number.is_multiple_of(5)).then_some(proc),
+            node: (!number.is_multiple_of(3)).then(|| format!("node{}@\u{e4}", number % 3)),
+            event,
+            op: is_signal.then_some(op),
+            bytes: (event != DistAction::Suspended && !number.is_multiple_of(7))
+                .then_some(u64::from(number) << 10),
         });
     }
 

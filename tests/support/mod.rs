@@ -21,7 +21,7 @@ pub(crate) use live::enter;
 pub(crate) use otp::is_system as is_system_otp;
 pub(crate) use rabbitmq::RabbitMq;
 pub(crate) use recording::small_recording;
-pub(crate) use server::Server;
+pub(crate) use server::{Server, free_port};
 pub(crate) use terminal::{HOSTILE, assert_pure};
 pub(crate) use workload::{Facts, Workload, unhex};
 

@@ -144,7 +144,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
     pub(crate) ring_kib: Option<u32>,
     /// Which events of the VM to record besides samples, with commas between them: sched, msg,
-    /// proc, gc, code, port, or the presets light, messages, full
+    /// proc, gc, code, port, dist, or the presets light, messages, full
     #[arg(long, default_value = "none", value_name = "KINDS")]
     pub(crate) events: EventSelection,
     /// Also every call of these BIFs and NIFs, by mod:fun/arity, or mod:fun for all arities, with
@@ -315,9 +315,9 @@ pub(crate) enum ExportFormat {
 /// Ask a recording in SQL
 ///
 /// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
-/// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, payloads,
+/// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, dist, payloads,
 /// windows; views with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
-/// native_calls, modules, ports, port_events or payloads behind it.
+/// native_calls, modules, ports, port_events, dist or payloads behind it.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "query"), allow(dead_code))]

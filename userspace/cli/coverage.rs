@@ -276,6 +276,7 @@ pub(crate) fn rows(
         off_cpu: recording.off_cpu(range)?,
         modules: recording.modules(range)?,
         ports: recording.port_events(range)?,
+        dist: recording.dist(range)?,
     };
     let calls = recording.native_calls(range)?;
     // Rows are read more than once, what is wrong with them is said once.
@@ -292,6 +293,7 @@ pub(crate) fn rows(
         let of_all = of_both.chain(of_lives).chain(of_threads).chain(of_calls);
         let of_others = tables.modules.problems().iter();
         let of_others = of_others.chain(tables.ports.problems());
+        let of_others = of_others.chain(tables.dist.problems());
         for problem in of_all.chain(tables.collections.problems()).chain(of_others) {
             say!("escope-bpf: warning: {problem}");
         }

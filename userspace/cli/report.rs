@@ -2,6 +2,7 @@
 
 mod calls;
 mod collections;
+mod dist;
 mod events;
 mod lives;
 mod mail;

@@ -458,6 +458,7 @@ static __always_inline int event_unregister(const struct registers *regs, u64 co
 #include "switches.h"
 #include "bifs.h"
 #include "ports.h"
+#include "dist.h"
 
 /* One program for all, so that they can be attached and detached at once: detaching waits for
  * every CPU, each time. */
@@ -488,6 +489,9 @@ int event(struct user_regs *ctx)
 	case EVENT_PORT_CLOSE: return event_port_close(&regs, cookie);
 	case EVENT_PORT_OUTPUT: return event_port_output(&regs, cookie);
 	case EVENT_PORT_INPUT: return event_port_input(&regs, cookie);
+	case EVENT_DIST_SEND: return event_dist_send(&regs, cookie);
+	case EVENT_DIST_FRAGMENT: return event_dist_arrive(&regs, cookie);
+	case EVENT_DIST_RECEIVE: return event_dist_receive(&regs, cookie);
 	case EVENT_NATIVE_CALL: return event_native_call(&regs, cookie);
 	case EVENT_NATIVE_RETURN: return event_native_return(&regs, cookie);
 	default: return 0;

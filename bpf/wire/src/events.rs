@@ -53,6 +53,18 @@ pub mod what {
     /// A port gives something to a process. Words: port, process, or 0 for the one that it is
     /// connected to, driver, or 0, and bytes as above.
     pub const PORT_INPUT: u32 = 16;
+    /// A signal for another node is encoded, or who sends it is suspended because the queue to that
+    /// node is full ([`super::way::SUSPENDS`]). Words: name of the node, bytes, or all ones where
+    /// these are not known; what it is for, or all ones for one that is suspended; and the first
+    /// element after that, as terms.
+    pub const DIST_SEND: u32 = 17;
+    /// A part of a signal from another node has arrived that is not its last. Words: name of the
+    /// node, bytes.
+    pub const DIST_FRAGMENT: u32 = 18;
+    /// A signal from another node is whole. Words: name of the node, or 0, bytes of its last part,
+    /// or all ones; what it is for and the first element after that, as terms; and for whom it is, a
+    /// pid, a name or a reference.
+    pub const DIST_RECEIVE: u32 = 19;
     /// The kernel takes the CPU from a scheduler's thread. Words: for how long the thread has been
     /// ready without a CPU since it began, by the kernel's account (`sched_info.run_delay`), or
     /// [`super::NOT_COUNTED`]; and 1 if it could have gone on, 0 if it has to wait for something.
@@ -89,9 +101,9 @@ pub mod what {
         "port_close",
         "port_output",
         "port_input",
-        "",
-        "",
-        "",
+        "dist_send",
+        "dist_fragment",
+        "dist_receive",
         "switched_out",
         "switched_in",
         "native_call",
@@ -100,7 +112,8 @@ pub mod what {
     ];
 }
 
-/// How a probe of [`what::PORT_INPUT`] sees what a port gives, above [`COOKIE_WAY_SHIFT`].
+/// How a probe of [`what::PORT_INPUT`] sees what a port gives, and what one of
+/// [`what::DIST_SEND`] sees, above [`COOKIE_WAY_SHIFT`].
 pub mod way {
     /// As bytes. Values: port, bytes before, bytes.
     pub const BYTES: u32 = 0;
@@ -114,6 +127,8 @@ pub mod way {
     pub const ID_TERM: u32 = 4;
     /// As [`TERM_TO`], but with the port as a term.
     pub const ID_TERM_TO: u32 = 5;
+    /// Of [`super::what::DIST_SEND`]: who sends is suspended.
+    pub const SUSPENDS: u32 = 1;
 }
 
 /// What [`PayloadHead::flags`] says of a message.
@@ -330,6 +345,26 @@ wire_struct! {
         process_trace_flags_at: u32 = "u32 process_trace_flags_at",
         /// That flag.
         sensitive: u32 = "u32 sensitive",
+        /// `ErtsDSigSendContext.ctl`.
+        dist_control_at: u32 = "u32 dist_control_at",
+        /// `ErtsDSigSendContext.from`.
+        dist_from_at: u32 = "u32 dist_from_at",
+        /// `ErtsDSigSendContext.dep`.
+        dist_node_at: u32 = "u32 dist_node_at",
+        /// `ErtsDSigSendContext.obuf`.
+        dist_buffers_at: u32 = "u32 dist_buffers_at",
+        /// `ErtsDSigSendContext.fragments`.
+        dist_fragments_at: u32 = "u32 dist_fragments_at",
+        /// `ErtsDSigSendContext.c_p`.
+        dist_process_at: u32 = "u32 dist_process_at",
+        /// Size of an `ErtsDistOutputBuf`.
+        dist_buffer_size: u32 = "u32 dist_buffer_size",
+        /// `ErtsDistOutputBuf.eiov`.
+        dist_buffer_vector_at: u32 = "u32 dist_buffer_vector_at",
+        /// `DistEntry.sysname`.
+        dist_entry_name_at: u32 = "u32 dist_entry_name_at",
+        /// Keeps what follows aligned.
+        dist_reserved: u32 = "u32 dist_reserved",
         /// 1 where only events of wanted processes are recorded.
         filtered: u32 = "u32 filtered",
         /// How many initial calls are wanted.

@@ -68,7 +68,9 @@ fn needed(kind: u32) -> Option<usize> {
         | what::HIBERNATE_START
         | what::HIBERNATE_END => 3,
         what::NATIVE_CALL | what::PORT_OUTPUT => 3,
-        what::PORT_INPUT => 4,
+        what::PORT_INPUT | what::DIST_SEND => 4,
+        what::DIST_FRAGMENT => 2,
+        what::DIST_RECEIVE => 5,
         what::PORT_CLOSE => 5,
         what::PORT_OPEN | what::PAYLOAD => 7,
         what::DEQUEUE | what::UNREGISTER | what::CODE_LOAD | what::NATIVE_RETURN => 1,
@@ -168,6 +170,21 @@ fn kind(record: &EventRecord) -> VmEventKind {
             to: words[1],
             driver: words[2],
             bytes: known(words[3]),
+        },
+        what::DIST_SEND => VmEventKind::DistSend {
+            node: words[0],
+            bytes: known(words[1]),
+            signal: (words[2] != u64::MAX).then_some([words[2], words[3]]),
+        },
+        what::DIST_FRAGMENT => VmEventKind::DistFragment {
+            node: words[0],
+            bytes: words[1],
+        },
+        what::DIST_RECEIVE => VmEventKind::DistReceive {
+            node: words[0],
+            bytes: known(words[1]),
+            signal: [words[2], words[3]],
+            to: words[4],
         },
         _ => VmEventKind::Unregister { name: words[0] },
     }
@@ -284,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4];
+        let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4, 4, 2, 5];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
         let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
         let payload = [(what::PAYLOAD, 7)];

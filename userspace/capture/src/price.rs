@@ -87,7 +87,7 @@ const KINDS: [u32; 9] = [
 const NATIVE_KINDS: [u32; 2] = [what::NATIVE_CALL, what::NATIVE_RETURN];
 
 /// Kinds that are like another one.
-const LIKE: [(u32, u32); 9] = [
+const LIKE: [(u32, u32); 12] = [
     (what::GC_END, what::GC_START),
     (what::HIBERNATE_START, what::GC_START),
     (what::HIBERNATE_END, what::GC_START),
@@ -97,6 +97,9 @@ const LIKE: [(u32, u32); 9] = [
     (what::PORT_OPEN, what::PORT_OUTPUT),
     (what::PORT_CLOSE, what::PORT_OUTPUT),
     (what::PORT_INPUT, what::PORT_OUTPUT),
+    (what::DIST_SEND, what::PORT_OUTPUT),
+    (what::DIST_FRAGMENT, what::PORT_OUTPUT),
+    (what::DIST_RECEIVE, what::PORT_OUTPUT),
 ];
 
 probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 native_0 native_1);
@@ -163,6 +166,8 @@ pub fn hit_prices(
     for (kind, other) in LIKE {
         prices[kind as usize] = prices[other as usize];
     }
+    // It was hit before where its data arrived, which is not counted apart.
+    prices[what::DIST_RECEIVE as usize] *= 2.0;
     Ok(HitPrices(prices))
 }
 

@@ -177,6 +177,9 @@ impl Source<'_> {
         pass(recording.port_events(range)?, &mut problems, |event| {
             when(is(event.proc), || tell(Row::Port(event)))
         })?;
+        pass(recording.dist(range)?, &mut problems, |event| {
+            when(is(event.proc), || tell(Row::Dist(event)))
+        })?;
         pass(recording.samples_within(range)?, &mut problems, |sample| {
             let counts = self.idle || sample.activity.is_work();
             when(counts && is(sample.proc), || tell(Row::Sample(sample)))

@@ -6,7 +6,7 @@ use escope_timeline::Spread;
 use escope_timeline::report::{EventReport, Natives, ReportScope};
 use serde_json::{Map, Value, json};
 
-use super::{calls, collections, lives, mail, modules, natives, ports, schedulers, sizes};
+use super::{calls, collections, dist, lives, mail, modules, natives, ports, schedulers, sizes};
 use crate::args::ReportArgs;
 use crate::coverage::{self, Coverage};
 use crate::load::{Loaded, range};
@@ -140,10 +140,11 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
     sections.extend(natives);
     sections.extend(modules::sections(&source));
     sections.extend(ports::sections(&source));
+    sections.extend(dist::sections(&source));
     Ok(sections)
 }
 
-const IS_OF_EVENTS: [&str; 9] = [
+const IS_OF_EVENTS: [&str; 10] = [
     "runs",
     "messages",
     "lifecycle",
@@ -152,6 +153,7 @@ const IS_OF_EVENTS: [&str; 9] = [
     "modules",
     "port_events",
     "native_calls",
+    "dist",
     "windows",
 ];
 
@@ -187,6 +189,7 @@ fn covers(source: &Source<'_>, native_calls: u64) -> Section {
     let on_request = [
         (rows.modules, "modules loaded or purged"),
         (rows.ports, "events of ports"),
+        (rows.dist, "events between nodes"),
     ];
     for (count, what) in on_request.iter().filter(|count| count.0 > 0) {
         there.push(format!("{count} {what}"));
@@ -206,6 +209,7 @@ fn covers(source: &Source<'_>, native_calls: u64) -> Section {
     more.insert("native_calls".to_owned(), native_calls.into());
     more.insert("modules".to_owned(), rows.modules.into());
     more.insert("port_events".to_owned(), rows.ports.into());
+    more.insert("dist".to_owned(), rows.dist.into());
     let seen = source.coverage.seen();
     Section {
         key: "covers",

@@ -78,6 +78,7 @@ fn touches(row: &Happening, is_it: &dyn Fn(ProcId) -> bool) -> bool {
         Happening::OffCpu(off_cpu) => off_cpu.proc.is_some_and(is_it),
         Happening::Module(event) => event.proc.is_some_and(is_it),
         Happening::Port(event) => event.proc.is_some_and(is_it),
+        Happening::Dist(event) => event.proc.is_some_and(is_it),
         Happening::Life(life) => is_it(life.proc) || life.other.is_some_and(is_it),
         Happening::Message(it) => is_it(it.to) || it.from.is_some_and(is_it),
     }
@@ -111,6 +112,7 @@ fn account(
             Happening::OffCpu(off_cpu) => [off_cpu.proc, None],
             Happening::Module(event) => [event.proc, None],
             Happening::Port(event) => [event.proc, None],
+            Happening::Dist(event) => [event.proc, None],
             Happening::Life(life) => [Some(life.proc), life.other],
             Happening::Message(message) => [Some(message.to), message.from],
         };

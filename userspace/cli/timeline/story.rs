@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use escope_model::{
-    Collection, Dictionary, Fate, Life, LifeEvent, Message, ModuleAction, ModuleEvent, OffCpu,
-    Payload, PortAction, PortEvent, ProcId, Run,
+    Collection, Dictionary, DistAction, DistEvent, Fate, Life, LifeEvent, Message, ModuleAction,
+    ModuleEvent, OffCpu, Payload, PortAction, PortEvent, ProcId, Run,
 };
 use escope_timeline::Happening;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub(super) enum Event {
     LostCpu(OffCpu),
     Coded(ModuleEvent),
     Ported(PortEvent),
+    Distributed(DistEvent),
 }
 
 /// Passes on the events of processes in the order of their times. Messages that they take
@@ -64,6 +65,9 @@ where
             }
             Happening::Port(it) if it.proc.is_some_and(is_it) => {
                 tell(begin_ns, Event::Ported(it))?;
+            }
+            Happening::Dist(it) if it.proc.is_some_and(is_it) => {
+                tell(begin_ns, Event::Distributed(it))?;
             }
             Happening::Life(life) if is_it(life.proc) || life.other.is_some_and(is_it) => {
                 tell(begin_ns, Event::Lived(life))?;
@@ -116,6 +120,7 @@ impl Event {
             Event::LostCpu(off_cpu) => lost_cpu(off_cpu, dictionary),
             Event::Coded(event) => coded(event, dictionary),
             Event::Ported(event) => ported(event, dictionary),
+            Event::Distributed(event) => distributed(event, dictionary),
         }
     }
 
@@ -161,6 +166,11 @@ impl Event {
                 "id": dictionary.port(event.port).and_then(|port| port.id.as_ref()),
                 "driver": dictionary.port(event.port).and_then(|port| port.driver.as_ref()),
                 "bytes": event.bytes,
+            }),
+            Event::Distributed(event) => json!({
+                "ts_ns": at_ns, "event": format!("dist_{}", event.event.as_str()),
+                "proc": event.proc.map(|proc| proc.0), "node": event.node,
+                "op": event.op.map(|op| op.as_str()), "bytes": event.bytes,
             }),
             Event::Coded(event) => json!({
                 "ts_ns": at_ns, "event": event.event.as_str(),
@@ -278,14 +288,37 @@ fn lived(life: &Life, dictionary: &Dictionary) -> String {
     }
 }
 
-fn ported(event: &PortEvent, dictionary: &Dictionary) -> String {
-    let who = sender(dictionary, event.proc);
-    let port = port(dictionary, event.port);
-    let bytes = match event.bytes {
+fn bytes_of(bytes: Option<u64>) -> String {
+    match bytes {
         Some(1) => "1 byte".to_owned(),
         Some(bytes) => format!("{bytes} bytes"),
         None => "an unknown number of bytes".to_owned(),
-    };
+    }
+}
+
+fn distributed(event: &DistEvent, dictionary: &Dictionary) -> String {
+    let who = sender(dictionary, event.proc);
+    let node = event.node.as_deref();
+    let node = node.map_or_else(
+        || "an unknown node".to_owned(),
+        |node| format!("node {node}"),
+    );
+    let op = event.op.map_or("unknown", |op| op.as_str());
+    let bytes = bytes_of(event.bytes);
+    match event.event {
+        DistAction::Sent => format!("{who} sent a signal ({op}) of {bytes} to {node}"),
+        DistAction::Received => format!("{who} got a signal ({op}) of {bytes} from {node}"),
+        DistAction::Fragment => format!("{bytes} of a signal came from {node} for {who}"),
+        DistAction::Suspended => {
+            format!("{who} was suspended, for too much waits to be sent to {node}")
+        }
+    }
+}
+
+fn ported(event: &PortEvent, dictionary: &Dictionary) -> String {
+    let who = sender(dictionary, event.proc);
+    let port = port(dictionary, event.port);
+    let bytes = bytes_of(event.bytes);
     match event.event {
         PortAction::Open => format!("the port {port} was opened for {who}"),
         PortAction::Close => format!("the port {port} of {who} was closed"),

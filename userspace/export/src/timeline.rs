@@ -5,10 +5,10 @@
 //! |---|---|
 //! | a scheduler | a slice for each run, named by the process |
 //! | below a scheduler | slices: when its thread had no CPU, and why |
-//! | a process | a slice for each run, named by the scheduler; an instant for each event of its life, each process that it spawned, each module that it loaded or purged, what it gave to ports and got of them, each message that it sent and each that it took out of its mailbox |
+//! | a process | a slice for each run, named by the scheduler; an instant for each event of its life, each process that it spawned, each module that it loaded or purged, what it gave to ports and got of them, each signal to and from other nodes, each message that it sent and each that it took out of its mailbox |
 //! | below a process | slices of its collections, its calls of BIFs and NIFs, the length of its mailbox, its samples |
 //! | a place of loss | slices: between when how much is missing |
-//! | outside of processes | messages whose sender is no process of the node, samples of threads that ran none, code that no process loaded, events of ports without a process |
+//! | outside of processes | messages whose sender is no process of the node, samples of threads that ran none, code that no process loaded, events of ports and other nodes without a process |
 //!
 //! [`Plan`] sees all rows once, for the order of tracks; then [`Teller`] sees them again and
 //! tells each to a [`Sink`] as it comes. Neither holds rows: what is kept is a few numbers for
@@ -30,8 +30,8 @@ pub(crate) mod kit;
 mod tests;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent, ProcId,
-    Run, Sample,
+    Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
+    PortEvent, ProcId, Run, Sample,
 };
 
 pub use plan::Plan;
@@ -60,6 +60,8 @@ pub enum Row<'a> {
     Module(&'a ModuleEvent),
     /// Of `port_events`.
     Port(&'a PortEvent),
+    /// Of `dist`.
+    Dist(&'a DistEvent),
     /// Of `samples`.
     Sample(&'a Sample),
     /// Of `series`.

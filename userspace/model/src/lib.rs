@@ -11,6 +11,7 @@
 
 mod activity;
 mod dictionary;
+mod dist;
 mod event;
 mod frame;
 mod happening;
@@ -27,6 +28,7 @@ mod vm_event;
 
 pub use activity::Activity;
 pub use dictionary::Dictionary;
+pub use dist::{DistAction, DistEvent, DistOp};
 pub use event::{
     CodeRegistered, RawEvent, RawSample, RawScheduler, SampleFlags, StackCopy, UserRegs, Words,
 };

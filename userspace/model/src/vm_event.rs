@@ -1,7 +1,7 @@
 //! What a probe in the VM saw, decoded but not interpreted: terms and addresses are the target's.
 //!
 //! `ERTS` names below are functions of OTP 25 to 29: `erl_process.c`, `erl_proc_sig_queue.c`,
-//! `erl_gc.c`, `beam_common.c`, `beam_load.c`, `beam_bif_load.c`, `io.c`,
+//! `erl_gc.c`, `beam_common.c`, `beam_load.c`, `beam_bif_load.c`, `io.c`, `dist.c`, `external.c`,
 //! `erl_port_task.c`.
 
 use crate::thread::SchedulerKind;
@@ -187,6 +187,36 @@ pub enum VmEventKind {
         driver: u64,
         /// How many bytes, where that is known.
         bytes: Option<u64>,
+    },
+    /// A signal for another node is encoded, or the process that sends it is suspended
+    /// (`erts_dsig_send`).
+    DistSend {
+        /// The node's name, as a term.
+        node: u64,
+        /// How many bytes, where that is known.
+        bytes: Option<u64>,
+        /// What the signal is for, and what its control message has next, as terms; `None` where
+        /// the process is suspended.
+        signal: Option<[u64; 2]>,
+    },
+    /// A part of a signal from another node has arrived, and more are to come
+    /// (`erts_prepare_dist_ext`).
+    DistFragment {
+        /// The node's name, as a term.
+        node: u64,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// A signal from another node is whole (`erts_net_message`).
+    DistReceive {
+        /// The node's name, as a term; 0 for unknown.
+        node: u64,
+        /// How many bytes its last or only part has, where that is known.
+        bytes: Option<u64>,
+        /// What the signal is for, and what its control message has next, as terms.
+        signal: [u64; 2],
+        /// Who gets it, as a term: a pid, a name or a reference.
+        to: u64,
     },
 }
 

@@ -228,6 +228,27 @@ const NAMED: &[Named] = &[
               GROUP BY port, port_name, driver ORDER BY events DESC, port_name LIMIT 20",
     },
     Named {
+        name: "top_nodes",
+        description: "the 20 other nodes that most signals went to or came from while events were \
+                      watched, with how many of them were messages and how many bytes where that is \
+                      known, and how many signals that is estimated in the whole recording",
+        sql: "SELECT node, \
+              SUM(CASE WHEN event = 'sent' THEN 1 ELSE 0 END) AS sent, \
+              SUM(CASE WHEN event = 'sent' AND op IN ('send', 'reg_send', 'alias_send') \
+              THEN 1 ELSE 0 END) AS messages_sent, \
+              SUM(CASE WHEN event = 'sent' THEN bytes ELSE NULL END) AS bytes_sent, \
+              SUM(CASE WHEN event = 'received' THEN 1 ELSE 0 END) AS received, \
+              SUM(CASE WHEN event = 'received' AND op IN ('send', 'reg_send', 'alias_send') \
+              THEN 1 ELSE 0 END) AS messages_received, \
+              SUM(CASE WHEN event = 'sent' THEN NULL ELSE bytes END) AS bytes_received, \
+              SUM(CASE WHEN event = 'suspended' THEN 1 ELSE 0 END) AS suspended, \
+              SUM(CASE WHEN event IN ('sent', 'received') THEN 1 ELSE 0 END) AS signals, \
+              SUM(CASE WHEN event IN ('sent', 'received') THEN 1 ELSE 0 END) * MAX(scale) \
+              AS signals_in_all \
+              FROM named_dist CROSS JOIN watched \
+              GROUP BY node ORDER BY signals DESC, node LIMIT 20",
+    },
+    Named {
         name: "spawns",
         description: "the 20 processes that spawned the most of one kind while events were watched, \
                       which, and how many that is estimated in the whole recording",

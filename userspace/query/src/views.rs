@@ -21,6 +21,7 @@ use crate::stacks::{ends, spread};
 /// Recordings of earlier versions lack some.
 const VIEWS: [(&str, &str); 15] = [
     ("cpu", "samples"),
+    ("named_dist", "dist"),
     ("named_frames", "frames"),
     ("named_gc", "gc"),
     ("named_lifecycle", "lifecycle"),
@@ -204,6 +205,19 @@ const NAMED_PORTS: [&str; 13] = [
     "owner",
 ];
 
+/// Columns of `named_dist`.
+const NAMED_DIST: [&str; 9] = [
+    "ts_ns",
+    "event",
+    "node",
+    "op",
+    "bytes",
+    "process",
+    "process_group",
+    "pid",
+    "proc",
+];
+
 /// Columns of `named_port_events`.
 const NAMED_PORT_EVENTS: [&str; 10] = [
     "ts_ns",
@@ -277,6 +291,7 @@ impl Tables {
     pub(crate) fn get(&self, name: &str) -> PolarsResult<LazyFrame> {
         match name {
             "cpu" => self.cpu(),
+            "named_dist" => self.named_dist(),
             "named_frames" => Ok(self.named_frames()?.lazy()),
             "named_gc" => self.named_gc(),
             "named_lifecycle" => self.named_lifecycle(),
@@ -446,6 +461,12 @@ impl Tables {
         let who = self.who(["process", "process_group", "pid"])?;
         let modules = left_join(self.file("modules")?.lazy()?, who, "proc");
         Ok(modules.select(NAMED_MODULES.map(col)))
+    }
+
+    fn named_dist(&self) -> PolarsResult<LazyFrame> {
+        let who = self.who(["process", "process_group", "pid"])?;
+        let dist = left_join(self.file("dist")?.lazy()?, who, "proc");
+        Ok(dist.select(NAMED_DIST.map(col)))
     }
 
     fn named_ports(&self) -> PolarsResult<LazyFrame> {

@@ -5,8 +5,8 @@ use std::iter;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent, PortInfo,
-    ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
+    Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
+    PortEvent, PortInfo, ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -126,6 +126,7 @@ impl Check<'_> {
         });
         self.dangling(Table::PortEvents, "processes", no_process);
         self.dangling(Table::PortEvents, "ports", no_port);
+        self.processes_of::<DistEvent>(&processes, |row| [row.proc, None]);
         let (mut no_process, mut no_frame) = (0, 0);
         self.each::<Run>(|row| {
             no_process += u64::from(!processes.contains_key(&row.proc.0));

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use escope_model::{
-    Collection, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent, PortInfo,
-    ProcessInfo, Run, Sample, ThreadInfo, Window,
+    Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
+    PortEvent, PortInfo, ProcessInfo, Run, Sample, ThreadInfo, Window,
 };
 
 use crate::disk::Disk;
@@ -77,6 +77,7 @@ fn write(
         Table::NativeCalls => timed::<NativeCall>(disk, source, folder),
         Table::Modules => timed::<ModuleEvent>(disk, source, folder),
         Table::PortEvents => timed::<PortEvent>(disk, source, folder),
+        Table::Dist => timed::<DistEvent>(disk, source, folder),
         Table::Windows => timed::<Window>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }

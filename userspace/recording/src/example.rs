@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Activity, Collection, CollectionKind, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu,
-    OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo,
-    Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    Activity, Collection, CollectionKind, Cut, DistAction, DistEvent, DistOp, Fate, Frame, FrameId,
+    FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
+    NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
+    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind,
+    Truncation, Window,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -251,6 +252,19 @@ pub(crate) fn port(n: u32, closed: bool) -> PortInfo {
     }
 }
 
+/// Event number `n` between nodes.
+pub(crate) fn dist_event(n: u32) -> DistEvent {
+    let event = DistAction::ALL[n as usize % DistAction::ALL.len()];
+    DistEvent {
+        ts_ns: i64::from(n) * 1_125_000,
+        proc: (n > 1).then_some(ProcId(n % 4)),
+        node: (n > 0).then(|| format!("node{n}@host.\u{e4}")),
+        event,
+        op: (event == DistAction::Sent).then_some(DistOp::ALL[n as usize % DistOp::ALL.len()]),
+        bytes: (n > 0).then_some(u64::from(n) << 33),
+    }
+}
+
 /// Event number `n` of ports.
 pub(crate) fn port_event(n: u32) -> PortEvent {
     let event = PortAction::ALL[n as usize % PortAction::ALL.len()];
@@ -312,6 +326,7 @@ fn write_happenings(writer: &mut Writer) {
         writer.native_call(&native_call(n));
         writer.module(&module_event(n));
         writer.port_event(&port_event(n));
+        writer.dist(&dist_event(n));
         writer.window(&window(n));
     }
 }

@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 10] {
+    fn unwritten(&self) -> [Unwritten; 11] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,
@@ -134,6 +134,11 @@ impl Writer {
                 self.port_events.buffered(),
                 "unwritten_port_events",
                 "events of ports",
+            ),
+            of(
+                self.dist.buffered(),
+                "unwritten_dist",
+                "signals to other nodes and from them",
             ),
         ]
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Collection, Dictionary, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, Run, Sample, Window,
+    Collection, Dictionary, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
+    Payload, PortEvent, Run, Sample, Window,
 };
 
 use crate::compact::compact;
@@ -179,6 +179,14 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn modules(&self, range: TimeRange) -> Result<Rows<ModuleEvent>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// Signals to other nodes and from them within a span of time, in time order.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn dist(&self, range: TimeRange) -> Result<Rows<DistEvent>, RecordingError> {
         self.rows(range)
     }
 

@@ -6,6 +6,7 @@
 
 mod code;
 mod columns;
+mod dist;
 mod frames;
 mod gc;
 mod lifecycle;
@@ -72,6 +73,8 @@ pub enum Table {
     Modules,
     /// What happened to ports.
     PortEvents,
+    /// Signals to other nodes and from them.
+    Dist,
     /// When events were watched.
     Windows,
     /// CPU samples.
@@ -80,7 +83,7 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 19] = [
+    pub const ALL: [Table; 20] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -98,6 +101,7 @@ impl Table {
         Table::NativeCalls,
         Table::Modules,
         Table::PortEvents,
+        Table::Dist,
         Table::Windows,
         Table::Samples,
     ];
@@ -123,6 +127,7 @@ impl Table {
             Table::NativeCalls => "native_calls",
             Table::Modules => "modules",
             Table::PortEvents => "port_events",
+            Table::Dist => "dist",
             Table::Windows => "windows",
             Table::Samples => "samples",
         }

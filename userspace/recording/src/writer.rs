@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use escope_model::{
-    Collection, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, ThreadInfo, Window,
+    Collection, DistEvent, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
+    Payload, PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -60,6 +60,7 @@ pub struct Writer {
     pub(crate) native_calls: StreamWriter<NativeCall>,
     pub(crate) modules: StreamWriter<ModuleEvent>,
     pub(crate) port_events: StreamWriter<PortEvent>,
+    pub(crate) dist: StreamWriter<DistEvent>,
     pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
@@ -68,7 +69,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads ports code series losses
-            runs messages payloads lifecycle gc off_cpu native_calls modules port_events windows samples)
+            runs messages payloads lifecycle gc off_cpu native_calls modules port_events dist windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -133,6 +134,7 @@ impl Writer {
             native_calls: StreamWriter::new(),
             modules: StreamWriter::new(),
             port_events: StreamWriter::new(),
+            dist: StreamWriter::new(),
             windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
@@ -269,6 +271,11 @@ impl Writer {
         self.gc.push(*collection);
     }
 
+    /// Adds a signal to another node or from one.
+    pub fn dist(&mut self, event: &DistEvent) {
+        self.dist.push(event.clone());
+    }
+
     /// Adds a time in which a scheduler's thread had no CPU, in about the order in which they
     /// ended.
     pub fn off_cpu(&mut self, off_cpu: &OffCpu) {
@@ -321,6 +328,7 @@ impl Writer {
             + self.native_calls.buffered()
             + self.modules.buffered()
             + self.port_events.buffered()
+            + self.dist.buffered()
             + self.windows.buffered()
             + self.samples.buffered()
     }
@@ -345,6 +353,7 @@ impl Writer {
             + self.native_calls.bytes()
             + self.modules.bytes()
             + self.port_events.bytes()
+            + self.dist.bytes()
             + self.windows.bytes()
             + self.samples.bytes()
     }

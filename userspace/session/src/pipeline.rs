@@ -6,8 +6,8 @@ use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
 use escope_model::{
-    CodeRegistered, Collection, Life, Message, ModuleEvent, NativeCall, OffCpu, Payload, PortEvent,
-    PortInfo, RawSample, Run,
+    CodeRegistered, Collection, DistEvent, Life, Message, ModuleEvent, NativeCall, OffCpu, Payload,
+    PortEvent, PortInfo, RawSample, Run,
 };
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
@@ -135,6 +135,12 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn port_event(&mut self, event: &PortEvent) {
         self.write_new();
         self.writer.port_event(event);
+    }
+
+    /// Adds a signal to another node or from one; the process may be new.
+    pub(crate) fn dist(&mut self, event: &DistEvent) {
+        self.write_new();
+        self.writer.dist(event);
     }
 
     fn write_new(&mut self) {

@@ -2,11 +2,11 @@
 
 use std::iter::Peekable;
 
-use escope_model::{Collection, Life, Message, ModuleEvent, OffCpu, PortEvent, Run};
+use escope_model::{Collection, DistEvent, Life, Message, ModuleEvent, OffCpu, PortEvent, Run};
 
 /// The tables, each in the order of time: `start_ns`, `sent_ns`, `ts_ns`.
 #[derive(Debug)]
-pub struct Tables<R, M, L, C, O, D, P> {
+pub struct Tables<R, M, L, C, O, D, P, N> {
     /// Runs.
     pub runs: R,
     /// Messages.
@@ -21,6 +21,8 @@ pub struct Tables<R, M, L, C, O, D, P> {
     pub modules: D,
     /// What happened to ports.
     pub ports: P,
+    /// Signals to other nodes and from them.
+    pub dist: N,
 }
 
 /// A row of any of them.
@@ -38,6 +40,8 @@ pub enum Happening {
     Module(ModuleEvent),
     /// Of `port_events`.
     Port(PortEvent),
+    /// Of `dist`.
+    Dist(DistEvent),
     /// Of `messages`.
     Message(Message),
 }
@@ -53,6 +57,7 @@ impl Happening {
             Happening::OffCpu(off_cpu) => off_cpu.start_ns,
             Happening::Module(module) => module.ts_ns,
             Happening::Port(port) => port.ts_ns,
+            Happening::Dist(event) => event.ts_ns,
             Happening::Message(message) => message.sent_ns,
         })
     }
@@ -64,7 +69,7 @@ pub fn since_start(ns: i64) -> u64 {
     u64::try_from(ns).unwrap_or(0)
 }
 
-impl<R, M, L, C, O, D, P, E> Tables<R, M, L, C, O, D, P>
+impl<R, M, L, C, O, D, P, N, E> Tables<R, M, L, C, O, D, P, N>
 where
     R: Iterator<Item = Result<Run, E>>,
     M: Iterator<Item = Result<Message, E>>,
@@ -73,6 +78,7 @@ where
     O: Iterator<Item = Result<OffCpu, E>>,
     D: Iterator<Item = Result<ModuleEvent, E>>,
     P: Iterator<Item = Result<PortEvent, E>>,
+    N: Iterator<Item = Result<DistEvent, E>>,
 {
     /// All rows. Of those that begin at once a spawn comes before a run, and that before
     /// what it does. Nothing is held but the next row of each table. After an
@@ -85,6 +91,7 @@ where
             off_cpu: self.off_cpu.peekable(),
             modules: self.modules.peekable(),
             ports: self.ports.peekable(),
+            dist: self.dist.peekable(),
             messages: self.messages.peekable(),
         }
     }
@@ -98,6 +105,7 @@ struct Merged<
     O: Iterator,
     D: Iterator,
     P: Iterator,
+    N: Iterator,
 > {
     lives: Peekable<L>,
     runs: Peekable<R>,
@@ -105,6 +113,7 @@ struct Merged<
     off_cpu: Peekable<O>,
     modules: Peekable<D>,
     ports: Peekable<P>,
+    dist: Peekable<N>,
     messages: Peekable<M>,
 }
 
@@ -113,7 +122,7 @@ fn next_ns<T, E>(next: Option<&Result<T, E>>, begin_ns: impl Fn(&T) -> i64) -> O
     next.map(|row| row.as_ref().map_or(i64::MIN, begin_ns))
 }
 
-impl<R, M, L, C, O, D, P, E> Iterator for Merged<R, M, L, C, O, D, P>
+impl<R, M, L, C, O, D, P, N, E> Iterator for Merged<R, M, L, C, O, D, P, N>
 where
     R: Iterator<Item = Result<Run, E>>,
     M: Iterator<Item = Result<Message, E>>,
@@ -122,6 +131,7 @@ where
     O: Iterator<Item = Result<OffCpu, E>>,
     D: Iterator<Item = Result<ModuleEvent, E>>,
     P: Iterator<Item = Result<PortEvent, E>>,
+    N: Iterator<Item = Result<DistEvent, E>>,
 {
     type Item = Result<Happening, E>;
 
@@ -133,6 +143,7 @@ where
             next_ns(self.off_cpu.peek(), |row| row.start_ns),
             next_ns(self.modules.peek(), |row| row.ts_ns),
             next_ns(self.ports.peek(), |row| row.ts_ns),
+            next_ns(self.dist.peek(), |row| row.ts_ns),
             next_ns(self.messages.peek(), |row| row.sent_ns),
         ];
         let first = nexts.iter().flatten().min()?;
@@ -146,6 +157,7 @@ where
             3 => self.off_cpu.next().map(|row| row.map(Happening::OffCpu)),
             4 => self.modules.next().map(|row| row.map(Happening::Module)),
             5 => self.ports.next().map(|row| row.map(Happening::Port)),
+            6 => self.dist.next().map(|row| row.map(Happening::Dist)),
             _ => self.messages.next().map(|row| row.map(Happening::Message)),
         }
     }

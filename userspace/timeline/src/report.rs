@@ -14,6 +14,7 @@
 //! at least so long is counted apart, as [`AtLeast`](crate::AtLeast).
 
 mod calls;
+mod dist;
 mod each;
 mod lives;
 mod mail;
@@ -32,6 +33,7 @@ use crate::gaps::Gaps;
 use crate::merged::Happening;
 
 pub use calls::{CallTimes, Calls, CallsTo};
+pub use dist::{Dist, DistOf, Signals};
 pub use each::OfProcess;
 pub use lives::{Life, Lives, Reason};
 pub use mail::{Lain, Letters, Mail, Mailbox, PerKind};
@@ -112,6 +114,8 @@ pub struct RowsRead {
     pub modules: u64,
     /// Of `port_events`.
     pub ports: u64,
+    /// Of `dist`.
+    pub dist: u64,
 }
 
 impl RowsRead {
@@ -141,6 +145,8 @@ pub struct EventReport {
     pub modules: Modules,
     /// What ports and processes gave each other.
     pub ports: Ports,
+    /// What went to other nodes and came from them.
+    pub dist: Dist,
 }
 
 impl EventReport {
@@ -162,6 +168,7 @@ impl EventReport {
             lives: Lives::default(),
             modules: Modules::default(),
             ports: Ports::default(),
+            dist: Dist::default(),
         };
         for row in rows {
             let row = row?;
@@ -208,6 +215,10 @@ impl EventReport {
             Happening::Port(event) => {
                 self.rows.ports += 1;
                 self.ports.add(event, scope);
+            }
+            Happening::Dist(event) => {
+                self.rows.dist += 1;
+                self.dist.add(event, scope);
             }
             Happening::Message(message) => {
                 self.rows.messages += 1;

@@ -27,10 +27,10 @@ pub(crate) use ladder::{Found, Target, climb};
 pub use releases::{Build, Release, Said};
 pub(crate) use scan::{Text, fragment, schedule};
 pub use schema::{
-    AtomLayout, BifLayout, BitsLayout, BytesLayout, DictionaryLayout, FunLayout, HeaderFunLayout,
-    Layout, LinkLayout, MessageLayout, MonitorLayout, NodeLayout, PidLayout, PidTableLayout,
-    PortLayout, ProcessLayout, ProcessTableLayout, QueueBuffersLayout, RecordLayout,
-    ReferenceLayout, RegProcLayout, RegistersLayout, RelationLayout, SchedulerLayout,
+    AtomLayout, BifLayout, BitsLayout, BytesLayout, DictionaryLayout, DistLayout, FunLayout,
+    HeaderFunLayout, Layout, LinkLayout, MessageLayout, MonitorLayout, NodeLayout, PidLayout,
+    PidTableLayout, PortLayout, ProcessLayout, ProcessTableLayout, QueueBuffersLayout,
+    RecordLayout, ReferenceLayout, RegProcLayout, RegistersLayout, RelationLayout, SchedulerLayout,
     SleepInfoLayout, SpecificLayout, Status, StoredFunLayout, TermLayout,
 };
 pub(crate) use symbols::BIFS_MAX;

@@ -61,7 +61,7 @@ fn is_low(register: Register) -> bool {
 }
 
 /// The second operand, if it is a number.
-fn constant(instruction: &Instruction) -> Option<u64> {
+pub(super) fn constant(instruction: &Instruction) -> Option<u64> {
     match instruction.op1_kind() {
         OpKind::Immediate8
         | OpKind::Immediate16

@@ -74,6 +74,9 @@ fn found_by(probe: Probe) -> &'static str {
         | Probe::PortTermTo
         | Probe::PortIdTerm
         | Probe::PortIdTermTo => "drivers call it",
+        Probe::DistSend | Probe::DistSuspend => "send/2 leads to it, it sets the phases of sending",
+        Probe::DistArrive => "erts_net_message calls it first",
+        Probe::DistReceive => "dist_ctrl_put_data/2 calls it, it jumps by an operation",
     }
 }
 
@@ -116,6 +119,9 @@ impl<'a, M: Memory> ByCode<'a, M> {
             Probe::LoadModule => self.load_module(),
             Probe::PurgeModule => self.bif_of("erts_internal", "purge_module", 2),
             Probe::PortOutput => self.port_output(),
+            Probe::DistSend | Probe::DistSuspend => self.dist_send(),
+            Probe::DistArrive => self.dist_arrive(),
+            Probe::DistReceive => self.dist_receive(),
             Probe::OpenPort
             | Probe::ClosePort
             | Probe::PortBytes
@@ -316,7 +322,7 @@ impl<'a, M: Memory> ByCode<'a, M> {
     }
 
     /// The functions that a function leads to by straight calls, the nearest ones.
-    fn reached(&self, start: u64) -> BTreeSet<u64> {
+    pub(super) fn reached(&self, start: u64) -> BTreeSet<u64> {
         let mut reached = BTreeSet::from([start]);
         let mut next = VecDeque::from([start]);
         while let Some(start) = next.pop_front() {

@@ -41,6 +41,12 @@ impl<'a, M: Memory> Functions<'a, M> {
         if self.vm.arch() != Arch::X86_64 {
             return Err("probes are known for x86-64 alone".to_owned());
         }
+        // The symbol may be of what only leads to it.
+        if probe == Probe::DistReceive
+            && let Ok(found) = self.by_code().find(probe)
+        {
+            return Ok(vec![found]);
+        }
         let found = self.by_symbol(probe).or_else(|no_symbol| {
             let found = match probe {
                 Probe::OpenPort | Probe::ClosePort => self.port(probe),
@@ -130,5 +136,8 @@ pub(super) fn name(probe: Probe) -> &'static str {
         Probe::PortTermTo => "driver_send_term",
         Probe::PortIdTerm => "erl_drv_output_term",
         Probe::PortIdTermTo => "erl_drv_send_term",
+        Probe::DistSend | Probe::DistSuspend => "erts_dsig_send",
+        Probe::DistArrive => "erts_prepare_dist_ext",
+        Probe::DistReceive => "erts_net_message",
     }
 }

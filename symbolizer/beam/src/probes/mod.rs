@@ -10,6 +10,7 @@ mod by_code;
 mod calls;
 mod collection;
 mod collectors;
+mod dist;
 mod execute;
 mod functions;
 mod jit;
@@ -147,6 +148,11 @@ impl<M: Memory> Vm<M> {
             Probe::CollectBegin | Probe::HibernateBegin => Edge::Begin,
             Probe::CollectEnd | Probe::HibernateEnd => Edge::End,
             Probe::OpenPort => return port::find(code, range),
+            Probe::DistSend => return dist::find_sent(code, range, self.layout.dist.as_ref()),
+            Probe::DistSuspend => {
+                return dist::find_suspended(code, range, self.layout.dist.as_ref());
+            }
+            Probe::DistReceive => return dist::find_received(code, range),
             _ => return site::find(code, range, &wants),
         };
         let want = wants.first().ok_or("nothing is wanted of it")?;

@@ -73,14 +73,14 @@ fn loaded(before: &[Instruction], to: Register) -> Option<u64> {
 }
 
 /// The last instruction whose first operand is a register, if all since follow straight on.
-fn last_set(before: &[Instruction], to: Register) -> Option<&Instruction> {
+pub(super) fn last_set(before: &[Instruction], to: Register) -> Option<&Instruction> {
     let straight = |it: &&Instruction| it.flow_control() == FlowControl::Next;
     let mut since = before.iter().rev().take_while(straight);
     since.find(|it| it.op0_kind() == OpKind::Register && it.op0_register() == to)
 }
 
 /// A call leaves it as it is.
-fn is_kept(register: Register) -> bool {
+pub(super) fn is_kept(register: Register) -> bool {
     use Register::{R12, R13, R14, R15, RBP, RBX};
     [RBX, RBP, R12, R13, R14, R15].contains(&register)
 }

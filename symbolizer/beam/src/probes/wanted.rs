@@ -70,10 +70,18 @@ pub enum Probe {
     PortIdTerm,
     /// or both.
     PortIdTermTo,
+    /// A signal for another node is encoded,
+    DistSend,
+    /// and who sends it is suspended, for there is no room.
+    DistSuspend,
+    /// Data from another node have arrived.
+    DistArrive,
+    /// A signal from another node is whole.
+    DistReceive,
 }
 
 /// All of them.
-pub const PROBES: [Probe; 32] = [
+pub const PROBES: [Probe; 36] = [
     Probe::ScheduleOut,
     Probe::ScheduleIn,
     Probe::DirtyNif,
@@ -106,6 +114,10 @@ pub const PROBES: [Probe; 32] = [
     Probe::PortTermTo,
     Probe::PortIdTerm,
     Probe::PortIdTermTo,
+    Probe::DistSend,
+    Probe::DistSuspend,
+    Probe::DistArrive,
+    Probe::DistReceive,
 ];
 
 /// A word that a probe is for.
@@ -162,6 +174,16 @@ pub enum What {
     Words,
     /// Who receives, as a term.
     To,
+    /// Pointer to an `ErtsDSigSendContext`.
+    Context,
+    /// Pointer to data from another node.
+    Buffer,
+    /// Pointer to a node's `DistEntry`.
+    Entry,
+    /// Pointer to a control message, a tuple.
+    Control,
+    /// What a control message is for, as a term.
+    Operation,
 }
 
 /// A word, and how it is passed.
@@ -230,7 +252,7 @@ impl Probe {
     }
 
     /// The words that it is for: the prototypes in `erl_process.h`, `beam_common.h`, `global.h`,
-    /// `bif.h`, `erl_proc_sig_queue.h`, `erl_gc.h`, `register.h`, `beam_code.h`, `erl_port.h`, `erl_driver.h` and
+    /// `bif.h`, `erl_proc_sig_queue.h`, `erl_gc.h`, `register.h`, `beam_code.h`, `erl_port.h`, `erl_driver.h`, `external.h` and
     /// `jit/beam_jit_common.hpp`, the same in OTP 25 to 29 as far as named here.
     #[must_use]
     pub fn words(self) -> &'static [Passed] {
@@ -373,6 +395,21 @@ impl Probe {
                         argument(What::Parts, 2),
                         Passed { what, passed },
                         argument(What::To, 1),
+                    ]
+                }
+            }
+            // Neither are arguments: `dist.rs`.
+            Probe::DistSend | Probe::DistSuspend => &const { [argument(What::Context, 0)] },
+            Probe::DistReceive => {
+                &const { [argument(What::Control, 0), argument(What::Operation, 1)] }
+            }
+            // (ErtsDistExternal *, data, bytes, Binary *, DistEntry *, connection, cache)
+            Probe::DistArrive => {
+                &const {
+                    [
+                        argument(What::Buffer, 1),
+                        argument(What::Bytes, 2),
+                        argument(What::Entry, 4),
                     ]
                 }
             }

@@ -1,10 +1,10 @@
 //! A little of everything that can be on a timeline, for tests.
 
 use escope_model::{
-    Activity, Collection, Cut, Dictionary, Fate, Frame, FrameId, FrameKind, LeftAs, Life,
-    LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu,
-    PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample, SchedulerId,
-    SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
+    Activity, Collection, Cut, Dictionary, DistAction, DistEvent, DistOp, Fate, Frame, FrameId,
+    FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
+    NativeCall, OffCpu, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
+    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation,
 };
 
 use super::{Head, Plan, Point, Row};
@@ -22,6 +22,7 @@ pub(crate) struct Rows {
     pub(crate) native_calls: Vec<NativeCall>,
     pub(crate) modules: Vec<ModuleEvent>,
     pub(crate) ports: Vec<PortEvent>,
+    pub(crate) dist: Vec<DistEvent>,
     pub(crate) messages: Vec<Message>,
     pub(crate) lives: Vec<Life>,
     pub(crate) samples: Vec<Sample>,
@@ -47,6 +48,7 @@ impl Rows {
             .chain(self.native_calls.iter().map(Row::NativeCall))
             .chain(self.modules.iter().map(Row::Module))
             .chain(self.ports.iter().map(Row::Port))
+            .chain(self.dist.iter().map(Row::Dist))
             .chain(self.messages.iter().map(Row::Message))
             .chain(self.lives.iter().map(Row::Life))
             .chain(self.samples.iter().map(Row::Sample))
@@ -186,6 +188,7 @@ pub(crate) fn shop() -> Rows {
         native_calls: Vec::new(),
         modules: modules(),
         ports: ports(),
+        dist: dist(),
         messages: messages(),
         lives: lives(),
         samples: samples(),
@@ -247,6 +250,27 @@ fn modules() -> Vec<ModuleEvent> {
             proc: None,
             event: ModuleAction::Purge,
             module: "shop".to_owned(),
+        },
+    ]
+}
+
+fn dist() -> Vec<DistEvent> {
+    let event = |ts_ns, event, proc, op, bytes| DistEvent {
+        ts_ns,
+        proc,
+        node: Some(HOSTILE.to_owned()),
+        event,
+        op,
+        bytes,
+    };
+    let (send, link) = (Some(DistOp::RegSend), Some(DistOp::Link));
+    vec![
+        event(2_960, DistAction::Sent, Some(ProcId(1)), send, Some(90)),
+        event(2_970, DistAction::Suspended, Some(ProcId(1)), None, None),
+        event(2_980, DistAction::Fragment, None, None, Some(70_000)),
+        DistEvent {
+            node: None,
+            ..event(2_990, DistAction::Received, None, link, None)
         },
     ]
 }

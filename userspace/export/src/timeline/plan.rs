@@ -63,6 +63,9 @@ impl Plan {
             Row::Port(event) => {
                 event.proc.map(|proc| self.event(proc));
             }
+            Row::Dist(event) => {
+                event.proc.map(|proc| self.event(proc));
+            }
             Row::Sample(sample) => {
                 sample.proc.map(|proc| self.event(proc));
             }

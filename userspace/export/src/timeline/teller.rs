@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use escope_model::{
-    Collection, Cut, Dictionary, Fate, Life, LifeEvent, Loss, Message, MessageKind, ModuleEvent,
-    NativeCall, OffCpu, Payload, PortAction, PortEvent, ProcId, Run, Sample,
+    Collection, Cut, Dictionary, DistAction, DistEvent, Fate, Life, LifeEvent, Loss, Message,
+    MessageKind, ModuleEvent, NativeCall, OffCpu, Payload, PortAction, PortEvent, ProcId, Run,
+    Sample,
 };
 use escope_timeline::{Change, Mailboxes, lies_in_mailbox};
 use rustc_hash::FxHashSet;
@@ -72,6 +73,7 @@ impl<'a, S: Sink> Teller<'a, S> {
             Row::Life(life) => self.life(life),
             Row::Module(event) => self.module(event),
             Row::Port(event) => self.port(event),
+            Row::Dist(event) => self.dist(event),
             Row::Sample(sample) => self.sample(sample),
             Row::Point(point) => self.point(point),
             Row::Loss(loss) => self.loss(loss),
@@ -429,6 +431,33 @@ impl<'a, S: Sink> Teller<'a, S> {
             args: &collect([
                 ("event", Some(Value::Text(event.event.as_str()))),
                 ("port", Some(Value::Number(event.port.0.into()))),
+                ("bytes", event.bytes.map(Value::Number)),
+            ]),
+            flow: None,
+            stack: None,
+        })
+    }
+
+    fn dist(&mut self, event: &DistEvent) -> Result<(), ExportError> {
+        let track = self.need(event.proc.map_or(TrackId::OutsideNodes, TrackId::Process))?;
+        let node = event.node.as_deref();
+        let of_node = node.unwrap_or("an unknown node");
+        let op = event.op.map_or("signal", |op| op.as_str());
+        let name = match event.event {
+            DistAction::Sent => format!("{op} to {of_node}"),
+            DistAction::Received => format!("{op} from {of_node}"),
+            DistAction::Fragment => format!("part of a signal from {of_node}"),
+            DistAction::Suspended => format!("suspended for {of_node}"),
+        };
+        self.sink.instant(&Instant {
+            track,
+            ts_ns: event.ts_ns,
+            category: "dist",
+            name: &name,
+            args: &collect([
+                ("event", Some(Value::Text(event.event.as_str()))),
+                ("node", node.map(Value::Text)),
+                ("op", event.op.map(|op| Value::Text(op.as_str()))),
                 ("bytes", event.bytes.map(Value::Number)),
             ]),
             flow: None,

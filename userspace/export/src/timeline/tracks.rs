@@ -42,6 +42,8 @@ pub enum TrackId {
     OutsideCode,
     /// Events of ports that belong to no process.
     OutsidePorts,
+    /// Signals of other nodes that belong to no process.
+    OutsideNodes,
     /// Samples of a thread that ran no process.
     OutsideSamples(u32),
     /// The VM as a whole.
@@ -100,6 +102,7 @@ impl TrackId {
             TrackId::OutsideMessages
             | TrackId::OutsideCode
             | TrackId::OutsidePorts
+            | TrackId::OutsideNodes
             | TrackId::OutsideSamples(_) => Some(TrackId::Outside),
             TrackId::VmMetric(_) => Some(TrackId::Vm),
         }
@@ -224,6 +227,7 @@ impl<'a> Names<'a> {
             TrackId::OutsideMessages => "messages from outside".to_owned(),
             TrackId::OutsideCode => "code".to_owned(),
             TrackId::OutsidePorts => "ports".to_owned(),
+            TrackId::OutsideNodes => "other nodes".to_owned(),
             TrackId::OutsideSamples(tid) => {
                 let thread = self.dictionary.thread(tid);
                 let name = thread.map(|thread| match thread.scheduler {
@@ -246,6 +250,7 @@ impl<'a> Names<'a> {
             TrackId::Outside => 3,
             TrackId::NotWatched | TrackId::NativeCalls(_) | TrackId::OutsideCode => -1,
             TrackId::OutsidePorts => -2,
+            TrackId::OutsideNodes => -3,
             TrackId::Vm => 4,
             TrackId::Scheduler(it) | TrackId::OffCpu(it) => {
                 (it.kind as i32) << 16 | i32::from(it.number)

@@ -487,6 +487,7 @@ fn every_table_is_listed_with_its_columns() {
         names,
         [
             "code",
+            "dist",
             "frames",
             "gc",
             "lifecycle",
@@ -506,6 +507,7 @@ fn every_table_is_listed_with_its_columns() {
             "threads",
             "windows",
             "cpu",
+            "named_dist",
             "named_frames",
             "named_gc",
             "named_lifecycle",
@@ -528,7 +530,7 @@ fn every_table_is_listed_with_its_columns() {
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
-    assert_eq!(sources[1].columns[8].kind, Kind::Unsigned);
+    assert_eq!(sources[2].columns[8].kind, Kind::Unsigned);
     assert_eq!(sources[19].columns.last().unwrap().kind, Kind::Timestamp);
 }
 

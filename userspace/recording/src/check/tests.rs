@@ -2,8 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Collection, FrameId, Life, Message, ModuleEvent, OffCpu, PortEvent, PortId, PortInfo, ProcId,
-    Run,
+    Collection, DistEvent, FrameId, Life, Message, ModuleEvent, OffCpu, PortEvent, PortId,
+    PortInfo, ProcId, Run,
 };
 use proptest::prelude::*;
 
@@ -54,6 +54,7 @@ fn a_finished_recording_has_no_problems() {
         Table::NativeCalls,
         Table::Modules,
         Table::PortEvents,
+        Table::Dist,
         Table::Windows,
     ] {
         assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));
@@ -127,6 +128,10 @@ fn events_of_what_is_not_there_are_counted() {
         proc: Some(ProcId(4)),
         ..example::port_event(0)
     });
+    writer.dist(&DistEvent {
+        proc: Some(ProcId(4)),
+        ..example::dist_event(0)
+    });
     writer.module(&ModuleEvent {
         proc: Some(ProcId(4)),
         ..example::module_event(0)
@@ -137,6 +142,7 @@ fn events_of_what_is_not_there_are_counted() {
     assert_eq!(
         problems,
         [
+            "dist: 1 rows refer to processes that are not there",
             "gc: 1 rows refer to processes that are not there",
             "lifecycle: 1 rows refer to processes that are not there",
             "messages: 1 rows refer to processes that are not there",

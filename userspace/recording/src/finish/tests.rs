@@ -185,6 +185,7 @@ fn every_event_is_there_or_lost(recording: &Recording) {
             recording.port_events(all).unwrap().count(),
             "unwritten_port_events",
         ),
+        (recording.dist(all).unwrap().count(), "unwritten_dist"),
     ] {
         let lost = lost(recording.manifest(), place);
         assert_eq!(

@@ -60,6 +60,8 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(modules), numbered(example::module_event));
     let ports = recording.port_events(TimeRange::ALL).unwrap();
     assert_eq!(read(ports), numbered(example::port_event));
+    let dist = recording.dist(TimeRange::ALL).unwrap();
+    assert_eq!(read(dist), numbered(example::dist_event));
     assert_eq!(
         read(recording.windows().unwrap()),
         numbered(example::window)
@@ -188,7 +190,7 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 11] = [
+const SINCE_1_1: [Table; 12] = [
     Table::Runs,
     Table::Messages,
     Table::Payloads,
@@ -199,6 +201,7 @@ const SINCE_1_1: [Table; 11] = [
     Table::Modules,
     Table::Ports,
     Table::PortEvents,
+    Table::Dist,
     Table::Windows,
 ];
 
@@ -239,6 +242,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.native_calls(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.modules(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.port_events(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.dist(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));

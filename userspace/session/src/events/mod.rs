@@ -2,6 +2,7 @@
 
 mod budget;
 mod code;
+mod dist;
 mod ended;
 mod names;
 mod natives;
@@ -114,13 +115,19 @@ impl Events {
         let found = find_probes(vm)?;
         let is_filtered = limits.processes.is_some();
         let knows_ports = vm.layout.port.is_some();
+        let knows_dist = vm.layout.dist.is_some();
         let possible = EventSelection {
             port: selection.port && knows_ports,
+            dist: selection.dist && knows_dist,
             ..selection
         };
         let (sites, mut missing) = sites::sites(&found, possible, is_filtered);
         if selection.port && !knows_ports {
             let what = "where ports have what is known of them is not known of this release";
+            missing.push(what.to_owned());
+        }
+        if selection.dist && !knows_dist {
+            let what = "where what is sent to other nodes lies is not known of this release";
             missing.push(what.to_owned());
         }
         missing.extend(natives.notes());

@@ -7,8 +7,14 @@ use escope_model::{MessageShape, ProcId};
 use escope_symbolizer::{Symbolizer, Told};
 use rustc_hash::FxHashMap;
 
+use super::dist::Dist;
+
 /// Reads what all processes are called.
-pub(super) fn learn<M: Memory>(symbolizer: &mut Symbolizer<M>, at: &mut FxHashMap<u64, ProcId>) {
+pub(super) fn learn<M: Memory>(
+    symbolizer: &mut Symbolizer<M>,
+    at: &mut FxHashMap<u64, ProcId>,
+    dist: &mut Dist,
+) {
     // A table that cannot be read leaves pids without names.
     let Ok(all) = called(symbolizer.vm()) else {
         return;
@@ -16,6 +22,9 @@ pub(super) fn learn<M: Memory>(symbolizer: &mut Symbolizer<M>, at: &mut FxHashMa
     for (pid, address, process) in all {
         if let Some(proc) = symbolizer.process(pid, address) {
             at.insert(address, proc);
+            if let Some(name) = &process.name {
+                dist.register(name.clone(), proc);
+            }
             symbolizer.describe(proc, told(process));
         }
     }

@@ -17,6 +17,8 @@ pub struct EventSelection {
     pub code: bool,
     /// Ports, and what they and processes give each other.
     pub port: bool,
+    /// Signals to other nodes and from them.
+    pub dist: bool,
 }
 
 impl EventSelection {
@@ -29,6 +31,7 @@ impl EventSelection {
             gc: false,
             code: false,
             port: false,
+            dist: false,
         };
         &[
             ("none", NONE),
@@ -44,6 +47,7 @@ impl EventSelection {
             ("gc", EventSelection { gc: true, ..NONE }),
             ("code", EventSelection { code: true, ..NONE }),
             ("port", EventSelection { port: true, ..NONE }),
+            ("dist", EventSelection { dist: true, ..NONE }),
             (
                 "light",
                 EventSelection {
@@ -69,6 +73,7 @@ impl EventSelection {
                     gc: true,
                     code: true,
                     port: true,
+                    dist: true,
                 },
             ),
         ]
@@ -90,6 +95,7 @@ impl EventSelection {
             gc: self.gc || other.gc,
             code: self.code || other.code,
             port: self.port || other.port,
+            dist: self.dist || other.dist,
         }
     }
 }
@@ -119,7 +125,7 @@ mod tests {
     #[test]
     fn words_add_up() {
         let parse = |text: &str| text.parse::<EventSelection>();
-        assert_eq!(parse("sched,msg,proc,gc,code,port"), parse("full"));
+        assert_eq!(parse("sched,msg,proc,gc,code,port,dist"), parse("full"));
         assert_eq!(parse("light, msg"), parse("messages,gc"));
         assert!(parse("none").is_ok_and(EventSelection::is_empty));
         assert!(parse("sched,everything").is_err_and(|what| what.contains("full")));

@@ -1,6 +1,6 @@
 //! Which probes a selection of events needs, as the kernel half wants to be told.
 
-use escope_beam::layout::{PortLayout, TermLayout};
+use escope_beam::layout::{DistLayout, PortLayout, TermLayout};
 use escope_beam::probes::{Missing, Place, Probe, Site, What};
 use escope_beam::{ProcessBlock, ProcessState, Vm};
 use escope_capture::EventSite;
@@ -107,6 +107,24 @@ const PORTS: &[Use] = &[
     ),
 ];
 
+const DIST: &[Use] = &[
+    (
+        what::DIST_FRAGMENT,
+        Probe::DistArrive,
+        &[What::Buffer, What::Bytes, What::Entry],
+        3,
+    ),
+    (
+        what::DIST_RECEIVE,
+        Probe::DistReceive,
+        &[What::Control, What::Operation],
+        2,
+    ),
+];
+
+/// What of sending to other nodes is seen.
+const SENDS: &[(u32, Probe)] = &[(0, Probe::DistSend), (way::SUSPENDS, Probe::DistSuspend)];
+
 const BYTES: &[What] = &[What::Port, What::Header, What::Bytes];
 const TERM: &[What] = &[What::Port, What::Parts, What::Words];
 const TERM_TO: &[What] = &[What::Port, What::Parts, What::Words, What::To];
@@ -152,8 +170,12 @@ pub(crate) fn sites(
     if selection.port {
         uses.extend(PORTS);
     }
+    if selection.dist {
+        uses.extend(DIST);
+    }
     // Without exits nobody could tell what became of messages, or who may be forgotten.
-    if selection.msg || selection.proc || is_filtered {
+    if selection.msg || selection.proc || selection.dist || is_filtered {
+        // Messages from other nodes may be for names.
         uses.extend(LIVES);
     } else {
         uses.extend(LIVES.iter().filter(|(kind, ..)| *kind == what::EXIT));
@@ -164,15 +186,17 @@ pub(crate) fn sites(
             Err(why) => missing.push(why),
         }
     }
-    if selection.port {
-        for &(way, probe, words) in INPUTS {
-            match site(found, what::PORT_INPUT, probe, words, words.len()) {
-                Ok(mut site) => {
-                    site.registers = with_way(site.registers, words.len(), way);
-                    sites.push(site);
-                }
-                Err(why) => missing.push(why),
+    let inputs = INPUTS.iter().filter(|_| selection.port);
+    let inputs = inputs.map(|&(way, probe, words)| (what::PORT_INPUT, way, probe, words));
+    let sends = SENDS.iter().filter(|_| selection.dist);
+    let sends = sends.map(|&(way, probe)| (what::DIST_SEND, way, probe, &[What::Context][..]));
+    for (kind, way, probe, words) in inputs.chain(sends) {
+        match site(found, kind, probe, words, words.len()) {
+            Ok(mut site) => {
+                site.registers = with_way(site.registers, words.len(), way);
+                sites.push(site);
             }
+            Err(why) => missing.push(why),
         }
     }
     (sites, missing)
@@ -216,6 +240,7 @@ fn site(
 pub(crate) fn config(vm: &Vm) -> EventConfig {
     let process = &vm.layout.process;
     let port = |at: fn(&PortLayout) -> u32| vm.layout.port.as_ref().map_or(0, at);
+    let dist = |at: fn(&DistLayout) -> u32| vm.layout.dist.as_ref().map_or(0, at);
     let binaries = Binaries::of(&vm.layout.term);
     EventConfig {
         tgid: vm.pid,
@@ -253,6 +278,16 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         port_bytes_out_at: port(|port| port.bytes_out),
         port_name_at: port(|port| port.name),
         port_driver_at: port(|port| port.driver),
+        dist_control_at: dist(|dist| dist.control),
+        dist_from_at: dist(|dist| dist.from),
+        dist_node_at: dist(|dist| dist.entry),
+        dist_buffers_at: dist(|dist| dist.buffers),
+        dist_fragments_at: dist(|dist| dist.fragments),
+        dist_process_at: dist(|dist| dist.process),
+        dist_buffer_size: dist(|dist| dist.buffer_size),
+        dist_buffer_vector_at: dist(|dist| dist.buffer_vector),
+        dist_entry_name_at: dist(|dist| dist.entry_name),
+        dist_reserved: 0,
         binary_heap: binaries.heap,
         binary_reference: binaries.reference,
         binary_part: binaries.part,

@@ -15,6 +15,7 @@ use escope_timeline::{Collections, Entry, Messages, NativeCalls, OffCpus, Runs, 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::code::Purges;
+use super::dist::Dist;
 use super::ended::Ended;
 use super::names;
 use super::natives::Natives;
@@ -55,6 +56,7 @@ pub(super) struct Tracker {
     heaps: FxHashMap<ProcId, u64>,
     purges: Purges,
     ports: Ports,
+    dist: Dist,
     origin_ns: u64,
     rows: Rows,
     said: Said,
@@ -86,6 +88,7 @@ impl Tracker {
             heaps: FxHashMap::default(),
             purges: Purges::default(),
             ports: Ports::new(vm, origin_ns),
+            dist: Dist::default(),
             origin_ns,
             rows: Rows {
                 natives,
@@ -112,7 +115,7 @@ impl Tracker {
 
     /// Learns which processes there are, and what they are called.
     pub(super) fn learn<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
-        names::learn(symbolizer, &mut self.at);
+        names::learn(symbolizer, &mut self.at, &mut self.dist);
     }
 
     /// Between these times events are missing: nothing that is open can be told from what comes.
@@ -137,6 +140,7 @@ impl Tracker {
         // Others may have come to live there. Before the first window it was just learned.
         if from_ns > 0 {
             self.at.clear();
+            self.dist.gap();
         }
     }
 
@@ -279,6 +283,17 @@ impl Tracker {
             | VmEventKind::PortInput { .. } => {
                 let by = self.who(event, &mut pipeline.symbolizer);
                 self.ports.on(event, by, pipeline);
+            }
+            VmEventKind::DistSend { .. } => {
+                // The VM itself may send for a process.
+                let by = pipeline.symbolizer.process(event.pid, event.process);
+                if let (true, Some(who)) = (event.process != 0, by) {
+                    self.seen_at(event.process, who);
+                }
+                self.dist.on(event, by, self.origin_ns, pipeline);
+            }
+            VmEventKind::DistFragment { .. } | VmEventKind::DistReceive { .. } => {
+                self.dist.on(event, None, self.origin_ns, pipeline);
             }
         }
     }
@@ -480,6 +495,7 @@ impl Tracker {
         self.downs.remove(&who);
         self.heaps.remove(&who);
         self.born.remove(&who);
+        self.dist.ended(who);
         let reason = names::reason(pipeline.symbolizer.vm(), reason);
         let told = (None, None, Some(reason));
         self.life(event, who, LifeEvent::Exit, told, pipeline);
@@ -495,6 +511,10 @@ impl Tracker {
     ) {
         let text = pipeline.symbolizer.vm().atom(name);
         if let (Some(proc), Some(text)) = (whose, text) {
+            match what {
+                LifeEvent::Register => self.dist.register(text.to_string(), proc),
+                _ => self.dist.unregister(&text),
+            }
             let name = Some(text.to_string());
             self.life(event, proc, what, (None, name, None), pipeline);
         }

@@ -17,8 +17,8 @@ pub use term::{
     StoredFunLayout, TermLayout,
 };
 pub use vm::{
-    AtomLayout, BifLayout, NodeLayout, PidLayout, PidTableLayout, PortLayout, ProcessTableLayout,
-    RegistersLayout, SchedulerLayout, SleepInfoLayout,
+    AtomLayout, BifLayout, DistLayout, NodeLayout, PidLayout, PidTableLayout, PortLayout,
+    ProcessTableLayout, RegistersLayout, SchedulerLayout, SleepInfoLayout,
 };
 
 /// Structs of which each field is a number, in a table's section.
@@ -111,4 +111,6 @@ pub struct Layout {
     pub pid: PidLayout,
     /// Ports, where that is known.
     pub port: Option<PortLayout>,
+    /// What is sent to other nodes, where that is known.
+    pub dist: Option<DistLayout>,
 }

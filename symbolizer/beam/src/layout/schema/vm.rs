@@ -84,6 +84,29 @@ offsets! {
         /// Pointer to a driver's name, a C string, in `erts_driver_t`.
         driver_name,
     }
+    /// `ErtsDSigSendContext`, and what hangs together with it.
+    DistLayout {
+        /// The control message, a term.
+        control,
+        /// The process that it is sent for, a term.
+        from,
+        /// Pointer to the other node's `DistEntry`.
+        entry,
+        /// How far sending is, 32 bits.
+        phase,
+        /// Pointer to an array of `ErtsDistOutputBuf`, one for each fragment.
+        buffers,
+        /// How many fragments there are.
+        fragments,
+        /// Pointer to the `Process` that sends, or 0.
+        process,
+        /// Size of an `ErtsDistOutputBuf`.
+        buffer_size,
+        /// Its pointer to an `ErlIOVec`.
+        buffer_vector,
+        /// The node's name, in its `DistEntry`.
+        entry_name,
+    }
     /// `ErlNode`.
     NodeLayout {
         /// The name's atom.

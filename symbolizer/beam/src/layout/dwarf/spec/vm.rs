@@ -79,6 +79,22 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     ),
     section(
+        "dist",
+        "ErtsDSigSendContext, ErtsDistOutputBuf: dist.h; DistEntry: erl_node_tables.h",
+        &[
+            ("control", at("ErtsDSigSendContext: ctl")),
+            ("from", at("ErtsDSigSendContext: from")),
+            ("entry", at("ErtsDSigSendContext: dep")),
+            ("phase", at("ErtsDSigSendContext: phase")),
+            ("buffers", at("ErtsDSigSendContext: obuf")),
+            ("fragments", at("ErtsDSigSendContext: fragments")),
+            ("process", at("ErtsDSigSendContext: c_p")),
+            ("buffer_size", size_of("ErtsDistOutputBuf")),
+            ("buffer_vector", at("ErtsDistOutputBuf: eiov")),
+            ("entry_name", at("DistEntry: sysname")),
+        ],
+    ),
+    section(
         "node",
         "ErlNode: erl_node_tables.h",
         &[
