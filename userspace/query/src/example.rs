@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use escope_model::{
-    Activity, Collection, Cut, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss,
-    Message, MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu, OffCpuWhy, Payload,
-    PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, Run, Sample,
-    SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind, Truncation, Window,
+    Activity, Collection, Cut, DistAction, DistEvent, DistOp, Fate, Frame, FrameId, FrameKind,
+    LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
+    NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
+    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind,
+    Truncation, Window,
 };
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
@@ -284,6 +285,23 @@ fn write_code_and_ports(writer: &mut Writer) {
             port: PortId(port),
             event,
             proc: proc.map(ProcId),
+            bytes,
+        });
+    }
+    use DistAction::{Fragment, Received, Sent, Suspended};
+    for (ts_ns, proc, event, op, bytes) in [
+        (610_000, Some(0), Sent, Some(DistOp::RegSend), Some(90)),
+        (620_000, Some(0), Sent, Some(DistOp::Link), Some(25)),
+        (630_000, Some(0), Suspended, None, None),
+        (640_000, None, Fragment, None, Some(65_536)),
+        (650_000, Some(1), Received, Some(DistOp::Send), Some(12)),
+    ] {
+        writer.dist(&DistEvent {
+            ts_ns,
+            proc: proc.map(ProcId),
+            node: Some("other@host".to_owned()),
+            event,
+            op,
             bytes,
         });
     }

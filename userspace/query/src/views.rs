@@ -19,7 +19,7 @@ use crate::stacks::{ends, spread};
 
 /// Derived tables, in the order they are listed, and the table that each has the rows of.
 /// Recordings of earlier versions lack some.
-const VIEWS: [(&str, &str); 15] = [
+const VIEWS: [(&str, &str); 16] = [
     ("cpu", "samples"),
     ("named_dist", "dist"),
     ("named_frames", "frames"),

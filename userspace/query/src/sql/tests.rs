@@ -355,6 +355,18 @@ fn code_and_ports_have_their_names() {
 }
 
 #[test]
+fn signals_to_other_nodes_are_summed_by_node() {
+    let nodes = answer("@top_nodes");
+    assert_eq!(nodes.len(), 1);
+    let (sent, received) = (Value::Unsigned(115), Value::Unsigned(65_548));
+    let fields = [int(2), int(1), sent, int(1), int(1), received];
+    assert_eq!(nodes[0][0], text("other@host"));
+    assert_eq!(nodes[0][1..7], fields);
+    // One was suspended; three signals, in a quarter of the reductions.
+    assert_eq!(nodes[0][7..], [int(1), int(3), Value::Float(12.0)]);
+}
+
+#[test]
 fn every_example_of_the_documentation_runs() {
     let place = example::finished();
     let sql = place.open();
@@ -524,14 +536,14 @@ fn every_table_is_listed_with_its_columns() {
             "watched",
         ]
     );
-    assert_eq!(sources[18].kind, SourceKind::Recorded);
-    assert_eq!(sources[19].kind, SourceKind::Derived);
-    let stacks = &sources[16].columns;
+    assert_eq!(sources[19].kind, SourceKind::Recorded);
+    assert_eq!(sources[20].kind, SourceKind::Derived);
+    let stacks = &sources[17].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[2].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[19].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[20].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]
