@@ -1,11 +1,13 @@
 """Two publishers and two consumers on a RabbitMQ node, until stdin is closed.
 
-Usage: rabbitmq.py PORT [RATE]. Each publishes as fast as it can, or RATE messages a second at an
-even pace, so that a message costs the node the same all the time. Prints `running` when messages flow, `units N` for each line on stdin:
-how many were published or consumed until then, and at the end how many were consumed. Needs pika.
+Usage: rabbitmq.py PORT [RATE]. Each publishes as fast as it can, or RATE messages a second on
+average in bursts that come at random (a Poisson process: what is regular beats against the other
+publisher, for as long as a measurement). Prints `running` when messages flow and `units N` for
+each line on stdin: how many were published or consumed until then. Needs pika.
 """
 
 import multiprocessing
+import random
 import sys
 import time
 
@@ -13,7 +15,7 @@ import pika
 
 # A publisher is at most so far ahead: no queue grows without end.
 AHEAD_MAX = 5000
-BURST = 50
+BURST = 20
 
 
 def channel(port):
@@ -32,9 +34,9 @@ def publish(port, queue, rate, stop, published, consumed):
         if rate:
             now = time.monotonic()
             # Who is late is not in a hurry afterwards.
-            due = max(due, now - BURST / rate)
+            due = max(due, now - 5 * BURST / rate)
             time.sleep(max(due - now, 0))
-            due += BURST / rate
+            due += random.expovariate(rate / BURST)
         for _ in range(BURST):
             to.basic_publish("", queue, b"x" * 200)
         published.value += BURST

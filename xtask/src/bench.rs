@@ -147,8 +147,17 @@ fn snapshot_cost(bench: &Bench) -> Result<Value> {
 fn per_unit(
     vm: &mut impl Works,
     window: Duration,
-    mut each_second: impl FnMut(u32) -> Result<()>,
+    each_second: impl FnMut(u32) -> Result<()>,
 ) -> Result<f64> {
+    Ok(work(vm, window, each_second)?.per_unit())
+}
+
+/// What is done in one window.
+fn work(
+    vm: &mut impl Works,
+    window: Duration,
+    mut each_second: impl FnMut(u32) -> Result<()>,
+) -> Result<Mark> {
     let pid = vm.pid();
     let before = vm.mark()?;
     let start = Instant::now();
@@ -160,9 +169,7 @@ fn per_unit(
             break;
         }
     }
-    let after = vm.mark()?;
-    let Mark { units, cpu_ns } = before;
-    Ok((after.cpu_ns - cpu_ns) as f64 / (after.units - units).max(1) as f64)
+    Ok(vm.mark()?.since(before))
 }
 
 /// CPU time of one snapshot by the number of processes.

@@ -13,13 +13,13 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::vm::{Works, told_units};
+use super::vm::{Works, cpu_ns, told_units};
 use crate::commands::root;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Messages that each publisher sends a second: what costs the node half of two CPUs or so, at an
-/// even pace.
-const RATE: u32 = 1500;
+/// Messages that each publisher sends a second: the node uses a good half of a CPU, the clients
+/// most of another.
+const RATE: u32 = 4000;
 
 /// The node, two publishers and two consumers. Dropping it ends them all.
 pub(super) struct RabbitMq {
@@ -61,6 +61,11 @@ impl Works for RabbitMq {
             .write_all(b"units\n")
             .context("the clients are gone")?;
         told_units(&self.clients.line()?)
+    }
+
+    fn peers_cpu_ns(&self) -> Result<u64> {
+        let clients = children(self.clients.child.id());
+        clients.into_iter().map(cpu_ns).sum()
     }
 }
 
@@ -115,16 +120,18 @@ impl Node {
 
 /// A script becomes the BEAM, or has it as a child.
 fn beam_of(script: u32) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
-    let children = children.unwrap_or_default();
-    let mut pids = children
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .chain([script]);
+    let mut pids = children(script).into_iter().chain([script]);
     pids.find(|pid| {
         let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
         exe.ends_with("beam.smp")
     })
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let pids = children.split_whitespace();
+    pids.filter_map(|pid| pid.parse().ok()).collect()
 }
 
 impl Drop for Node {

@@ -24,11 +24,30 @@ pub(super) struct Load {
     pub(super) modules: u64,
 }
 
-/// Work done and CPU time used until an instant.
+/// Work done and CPU time used until an instant, or between two.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
     pub(super) units: u64,
     pub(super) cpu_ns: u64,
+    /// Of those who give the VM its work, if they are other processes. They do the same for a unit
+    /// all the time and nobody looks at them: when it takes them longer, the machine is slower.
+    pub(super) peers_cpu_ns: u64,
+}
+
+impl Mark {
+    /// What came after an earlier one.
+    pub(super) fn since(self, before: Mark) -> Mark {
+        Mark {
+            units: self.units - before.units,
+            cpu_ns: self.cpu_ns - before.cpu_ns,
+            peers_cpu_ns: self.peers_cpu_ns - before.peers_cpu_ns,
+        }
+    }
+
+    /// CPU time for a unit of work, in nanoseconds.
+    pub(super) fn per_unit(self) -> f64 {
+        self.cpu_ns as f64 / self.units.max(1) as f64
+    }
 }
 
 /// A VM whose work is counted.
@@ -38,11 +57,17 @@ pub(super) trait Works {
     /// Units of work done until now.
     fn units(&mut self) -> Result<u64>;
 
-    /// The same, and the CPU time used for it.
+    /// CPU time of other processes that give it its work, in nanoseconds.
+    fn peers_cpu_ns(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// All of it at once.
     fn mark(&mut self) -> Result<Mark> {
         Ok(Mark {
             units: self.units()?,
             cpu_ns: cpu_ns(self.pid())?,
+            peers_cpu_ns: self.peers_cpu_ns()?,
         })
     }
 }
@@ -129,8 +154,9 @@ pub(super) fn told_units(line: &str) -> Result<u64> {
 }
 
 /// CPU time of all threads of a process (`/proc/PID/task/TID/schedstat`, nanoseconds).
-fn cpu_ns(pid: u32) -> Result<u64> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the VM is gone")?;
+pub(super) fn cpu_ns(pid: u32) -> Result<u64> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .with_context(|| format!("process {pid} is gone"))?;
     let mut sum = 0;
     for task in tasks.flatten() {
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
