@@ -58,6 +58,7 @@ pub(crate) fn shown(payload: &Payload, most: usize) -> String {
         return match payload.seen {
             PayloadSeen::Sensitive => "not told: sensitive".to_owned(),
             PayloadSeen::Unasked => "not told: its sender could not be asked".to_owned(),
+            PayloadSeen::NoRoom => "not told: there was no room for it".to_owned(),
             _ => "not told: it could not be read".to_owned(),
         };
     };

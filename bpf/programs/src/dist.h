@@ -133,7 +133,7 @@ static __noinline int event_dist_arrive(const struct registers *regs, u64 cookie
 		/* It is told with what it is. */
 		arrived.node = node_of(&event, VALUE(regs, cookie, 2));
 		bpf_map_update_elem(&event_arrived, &thread, &arrived, BPF_ANY);
-		return 0;
+		return pass();
 	}
 	bpf_map_delete_elem(&event_arrived, &thread);
 	if (!begin(&event, EVENT_DIST_FRAGMENT))

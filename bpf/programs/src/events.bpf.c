@@ -88,6 +88,17 @@ static __always_inline bool begin(struct event *event, u32 what)
 	return true;
 }
 
+/* A hit at which nothing happens that anybody could ask for: it costs, and that is all. */
+static __always_inline int pass(void)
+{
+	u32 zero = 0;
+	struct event_counters *count = bpf_map_lookup_elem(&event_counters, &zero);
+
+	if (count)
+		__sync_fetch_and_add(&count->attempts[EVENT_PASSED], 1);
+	return 0;
+}
+
 /* Nobody asked for it. */
 static __always_inline int leave_out(struct event *event)
 {
@@ -237,6 +248,9 @@ static __noinline int event_in(const struct registers *regs, u64 cookie)
 		TAKE(&event, initial, process + event_config.process_initial_at);
 	if (!wanted_in(event.count, process, pid, born, initial.module, initial.function, initial.arity))
 		return leave_out(&event);
+	/* Who shows itself has done so, and its runs are of no interest. */
+	if (!born && event_config.births_only)
+		return leave_out(&event);
 	TAKE(&event, state, process + event_config.process_state_at);
 	if (!born) {
 		if (!reserve(&event, 2, scheduler(), process, pid))
@@ -270,7 +284,9 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
 	u32 state = 0, not_its_own = 0;
 
 	/* A scheduler that has run nothing looks for work. */
-	if (!process || !begin(&event, EVENT_OUT))
+	if (!process)
+		return pass();
+	if (!begin(&event, EVENT_OUT))
 		return 0;
 	TAKE(&event, pid, process + event_config.process_id_at);
 	if (!wanted_process(process, pid))

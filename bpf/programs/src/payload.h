@@ -177,10 +177,17 @@ static __always_inline void fill_payload(struct event *event, struct payload_rec
 	to->payload.pieces[3] = 0;
 }
 
-static __always_inline int lost_payload(struct event *event)
+/* Where there is no room for what it says, it is told without. */
+static __always_inline int event_heads(struct event *event, const struct payload_of *of)
 {
-	COUNT(event, ring_full, EVENT_PAYLOAD);
-	return 0;
+	struct payload_record *to = bpf_ringbuf_reserve(&event_ring, PAYLOAD_HEADS, 0);
+
+	if (!to) {
+		COUNT(event, ring_full, EVENT_PAYLOAD);
+		return 0;
+	}
+	fill_payload(event, to, of);
+	return end(event);
 }
 
 /* One message that says something. It was counted as one of which nothing more is taken. */
@@ -196,18 +203,15 @@ static __always_inline int event_said(struct event *event, struct payload_of *of
 	event->what = EVENT_PAYLOAD;
 	/* Words, and what must not be looked at. */
 	if (((of->term & 3) != 1 && (of->term & 3) != 2) ||
-	    (of->flags & ~PAYLOAD_SENDER_UNKNOWN)) {
-		to = bpf_ringbuf_reserve(&event_ring, PAYLOAD_HEADS, 0);
-		if (!to)
-			return lost_payload(event);
-		fill_payload(event, to, of);
-		return end(event);
-	}
+	    (of->flags & ~PAYLOAD_SENDER_UNKNOWN))
+		return event_heads(event, of);
 	if ((of->term & 3) == 1)
 		begin = block_of_list(root);
 	to = bpf_ringbuf_reserve(&event_ring, sizeof(*to) + event_config.payload_bytes, 0);
-	if (!to)
-		return lost_payload(event);
+	if (!to) {
+		of->flags |= PAYLOAD_NO_ROOM;
+		return event_heads(event, of);
+	}
 	fill_payload(event, to, of);
 	copy_block(to, root, begin);
 	copy_pieces(to);

@@ -168,8 +168,12 @@ static __noinline int event_port_open(const struct registers *regs, u64 cookie)
 	struct event event;
 	u64 port, connected = 0, id = 0, driver = 0, name_at = 0, name[4] = {};
 
+	if (!regs)
+		return 0;
 	/* It could not be put into the table. */
-	if (!regs || !(u32)VALUE(regs, cookie, 1) || !begin(&event, EVENT_PORT_OPEN))
+	if (!(u32)VALUE(regs, cookie, 1))
+		return pass();
+	if (!begin(&event, EVENT_PORT_OPEN))
 		return 0;
 	port = VALUE(regs, cookie, 0);
 	TAKE(&event, connected, port + event_config.port_connected_at);
@@ -259,7 +263,7 @@ static __noinline int event_port_input(const struct registers *regs, u64 cookie)
 		skip = VALUE(regs, cookie, 3);
 		/* ErlIOVec.size in erl_driver.h. */
 		if (READ(bytes, VALUE(regs, cookie, 2) + 8) || bytes <= skip)
-			return 0;
+			return pass();
 	}
 	if (!begin(&event, EVENT_PORT_INPUT))
 		return 0;

@@ -80,8 +80,11 @@ pub mod what {
     /// A message is put into a queue, and what it says is copied too: [`ENQUEUE`] with all words, and
     /// [`super::PayloadHead`] and what is announced there behind them.
     pub const PAYLOAD: u32 = 24;
+    /// No event: a probe was hit and there was nothing to see, as when a scheduler that has run
+    /// nothing looks for work. Only such hits are counted, as attempts, because each costs.
+    pub const PASSED: u32 = 25;
     /// One more than the highest.
-    pub const COUNT: usize = 25;
+    pub const COUNT: usize = 26;
     /// What each is called in a recording; empty where there is no such event.
     pub const NAMES: [&str; COUNT] = [
         "schedule_in",
@@ -109,6 +112,7 @@ pub mod what {
         "native_call",
         "native_return",
         "enqueue_payload",
+        "nothing",
     ];
 }
 
@@ -142,6 +146,8 @@ pub mod payload_flag {
     pub const SENDER_UNKNOWN: u32 = 1 << 2;
     /// The receiver could not be asked, or the memory could not be read: nothing was copied.
     pub const UNREADABLE: u32 = 1 << 3;
+    /// There was no room for it in the ring: nothing was copied.
+    pub const NO_ROOM: u32 = 1 << 4;
 }
 
 /// The least and the most that can be copied of a message.
@@ -244,13 +250,13 @@ wire_struct! {
     /// nor `filtered` are in the ring: who reads it counts them, so that each is counted once.
     EventCounters as "event_counters" {
         /// Hits of probes; of one that sees several signals at once, each.
-        attempts: [u64; 25] = "u64 attempts[25]",
+        attempts: [u64; 26] = "u64 attempts[26]",
         /// Of those, dropped because the ring was full.
-        ring_full: [u64; 25] = "u64 ring_full[25]",
+        ring_full: [u64; 26] = "u64 ring_full[26]",
         /// Of those, of processes that nobody asked for.
-        filtered: [u64; 25] = "u64 filtered[25]",
+        filtered: [u64; 26] = "u64 filtered[26]",
         /// Of those in the ring, with memory of the target that could not be read.
-        unreadable: [u64; 25] = "u64 unreadable[25]",
+        unreadable: [u64; 26] = "u64 unreadable[26]",
         /// Processes that were asked for and that there was no room to remember.
         wanted_full: u64 = "u64 wanted_full",
     }
@@ -363,8 +369,8 @@ wire_struct! {
         dist_buffer_vector_at: u32 = "u32 dist_buffer_vector_at",
         /// `DistEntry.sysname`.
         dist_entry_name_at: u32 = "u32 dist_entry_name_at",
-        /// Keeps what follows aligned.
-        dist_reserved: u32 = "u32 dist_reserved",
+        /// 1 where of what begins to run only processes that have not run before are recorded.
+        births_only: u32 = "u32 births_only",
         /// 1 where only events of wanted processes are recorded.
         filtered: u32 = "u32 filtered",
         /// How many initial calls are wanted.

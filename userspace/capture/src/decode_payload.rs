@@ -33,6 +33,8 @@ pub enum Copied<'a> {
     Sensitive,
     /// Nothing: the memory could not be read.
     Unreadable,
+    /// Nothing: there was no room for it in the ring.
+    NoRoom,
 }
 
 /// Reads what was copied of a message from a record, if it has that. What has no sound length is
@@ -49,6 +51,7 @@ pub fn decode_payload(record: &[u8]) -> Option<Payload<'_>> {
     let copied = match () {
         () if has(sensitive) => Copied::Sensitive,
         () if has(payload_flag::UNREADABLE) => Copied::Unreadable,
+        () if has(payload_flag::NO_ROOM) => Copied::NoRoom,
         () => Copied::Blocks(blocks(&head, rest)),
     };
     Some(Payload {

@@ -31,10 +31,10 @@ const ARGUMENTS: u32 = 0xbcde;
 const CODE_ARGUMENT: u32 = 0xc;
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 2048;
-/// Where the list is that is given to a port, in words, and how many cells it has: data is often
-/// a binary, or some in a list.
-const LIST_AT: usize = WORDS - 64;
-const LIST_CELLS: usize = 8;
+/// Where the list is that is given to a port, in words, and how many cells it has: as many as are
+/// ever looked at (`IOLIST_STEPS`), which most data have not.
+const LIST_AT: usize = WORDS - 2 * LIST_CELLS;
+const LIST_CELLS: usize = 64;
 /// The empty list (`NIL` in `erl_term.h`).
 const NIL: u64 = 0x3b;
 /// The file that this program runs from.
@@ -71,7 +71,7 @@ macro_rules! probed {
 type Probed = extern "C" fn(u64, u64, u64, u64);
 
 /// What is measured. The others are like one of these.
-const KINDS: [u32; 9] = [
+const KINDS: [u32; 10] = [
     what::IN,
     what::OUT,
     what::ENQUEUE,
@@ -81,6 +81,7 @@ const KINDS: [u32; 9] = [
     what::REGISTER,
     what::PORT_OUTPUT,
     what::PAYLOAD,
+    what::PASSED,
 ];
 
 /// What [`NATIVES`] measure.
@@ -102,7 +103,7 @@ const LIKE: [(u32, u32); 12] = [
     (what::DIST_RECEIVE, what::PORT_OUTPUT),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 native_0 native_1);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 native_0 native_1);
 
 /// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
 const NATIVES: [Probed; 2] = [native_0, native_1];
@@ -124,6 +125,8 @@ pub fn hit_prices(
         let (seen_by, memory) = match kind {
             what::PAYLOAD if config.payload_bytes == 0 => continue,
             what::PAYLOAD => (what::ENQUEUE, &said),
+            // A scheduler that has run no process.
+            what::PASSED => (what::OUT, &memory),
             _ => (kind, &memory),
         };
         let is_like =
@@ -166,8 +169,6 @@ pub fn hit_prices(
     for (kind, other) in LIKE {
         prices[kind as usize] = prices[other as usize];
     }
-    // It was hit before where its data arrived, which is not counted apart.
-    prices[what::DIST_RECEIVE as usize] *= 2.0;
     Ok(HitPrices(prices))
 }
 
@@ -353,7 +354,10 @@ fn registers(site: &EventSite) -> u32 {
 /// Nanoseconds of CPU time that a call takes.
 fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
     let address = black_box(memory.address());
-    let first = black_box(memory.first.unwrap_or(address));
+    let first = black_box(match kind {
+        what::PASSED => 0,
+        _ => memory.first.unwrap_or(address),
+    });
     let third = black_box(match kind {
         what::PORT_OUTPUT => memory.list(),
         _ => address,

@@ -116,6 +116,8 @@ words! {
         Unasked = "unasked",
         /// Nothing: memory could not be read, or what was there was no term.
         Unreadable = "unreadable",
+        /// Nothing: there was no room for it when it was sent.
+        NoRoom = "no_room",
     }
 }
 

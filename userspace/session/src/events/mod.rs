@@ -45,7 +45,7 @@ use crate::setup::slot;
 use natives::Natives;
 use said::Said;
 use tracker::Tracker;
-use windows::{Gap, Windows};
+use windows::{Gap, Windows, events_of};
 
 /// How many records are taken out of the ring at once, at most.
 const FETCH_MAX: usize = 1 << 16;
@@ -137,6 +137,7 @@ impl Events {
             return Err(SessionError::NoProbes(missing.join("; ")));
         }
         let mut config = sites::config(vm);
+        config.births_only = u32::from(sites::only_births(possible, is_filtered));
         // What messages say only of processes that were named.
         let payload = limits.payload.as_ref().filter(|_| is_filtered);
         if let Some(payload) = payload {
@@ -324,7 +325,7 @@ impl Events {
         let mut missing = self.missing.clone();
         missing.extend(seen.silent(&self.armed));
         EventsSummary {
-            attempts: counters.attempts.iter().sum(),
+            attempts: events_of(&counters.attempts),
             recorded: self.recorded,
             lost: counters.ring_full.iter().sum(),
             unreadable: counters.unreadable.iter().sum(),

@@ -37,7 +37,7 @@ pub struct SaidCounts {
     pub withheld: u64,
     /// Messages of which nothing is told, because it could not be read.
     pub unreadable: u64,
-    /// Messages of which nothing is told, for want of memory.
+    /// Messages of which nothing is told, because there was no room for it.
     pub dropped: u64,
 }
 
@@ -56,13 +56,14 @@ impl Said {
         let Some(payload) = decode_payload(record) else {
             return;
         };
-        if self.bytes + record.len() > self.bytes_max {
-            self.counts.dropped += 1;
-            return;
-        }
-        self.bytes += record.len();
         let key = (payload.monotonic_ns, payload.message);
-        if let Some(before) = self.waiting.insert(key, record.into()) {
+        let record: Box<[u8]> = match self.bytes + record.len() > self.bytes_max {
+            // That there was a message that said something is told nevertheless.
+            true => Box::default(),
+            false => record.into(),
+        };
+        self.bytes += record.len();
+        if let Some(before) = self.waiting.insert(key, record) {
             self.bytes -= before.len();
         }
     }
@@ -71,9 +72,14 @@ impl Said {
     /// has asked. It can be told once.
     pub(super) fn tell<M: Memory>(&mut self, at_ns: u64, message: u64, vm: &Vm<M>) -> Option<Told> {
         let record = self.take(at_ns, message)?;
-        let payload = decode_payload(&record)?;
         let withheld = |seen| (seen, None, 0);
+        let Some(payload) = decode_payload(&record) else {
+            let told = withheld(PayloadSeen::NoRoom);
+            self.count(&told);
+            return Some(told);
+        };
         let told = match payload.copied {
+            Copied::NoRoom => withheld(PayloadSeen::NoRoom),
             Copied::Sensitive => withheld(PayloadSeen::Sensitive),
             Copied::Unreadable => withheld(PayloadSeen::Unreadable),
             Copied::Blocks(blocks) => match sender(&payload, vm) {
@@ -120,6 +126,7 @@ impl Said {
             }
             PayloadSeen::Sensitive | PayloadSeen::Unasked => counts.withheld += 1,
             PayloadSeen::Unreadable => counts.unreadable += 1,
+            PayloadSeen::NoRoom => counts.dropped += 1,
         }
     }
 }
@@ -201,6 +208,7 @@ mod tests {
             (payload_flag::RECEIVER_SENSITIVE, PayloadSeen::Sensitive),
             (payload_flag::SENDER_SENSITIVE, PayloadSeen::Sensitive),
             (payload_flag::UNREADABLE, PayloadSeen::Unreadable),
+            (payload_flag::NO_ROOM, PayloadSeen::NoRoom),
             (payload_flag::SENDER_UNKNOWN, PayloadSeen::Unasked),
         ] {
             said.keep(&record(0x10, gone, flags));
@@ -209,6 +217,7 @@ mod tests {
         let counts = SaidCounts {
             withheld: 3,
             unreadable: 1,
+            dropped: 1,
             ..SaidCounts::default()
         };
         assert_eq!(said.counts(), counts);
@@ -221,10 +230,15 @@ mod tests {
         for message in 0..100 {
             said.keep(&record(message, 0x13, 0));
         }
-        assert_eq!(said.waiting.len(), BYTES_MAX / bytes);
-        assert_eq!(said.counts().dropped, 100 - (BYTES_MAX / bytes) as u64);
+        assert_eq!(said.bytes, BYTES_MAX / bytes * bytes);
         // The same message again is one.
         said.keep(&record(0, 0x13, 0));
         assert!(said.bytes <= BYTES_MAX);
+        let vm = vm();
+        for message in BYTES_MAX / bytes..100 {
+            let told = said.tell(7, message as u64, &vm);
+            assert_eq!(told, Some((PayloadSeen::NoRoom, None, 0)));
+        }
+        assert_eq!(said.counts().dropped, 100 - (BYTES_MAX / bytes) as u64);
     }
 }

@@ -12,6 +12,14 @@ const MANY_REDUCTIONS: u64 = 50_000;
 /// So many signals are not all of those that were there before, or that nobody looks at.
 const MANY_SIGNALS: u64 = 10_000;
 
+/// Whose probes are also hit when there is nothing to see.
+const PASSES: [u32; 4] = [
+    what::OUT,
+    what::PORT_OPEN,
+    what::PORT_INPUT,
+    what::DIST_FRAGMENT,
+];
+
 /// What was seen while probes were placed.
 pub(super) struct Seen<'a> {
     /// Hits by [`what`].
@@ -36,6 +44,9 @@ pub(super) fn armed(
         }
     };
     sites.iter().for_each(|site| arm(site.what));
+    if sites.iter().any(|site| PASSES.contains(&site.what)) {
+        arm(what::PASSED);
+    }
     for site in natives {
         arm(what::NATIVE_CALL);
         if site.returns_of.is_some() {

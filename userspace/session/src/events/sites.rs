@@ -202,6 +202,13 @@ pub(crate) fn sites(
     (sites, missing)
 }
 
+/// Whether runs are seen for nothing but the births among them. Who receives a message shows
+/// itself by them too.
+pub(crate) fn only_births(selection: EventSelection, is_filtered: bool) -> bool {
+    let needs_runs = selection.sched || selection.msg || selection.dist || selection.port;
+    selection.proc && !needs_runs && !is_filtered
+}
+
 /// The places of values, of which there are at most four, and the way above them.
 fn with_way(registers: u32, values: usize, way: u32) -> u32 {
     let places = (1 << (4 * values.min(4))) - 1;
@@ -287,7 +294,8 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         dist_buffer_size: dist(|dist| dist.buffer_size),
         dist_buffer_vector_at: dist(|dist| dist.buffer_vector),
         dist_entry_name_at: dist(|dist| dist.entry_name),
-        dist_reserved: 0,
+        // What is wanted is filled in by the caller.
+        births_only: 0,
         binary_heap: binaries.heap,
         binary_reference: binaries.reference,
         binary_part: binaries.part,
@@ -297,7 +305,6 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         process_trace_flags_at: process.trace_flags,
         sensitive: ProcessBlock::SENSITIVE as u32,
         payload_bytes: 0,
-        // What is wanted is filled in by the caller.
         filtered: 0,
         calls: 0,
         names: 0,

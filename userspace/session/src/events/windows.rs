@@ -7,7 +7,7 @@ use escope_beam::Vm;
 use escope_beam::memory::Memory;
 use escope_capture::HitPrices;
 use escope_model::{SchedulerKind, Window};
-use escope_wire::EventCounters;
+use escope_wire::{EventCounters, what};
 
 use super::budget::{Budget, Step};
 use crate::SessionError;
@@ -62,6 +62,13 @@ struct Open {
     counters: EventCounters,
 }
 
+/// How many of these hits had something to see.
+pub(super) fn events_of(counts: &[u64; what::COUNT]) -> u64 {
+    let kinds = counts.iter().zip(0..);
+    let events = kinds.filter(|(_, kind)| *kind != what::PASSED);
+    events.map(|(count, _)| count).sum()
+}
+
 impl Windows {
     pub(super) fn new(
         vm: &Vm,
@@ -98,11 +105,7 @@ impl Windows {
     }
 
     /// What to do, given all hits since the start.
-    pub(super) fn step<M: Memory>(
-        &mut self,
-        vm: &Vm<M>,
-        hits: &[u64; escope_wire::what::COUNT],
-    ) -> Step {
+    pub(super) fn step<M: Memory>(&mut self, vm: &Vm<M>, hits: &[u64; what::COUNT]) -> Step {
         let now_ns = monotonic_ns();
         let (_, asked_ns) = self.target;
         if now_ns.saturating_sub(asked_ns) < ASK_NS {
@@ -153,9 +156,8 @@ impl Windows {
             Gap::Closed | Gap::Lossy => self.reductions(vm).or(self.reductions_seen),
         };
         self.gaps.push_back((to_ns, None, why));
-        let since = |after: &[u64], before: &[u64]| {
-            let sum = |counts: &[u64]| counts.iter().sum::<u64>();
-            sum(after).saturating_sub(sum(before))
+        let since = |after: &[u64; what::COUNT], before: &[u64; what::COUNT]| {
+            events_of(after).saturating_sub(events_of(before))
         };
         let (before, after) = (&open.counters, counters);
         let cost_ns = self.prices.cost_ns(&after.attempts) - self.prices.cost_ns(&before.attempts);
@@ -227,11 +229,7 @@ impl Windows {
     }
 
     /// What all windows come to, and what the VM has done in all.
-    pub(super) fn told(
-        &mut self,
-        vm: &Vm,
-        hits: &[u64; escope_wire::what::COUNT],
-    ) -> WindowsSummary {
+    pub(super) fn told(&mut self, vm: &Vm, hits: &[u64; what::COUNT]) -> WindowsSummary {
         let now = self.reductions_ended;
         let now = now.or_else(|| self.reductions(vm)).or(self.reductions_seen);
         // Also of those while probes were being placed and removed.
