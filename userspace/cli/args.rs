@@ -164,8 +164,9 @@ pub(crate) struct RecordArgs {
     pub(crate) processes: Vec<WantedProcess>,
     /// What messages to and from --processes say, from so many bytes copied of each: 512 when
     /// none are given. Values that go by the name of a secret are masked before they reach the
-    /// disk: password, passwd, token, secret, authorization, cookie, api_key, private_key. Nothing
-    /// is copied of processes that are sensitive
+    /// disk: password, passwd, pwd, passphrase, credential, token, bearer, jwt, secret,
+    /// authorization, cookie, session_id, api_key, access_key, private_key; URLs with passwords and
+    /// signed tokens too. Nothing is copied of processes that are sensitive
     #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "512",
           value_parser = clap::value_parser!(u32).range(64..=4096))]
     pub(crate) payload: Option<u32>,

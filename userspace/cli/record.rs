@@ -102,8 +102,7 @@ fn options(args: &RecordArgs, output: PathBuf, payload: Option<PayloadLimits>) -
         names: args.calls.clone(),
         times: args.call_times,
     };
-    options.event_limits = event_limits(args);
-    options.event_limits.payload = payload;
+    options.event_limits = event_limits(args, payload);
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options
 }
@@ -137,8 +136,11 @@ fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
     Ok(Some(PayloadLimits { bytes, redaction }))
 }
 
-fn event_limits(args: &RecordArgs) -> EventLimits {
+fn event_limits(args: &RecordArgs, payload: Option<PayloadLimits>) -> EventLimits {
     let mut limits = EventLimits::within(u64::from(args.max_memory) << 20);
+    if let Some(payload) = payload {
+        limits = limits.listening(payload);
+    }
     limits.share = args.max_overhead.0;
     limits.bare = args.bare_probes;
     if let Some(kib) = args.event_ring_kib {

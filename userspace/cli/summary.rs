@@ -7,6 +7,8 @@ use crate::time;
 
 /// So much CPU time does not fall between the ticks. The accounts count in ticks of 10 ms.
 const COMPARABLE_NS: u64 = 1_000_000_000;
+/// So many ticks do not all miss a VM that runs for as long as they stand for.
+const MANY_TICKS: u64 = 20;
 
 /// To stderr: what was captured, lost and spent.
 pub(crate) fn print(summary: &Summary) {
@@ -202,7 +204,8 @@ fn check(checked: &Checked, attempts: u64) {
         time::show(used_ns),
         time::show(sampled_ns),
     );
-    if attempts == 0 && used_ns >= COMPARABLE_NS {
+    let ticks = used_ns / checked.period_ns.max(1);
+    if attempts == 0 && used_ns >= COMPARABLE_NS && ticks >= MANY_TICKS {
         say!(
             "  note      no tick found the VM although it ran: please report this with the output \
              of escope-bpf doctor"

@@ -98,6 +98,15 @@ impl EventLimits {
             payload: None,
         }
     }
+
+    /// The same memory, of which what messages say takes its part: in the ring, as it is taken out
+    /// of it, and until it is told. Each has room for as much as the ring.
+    #[must_use]
+    pub fn listening(mut self, payload: PayloadLimits) -> EventLimits {
+        self.ring_bytes = (self.ring_bytes / 4).max(64 << 10);
+        self.payload = Some(payload);
+        self
+    }
 }
 
 /// What an event takes that waits for earlier ones.

@@ -54,6 +54,8 @@ pub struct Progress {
 /// the end of a target that exits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Checked {
+    /// For how long one sample stands.
+    pub period_ns: u64,
     /// CPU time that the target used since the timers were started, by the kernel's accounts.
     pub target_cpu_ns: u64,
     /// CPU time that the samples stood for then.

@@ -16,6 +16,9 @@ use rustc_hash::FxHashSet;
 /// The target's mappings are read again at most this often.
 const REFRESH_NS: u64 = 20_000_000;
 
+/// What messages said is written as soon as it is more than this.
+const TEXT_BYTES_MAX: usize = 16 << 20;
+
 /// Names events and writes them.
 pub(crate) struct Pipeline<M: Memory = LiveMemory> {
     pub(crate) symbolizer: Symbolizer<M>,
@@ -28,6 +31,8 @@ pub(crate) struct Pipeline<M: Memory = LiveMemory> {
     first_sample_ns: Option<u64>,
     code_unseen: u64,
     sampled_ns: u64,
+    /// Of what messages said, not yet written.
+    text_bytes: usize,
 }
 
 impl<M: Memory> Pipeline<M> {
@@ -43,6 +48,7 @@ impl<M: Memory> Pipeline<M> {
             first_sample_ns: None,
             code_unseen: 0,
             sampled_ns: 0,
+            text_bytes: 0,
         }
     }
 
@@ -92,7 +98,18 @@ impl<M: Memory> Pipeline<M> {
 
     /// Adds what a message said.
     pub(crate) fn payload(&mut self, payload: &Payload) {
+        self.text_bytes += payload.text.as_ref().map_or(0, String::len);
         self.writer.payload(payload);
+    }
+
+    /// Whether what messages said takes so much memory that it should be written now.
+    pub(crate) fn is_wordy(&self) -> bool {
+        self.text_bytes > TEXT_BYTES_MAX
+    }
+
+    /// All that was added is on the disk.
+    pub(crate) fn written(&mut self) {
+        self.text_bytes = 0;
     }
 
     /// Adds a garbage collection; its process may be new.

@@ -10,6 +10,7 @@ use escope_model::Loss;
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 use escope_symbolizer::Symbolizer;
 use escope_wire::Counters;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
 use crate::events::Events;
@@ -85,6 +86,10 @@ impl Recorder {
                 origin_ns,
             )?),
         };
+        if options.event_limits.payload.is_some() {
+            // A core dump of ours would have what is masked before it is written.
+            let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        }
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
         let pipeline = Pipeline::new(symbolizer, writer, origin_ns);
@@ -164,7 +169,7 @@ impl Recorder {
                 .target
                 .wait(if behind { Duration::ZERO } else { every });
             behind = self.drain()?;
-            if flushed.elapsed() >= FLUSH {
+            if flushed.elapsed() >= FLUSH || self.pipeline.is_wordy() {
                 flushed = Instant::now();
                 self.flush()?;
                 self.follow()?;
@@ -296,6 +301,7 @@ impl Recorder {
         point("recorder_peak_rss_bytes", cost.peak_rss_bytes as f64);
         point("program_busy_ns", self.counters.busy_ns as f64);
         writer.flush()?;
+        self.pipeline.written();
         // What is known when the recorder is killed.
         self.fill_totals();
         self.save_manifest()
@@ -324,6 +330,7 @@ impl Recorder {
     fn compare_cpu(&mut self, used: Option<u64>) {
         if let (Some(before), Some(used)) = (self.target_cpu_ns, used) {
             self.checked = Some(Checked {
+                period_ns: 1_000_000_000 / u64::from(self.options.frequency_hz).max(1),
                 target_cpu_ns: used.saturating_sub(before),
                 sampled_cpu_ns: self.pipeline.sampled_ns(),
             });

@@ -16,9 +16,16 @@ use regex::{Regex, RegexBuilder};
 use crate::term::{Bits, Elements, List, Map, Term};
 
 /// Names of secrets: small letters, without signs.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 15] = [
     "password",
     "passwd",
+    "pwd",
+    "passphrase",
+    "credential",
+    "bearer",
+    "jwt",
+    "sessionid",
+    "accesskey",
     "token",
     "secret",
     "authorization",
@@ -48,7 +55,8 @@ pub struct BadPattern {
 }
 
 impl Redaction {
-    /// The names that are always of secrets (`password`, `passwd`, `token`, `secret`,
+    /// The names that are always of secrets (`password`, `passwd`, `pwd`, `passphrase`,
+    /// `credential`, `bearer`, `jwt`, `session_id`, `access_key`, `token`, `secret`,
     /// `authorization`, `cookie`, `api_key`, `private_key`), and those in which one of these regular
     /// expressions matches, in any case of letters.
     ///
@@ -125,7 +133,7 @@ impl Masker<'_> {
     fn term(&mut self, term: &mut Term) {
         if let Some(text) = text(term) {
             let is_more = !matches!(term, Term::Atom(_)) && !is_name(&text);
-            if is_more && self.redaction.names_secret(&text) {
+            if is_more && (self.redaction.names_secret(&text) || is_secret(&text)) {
                 self.hide(term);
             }
             return;
@@ -256,6 +264,26 @@ fn is_cut(term: &Term) -> bool {
         Term::List(list) => list.tail.is_some(),
         _ => false,
     }
+}
+
+/// Whether a text shows by itself that it has a secret in it: a URL with a user's password (RFC
+/// 3986, 3.2.1), as far as it was copied, or a token with a signature (RFC 7519: `{"` in Base64).
+fn is_secret(text: &str) -> bool {
+    let authorities = text.split("://").skip(1);
+    let has_password = authorities.into_iter().any(|rest| {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#');
+        let authority = rest.split(ends).next().unwrap_or_default();
+        let last = authority.rsplit_once(':').map_or("", |(_, last)| last);
+        // A colon is before a port or in an address of IPv6.
+        authority.contains('@')
+            || !authority.starts_with('[') && last.chars().any(|c| !c.is_ascii_digit())
+    });
+    has_password || text.split(|c: char| !c.is_ascii_graphic()).any(is_token)
+}
+
+fn is_token(word: &str) -> bool {
+    let start = word.find("eyJ").and_then(|at| word.get(at..));
+    start.is_some_and(|token| token.contains('.') || token.len() > NAME_MAX)
 }
 
 /// Whether a text is a name and no more.

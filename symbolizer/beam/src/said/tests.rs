@@ -188,6 +188,34 @@ fn a_secret_goes_by_many_names() {
 }
 
 #[test]
+fn some_secrets_show_by_themselves() {
+    let secret = [
+        "amqp://shop:hunter2@queue:5672/vhost",
+        "see postgres://joe@db/shop",
+        "redis://:hunter2",
+        "https://joe:hun",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+        "X-Auth: eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
+    ];
+    for text in secret {
+        assert_eq!(masked(binary(text), &[]).1, 1, "{text}");
+        assert_eq!(masked(chars(text), &[]).1, 1, "{text}");
+    }
+    let harmless = [
+        "https://host:8080/a:b@c",
+        "http://[::1]:80/x",
+        "http://[fe80::1]",
+        "mail joe@example.org: a://b",
+        "12:30",
+        "eyJ",
+        "they say heyJoe",
+    ];
+    for text in harmless {
+        assert_eq!(masked(binary(text), &[]).1, 0, "{text}");
+    }
+}
+
+#[test]
 fn names_stand_before_values_in_other_ways_too() {
     let all = [
         (
