@@ -1,6 +1,6 @@
 %% Processes whose scheduler waits in the kernel: `nap_normal` calls nap:nap/1 and `nap_dirty` nap:dirty_nap/1 (see
 %% nap.c), each ROUNDS=50 times for NAP_MS=10 after `go`, and `nap_spin` runs meanwhile and never waits.
-%%   done normal_ns=N dirty_ns=N rounds=N     for how long they slept, by their own clock
+%%   done normal_ns=N,N,... dirty_ns=N,N,... rounds=N     for how long they slept each time, by their own clock
 -module(nap).
 -behaviour(workload).
 -export([main/0, prepare/0, start/1, stop/1]).
@@ -22,7 +22,7 @@ napper(Name, Nap, Rounds, Ms) ->
         register(Name, self()),
         Owner ! {registered, Name},
         receive go -> ok end,
-        Owner ! {slept, Name, lists:sum([Nap(Ms) || _ <- lists:seq(1, Rounds)])}
+        Owner ! {slept, Name, [Nap(Ms) || _ <- lists:seq(1, Rounds)]}
     end),
     receive {registered, Name} -> Pid end.
 
@@ -32,7 +32,8 @@ start({Rounds, Nappers}) ->
     {[{nappers, length(Nappers)}], {Rounds, Spinner}}.
 
 stop({Rounds, Spinner}) ->
-    [Normal, Dirty] = [receive {slept, Name, Ns} -> Ns end || Name <- [nap_normal, nap_dirty]],
+    [Normal, Dirty] = [receive {slept, Name, Ns} -> lists:join($,, [integer_to_list(N) || N <- Ns]) end
+                       || Name <- [nap_normal, nap_dirty]],
     _ = workload:stop_repeating([Spinner]),
     {[], [{normal_ns, Normal}, {dirty_ns, Dirty}, {rounds, Rounds}]}.
 
