@@ -42,6 +42,7 @@ fn every_call_has_its_reply_or_is_counted_as_without() {
     // Somebody else was asked what it answers.
     assert_eq!(of_back["events"]["calls"]["unasked"], done.number("front"));
     time(&path);
+    timeouts(&path, &lines, &done);
     influence(&path, lines[0].text("client"));
 }
 
@@ -151,6 +152,25 @@ fn time(path: &str) {
     );
     let stamps: Vec<i64> = events.iter().map(|event| number(&event["ts_ns"])).collect();
     assert!(stamps.is_sorted(), "events are out of order");
+}
+
+/// Whose receives timed out, and how often.
+fn timeouts(path: &str, lines: &[Facts], done: &Facts) {
+    let timed_out = |who: &str| {
+        let args = ["timeline", path, "--process", who, "--format", "json"];
+        let told = escope(&args).success().json();
+        let events = told["events"].as_array().unwrap();
+        let runs = events.iter().filter(|event| event["event"] == "run");
+        runs.filter(|run| run["woken_by"] == "timeout").count() as i64
+    };
+    assert_eq!(timed_out("calls_direct"), done.number("slow"));
+    // Every other one was asked in haste.
+    assert_eq!(timed_out("calls_late"), done.number("late") / 2);
+    assert_eq!(timed_out("calls_pair"), 0);
+    for line in lines {
+        let given_up = line.number("late") / 2 + line.number("silent");
+        assert_eq!(timed_out(line.text("client")), given_up, "{line:?}");
+    }
 }
 
 /// Whoever is asked is influenced by who asks, and who never says anything influences nobody.

@@ -56,6 +56,7 @@ fn recording(folder: &Folder) -> String {
             },
             start_ns,
             end_ns: start_ns + ROUND_NS / 2,
+            woken_by: None,
             reductions: Some(100),
             left_as: Some(LeftAs::Waiting),
             at: None,

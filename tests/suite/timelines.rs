@@ -365,6 +365,7 @@ impl Story {
             scheduler,
             start_ns,
             end_ns,
+            woken_by: None,
             reductions: seen.then_some(reductions),
             left_as: seen.then_some(left_as),
             at: seen.then_some(FrameId(1)),

@@ -1,7 +1,7 @@
 //! What is told of a recording's rows, in a line or in a picture.
 
 use escope_export::gantt::{Gap, GapKind};
-use escope_model::{Cut, Dictionary, ProcId, Run, SchedulerId, SchedulerKind};
+use escope_model::{Cut, Dictionary, ProcId, Run, SchedulerId, SchedulerKind, WokenBy};
 use escope_recording::{Recording, TimeRange};
 
 use super::name;
@@ -53,6 +53,10 @@ pub(super) fn run(dictionary: &Dictionary, run: &Run) -> Vec<String> {
         format!("ran on {} for {}", run.scheduler, time::show(ran_ns as u64)),
         format!("from {:.9} s", run.start_ns as f64 / 1e9),
     ];
+    lines.extend(match run.woken_by {
+        Some(WokenBy::Timeout) => Some("its receive had timed out".to_owned()),
+        _ => None,
+    });
     lines.extend(run.reductions.map(|used| format!("{used} reductions")));
     let place = place(dictionary, run.at);
     match (run.left_as, place) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use escope_model::{
     Collection, Dictionary, DistAction, DistEvent, Fate, Life, LifeEvent, Message, ModuleAction,
-    ModuleEvent, OffCpu, Payload, PortAction, PortEvent, ProcId, Run,
+    ModuleEvent, OffCpu, Payload, PortAction, PortEvent, ProcId, Run, WokenBy,
 };
 use escope_timeline::Happening;
 use serde_json::{Value, json};
@@ -130,6 +130,7 @@ impl Event {
             Event::Ran(run) => json!({
                 "ts_ns": at_ns, "event": "run", "proc": run.proc.0,
                 "scheduler": run.scheduler.to_string(), "ran_ns": span(run.start_ns, run.end_ns),
+                "woken_by": run.woken_by.map(|by| by.as_str()),
                 "reductions": run.reductions, "left_as": run.left_as.map(|left| left.as_str()),
                 "at": place(dictionary, run.at), "cut": run.cut.map(|cut| cut.as_str()),
             }),
@@ -218,8 +219,12 @@ fn ran(run: &Run, dictionary: &Dictionary) -> String {
     let used = run
         .reductions
         .map_or_else(|| "?".to_owned(), |used| used.to_string());
+    let woken = match run.woken_by {
+        Some(WokenBy::Timeout) => "timed out, ",
+        _ => "",
+    };
     format!(
-        "{} ran on {} for {}{seen}, {used} reductions; left {left} in {}",
+        "{} {woken}ran on {} for {}{seen}, {used} reductions; left {left} in {}",
         name(dictionary, run.proc),
         run.scheduler,
         time::show(span(run.start_ns, run.end_ns)),

@@ -52,6 +52,16 @@ words! {
 }
 
 words! {
+    /// What ended the waiting of a process.
+    WokenBy {
+        /// It went on where it had waited: a message or another signal came, or it was resumed.
+        Signal = "signal",
+        /// The time of its `receive` was up.
+        Timeout = "timeout",
+    }
+}
+
+words! {
     /// Which ends of a span were not seen. Its times are then those of the seen part.
     Cut {
         /// It had begun before it could be seen.
@@ -176,6 +186,8 @@ pub struct Run {
     pub start_ns: i64,
     /// The same.
     pub end_ns: i64,
+    /// What let it run after it had waited; unknown where that was not seen, or it had not.
+    pub woken_by: Option<WokenBy>,
     /// What it used; unknown of a run whose end was not seen.
     pub reductions: Option<u32>,
     /// How it ended; unknown of a run whose end was not seen.

@@ -35,7 +35,7 @@ pub use event::{
 pub use frame::{Frame, FrameKind};
 pub use happening::{
     Collection, CollectionKind, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind,
-    NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, Run, Window,
+    NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, Run, Window, WokenBy,
 };
 pub use ids::{FrameId, PortId, ProcId, StackId};
 pub use loss::Loss;

@@ -133,6 +133,7 @@ fn write_events(writer: &mut Writer) {
         },
         start_ns,
         end_ns: start_ns + 2_000_000,
+        woken_by: None,
         reductions: Some(100),
         left_as: Some(LeftAs::Waiting),
         at: Some(FrameId(at)),

@@ -69,7 +69,7 @@ const STACK_FRAMES: [&str; 10] = [
 ];
 
 /// Columns of `named_runs`.
-const NAMED_RUNS: [&str; 14] = [
+const NAMED_RUNS: [&str; 15] = [
     "start_ns",
     "end_ns",
     "ran_ns",
@@ -77,6 +77,7 @@ const NAMED_RUNS: [&str; 14] = [
     "process_group",
     "pid",
     "scheduler",
+    "woken_by",
     "reductions",
     "left_as",
     "left_in",

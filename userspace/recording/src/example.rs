@@ -7,7 +7,7 @@ use escope_model::{
     FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
     NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
     ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind,
-    Truncation, Window,
+    Truncation, Window, WokenBy,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -136,6 +136,7 @@ pub(crate) fn run(n: u32) -> Run {
         } else {
             start_ns + 300_000
         },
+        woken_by: (n > 0).then(|| WokenBy::ALL[n as usize % WokenBy::ALL.len()]),
         reductions: seen.then_some(10 * n),
         left_as: seen.then(|| LeftAs::ALL[n as usize % LeftAs::ALL.len()]),
         at: (seen && n != 2).then_some(FrameId(n % 8)),

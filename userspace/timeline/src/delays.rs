@@ -150,6 +150,7 @@ mod tests {
             start_ns,
             end_ns,
             at: Some(0x50),
+            woken_by: None,
             reductions: Some(7),
             left_as: Some(left_as),
             cut: None,

@@ -38,6 +38,7 @@ mod runs;
 mod since;
 mod spending;
 mod spread;
+mod waits;
 mod worst;
 
 pub use at_least::AtLeast;

@@ -106,6 +106,7 @@ fn row(run: &Run) -> RunRow<ProcId> {
         start_ns,
         end_ns: since_start(run.end_ns).max(start_ns),
         at: None,
+        woken_by: None,
         reductions: run.reductions,
         left_as: run.left_as,
         cut: run.cut,

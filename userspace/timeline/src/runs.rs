@@ -24,12 +24,13 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use escope_model::{Cut, LeftAs, SchedulerId, VmEvent, VmEventKind};
+use escope_model::{Cut, LeftAs, SchedulerId, VmEvent, VmEventKind, WokenBy};
 use rustc_hash::FxHashMap;
 
 use crate::left::StateBits;
 use crate::place::scheduler_of;
 use crate::since::Since;
+use crate::waits::Waits;
 
 /// A run of a process on a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct RunRow<P> {
     pub start_ns: u64,
     /// The same; never before `start_ns`.
     pub end_ns: u64,
+    /// What let it run after it had waited. Unknown if that was not seen, or it had not.
+    pub woken_by: Option<WokenBy>,
     /// `Process.i` when it left: where it will go on. Unknown if that was not seen.
     pub at: Option<u64>,
     /// Reductions that it used, as `erts_schedule` was told. Likewise.
@@ -60,6 +63,7 @@ pub struct Runs<P> {
     /// Where each process runs that has an open run.
     at: FxHashMap<P, SchedulerId>,
     since: Since<P>,
+    waits: Waits<P>,
     /// The latest time that was told. Time does not go back here: an event that came
     /// too late to be put in order counts as of now.
     now_ns: u64,
@@ -70,6 +74,7 @@ pub struct Runs<P> {
 struct Open<P> {
     who: P,
     start_ns: u64,
+    woken_by: Option<WokenBy>,
 }
 
 impl<P: Copy + Eq + Hash> Runs<P> {
@@ -81,6 +86,7 @@ impl<P: Copy + Eq + Hash> Runs<P> {
             open: BTreeMap::new(),
             at: FxHashMap::default(),
             since: Since::new(began_ns),
+            waits: Waits::new(),
             now_ns: began_ns,
             unplaced: 0,
         }
@@ -117,7 +123,7 @@ impl<P: Copy + Eq + Hash> Runs<P> {
             }
         }
         match who {
-            Some(who) if is_in => self.enter(scheduler, who),
+            Some(who) if is_in => self.enter(event, scheduler, who),
             Some(who) => rows.push(self.leave(event, scheduler, who, whole)),
             None => self.unplaced += 1,
         }
@@ -134,6 +140,7 @@ impl<P: Copy + Eq + Hash> Runs<P> {
         let to_ns = to_ns.max(from_ns);
         self.cut_all(from_ns, |start_ns| start_ns < to_ns, rows);
         self.since.nothing_before(to_ns);
+        self.waits.forget();
         self.now_ns = self.now_ns.max(to_ns);
     }
 
@@ -159,9 +166,20 @@ impl<P: Copy + Eq + Hash> Runs<P> {
         self.at.get(&who) == Some(&scheduler)
     }
 
-    fn enter(&mut self, scheduler: SchedulerId, who: P) {
-        let start_ns = self.now_ns;
-        self.open.insert(scheduler, Open { who, start_ns });
+    fn enter(&mut self, event: &VmEvent, scheduler: SchedulerId, who: P) {
+        let woken_by = match event.what {
+            VmEventKind::In { at, state } => {
+                let is_exiting = state & self.bits.exiting != 0;
+                self.waits.wake(who, at, is_exiting)
+            }
+            _ => None,
+        };
+        let open = Open {
+            who,
+            start_ns: self.now_ns,
+            woken_by,
+        };
+        self.open.insert(scheduler, open);
         self.at.insert(who, scheduler);
     }
 
@@ -180,7 +198,14 @@ impl<P: Copy + Eq + Hash> Runs<P> {
         let mut row = RunRow {
             end_ns: self.now_ns,
             cut: whole.is_none().then_some(Cut::Start),
-            ..row(scheduler, Open { who, start_ns })
+            ..row(
+                scheduler,
+                Open {
+                    who,
+                    start_ns,
+                    woken_by: whole.and_then(|open| open.woken_by),
+                },
+            )
         };
         if let VmEventKind::Out {
             at,
@@ -192,6 +217,9 @@ impl<P: Copy + Eq + Hash> Runs<P> {
             row.at = Some(at);
             row.reductions = Some(reductions);
             row.left_as = self.bits.left_as(state, scheduler.kind);
+            if row.left_as == Some(LeftAs::Waiting) {
+                self.waits.wait(who, at);
+            }
         }
         row
     }
@@ -234,6 +262,7 @@ fn row<P: Copy>(scheduler: SchedulerId, open: Open<P>) -> RunRow<P> {
         scheduler,
         start_ns: open.start_ns,
         end_ns: open.start_ns,
+        woken_by: open.woken_by,
         at: None,
         reductions: None,
         left_as: None,

@@ -149,6 +149,7 @@ pub(crate) fn run(proc: u32, start_ns: i64, end_ns: i64) -> Run {
         scheduler: scheduler(SchedulerKind::Normal, 1),
         start_ns,
         end_ns,
+        woken_by: None,
         reductions: Some(17),
         left_as: Some(LeftAs::Waiting),
         at: Some(FrameId(0)),
@@ -198,6 +199,7 @@ pub(crate) fn shop() -> Rows {
 
 fn runs() -> Vec<Run> {
     let cut = |run: Run, cut: Cut| Run {
+        woken_by: None,
         reductions: None,
         left_as: None,
         at: None,

@@ -124,6 +124,7 @@ impl<'a, S: Sink> Teller<'a, S> {
                 "reductions",
                 run.reductions.map(|it| Value::Number(it.into())),
             ),
+            ("woken_by", run.woken_by.map(|by| Value::Text(by.as_str()))),
             ("left_as", left_as),
             (
                 "at",

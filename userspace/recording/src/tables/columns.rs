@@ -97,6 +97,14 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// Text, if there is such a column: recordings of earlier versions have not.
+    pub(super) fn added_text(&self, name: &str) -> Result<Option<&'a StringArray>, String> {
+        match self.0.column_by_name(name) {
+            Some(_) => self.maybe_text(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Unsigned 64-bit numbers without nulls.
     pub(super) fn u64(&self, name: &str) -> Result<&'a PrimitiveArray<UInt64Type>, String> {
         without_nulls(name, self.maybe_u64(name)?)

@@ -59,6 +59,7 @@ impl Rows {
                 scheduler: row.scheduler,
                 start_ns: since_origin(row.start_ns),
                 end_ns: since_origin(row.end_ns),
+                woken_by: row.woken_by,
                 reductions: row.reductions,
                 left_as: row.left_as,
                 at,

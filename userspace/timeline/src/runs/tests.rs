@@ -1,6 +1,6 @@
 //! Single rules by name, then streams of events against what brute force makes of them.
 
-use escope_model::{Cut, LeftAs, SchedulerId, VmEvent};
+use escope_model::{Cut, LeftAs, SchedulerId, VmEvent, WokenBy};
 use proptest::prelude::*;
 
 use super::{RunRow, Runs};
@@ -40,6 +40,7 @@ fn in_and_out_are_a_run() {
         start_ns: 20,
         end_ns: 30,
         at: Some(0x50),
+        woken_by: None,
         reductions: Some(7),
         left_as: Some(LeftAs::Dirty),
         cut: None,
@@ -50,6 +51,23 @@ fn in_and_out_are_a_run() {
     assert_eq!(rows[1].left_as, Some(LeftAs::Waiting));
     runs.finish(60, &mut rows);
     assert_eq!(rows.len(), 2);
+}
+
+#[test]
+fn what_ends_waiting_is_told_of_the_run_after_it() {
+    let mut runs = Runs::new(BITS, BEGAN);
+    let mut rows = Vec::new();
+    let one = normal(1);
+    // It goes on elsewhere than it left, every time; it waited before the third, and before a gap.
+    for (ns, state) in [(20, ACTIVE), (40, 0), (60, 0), (80, ACTIVE)] {
+        runs.on(&enter(ns, one), Some('a'), &mut rows);
+        runs.on(&leave(ns + 10, one, state), Some('a'), &mut rows);
+        if ns == 60 {
+            runs.gap(72, 75, &mut rows);
+        }
+    }
+    let told: Vec<_> = rows.iter().map(|row| row.woken_by).collect();
+    assert_eq!(told, [None, None, Some(WokenBy::Timeout), None]);
 }
 
 #[test]

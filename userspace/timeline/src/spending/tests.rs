@@ -17,6 +17,7 @@ fn run(kind: SchedulerKind, start_ns: i64, end_ns: i64, left_as: Option<LeftAs>)
         scheduler: SchedulerId { kind, number: 1 },
         start_ns,
         end_ns,
+        woken_by: None,
         reductions: Some(10),
         left_as,
         at: Some(FrameId(7)),

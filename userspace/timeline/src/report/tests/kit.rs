@@ -68,6 +68,7 @@ pub(super) fn run_row(proc: ProcId, start_ns: i64, end_ns: i64) -> Run {
         },
         start_ns,
         end_ns,
+        woken_by: None,
         reductions: Some(1),
         left_as: Some(LeftAs::Waiting),
         at: None,
