@@ -162,6 +162,8 @@ impl Recorder {
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         let mut behind = false;
+        // From when on everything that was asked for is watched.
+        let mut began = None;
         loop {
             let watched = self.events.as_ref().is_some_and(Events::is_watching);
             let every = self.options.drain_every(watched);
@@ -169,7 +171,7 @@ impl Recorder {
                 .target
                 .wait(if behind { Duration::ZERO } else { every });
             behind = self.drain()?;
-            if flushed.elapsed() >= FLUSH || self.pipeline.is_wordy() {
+            if flushed.elapsed() >= FLUSH || self.pipeline.is_heavy() {
                 flushed = Instant::now();
                 self.flush()?;
                 self.follow()?;
@@ -184,7 +186,10 @@ impl Recorder {
             if stop.is_set() {
                 return Ok(EndedHow::Interrupted);
             }
-            let over = |duration| self.started.elapsed() >= duration;
+            if began.is_none() && self.events.as_ref().is_none_or(Events::has_begun) {
+                began = Some(Instant::now());
+            }
+            let over = |duration| began.is_some_and(|began: Instant| began.elapsed() >= duration);
             if self.options.duration.is_some_and(over) {
                 return Ok(EndedHow::Duration);
             }
@@ -259,8 +264,17 @@ impl Recorder {
             return Ok(());
         };
         events.end(self.pipeline.symbolizer.vm())?;
-        while events.fetch()? {}
-        Ok(())
+        // All that is in the ring: nobody else will take it.
+        loop {
+            let more = events.fetch()?;
+            if events.is_full() {
+                self.intake.take(&mut self.capture, &mut self.pipeline)?;
+                let sound = || self.intake.is_sound(&self.capture);
+                events.write(&mut self.pipeline, &sound);
+            } else if !more {
+                return Ok(());
+            }
+        }
     }
 
     fn drain(&mut self) -> Result<bool, SessionError> {

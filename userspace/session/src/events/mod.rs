@@ -259,6 +259,11 @@ impl Events {
         Ok(())
     }
 
+    /// Whether the first window has been opened.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.windows.is_first()
+    }
+
     /// Whether a window is open.
     pub(crate) fn is_watching(&self) -> bool {
         self.windows.is_open()
@@ -382,10 +387,15 @@ impl Events {
         Ok(())
     }
 
+    /// Whether what was fetched must be written before anything more is.
+    pub(crate) fn is_full(&self) -> bool {
+        self.ready.len() >= self.ready_max
+    }
+
     /// Takes what there is out of the ring. Returns whether there may be more.
     pub(crate) fn fetch(&mut self) -> Result<bool, SessionError> {
         // They cannot be named yet: what there is no room for stays in the ring, which counts.
-        if self.ready.len() >= self.ready_max {
+        if self.is_full() {
             return Ok(false);
         }
         let (records, whole_until_ns) = self.fetch_once()?;
