@@ -114,25 +114,27 @@ impl Processes {
         (known.address == address).then_some(known.proc)
     }
 
-    /// Fills in what is not known yet of a process.
+    /// Fills in what is not known yet of a process, and what it was spawned for where `proc_lib` was
+    /// asked to do that.
     pub(crate) fn describe(&mut self, proc: ProcId, told: Told) {
         let Some(info) = self.infos.get_mut(&proc) else {
             return;
         };
-        let known = |info: &ProcessInfo| {
-            [
-                info.name.is_some(),
-                info.label.is_some(),
-                info.initial_call.is_some(),
-                info.parent.is_some(),
-            ]
+        let mut changed = false;
+        let mut fill = |known: &mut Option<String>, told: Option<String>| {
+            changed |= known.is_none() && told.is_some();
+            *known = known.take().or(told);
         };
-        let before = known(info);
-        info.name = info.name.take().or(told.name);
-        info.label = info.label.take().or(told.label);
-        info.initial_call = info.initial_call.take().or(told.initial_call);
-        info.parent = info.parent.take().or(told.parent);
-        if before != known(info) {
+        fill(&mut info.name, told.name);
+        fill(&mut info.label, told.label);
+        fill(&mut info.parent, told.parent);
+        let is_real = |call: &Mfa| call.module != "proc_lib";
+        let may_be_told = !info.initial_call.as_ref().is_some_and(is_real);
+        if may_be_told && told.initial_call.is_some() && told.initial_call != info.initial_call {
+            info.initial_call = told.initial_call;
+            changed = true;
+        }
+        if changed {
             self.changed.push(proc);
         }
     }

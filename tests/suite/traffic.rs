@@ -207,6 +207,8 @@ fn lives(recording: &Recording, dictionary: &Dictionary, lines: &[Facts]) {
                 *done.entry(key).or_default() += 1;
             }
             (LifeEvent::Register | LifeEvent::Unregister, _) => {
+                // Whoever gets a name is called by it.
+                assert!(process.name.is_some(), "{process:?}");
                 let key = (process.pid.clone(), life.event, life.name.unwrap());
                 *done.entry(key).or_default() += 1;
             }

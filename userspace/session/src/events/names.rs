@@ -41,6 +41,16 @@ pub(super) fn meet<M: Memory>(symbolizer: &mut Symbolizer<M>, addresses: &mut Ve
     addresses.clear();
 }
 
+/// A process gets a name.
+pub(super) fn registered<M: Memory>(symbolizer: &mut Symbolizer<M>, who: ProcId, name: u64) {
+    let name = symbolizer.vm().atom(name).map(|name| name.to_string());
+    let told = Told {
+        name,
+        ..Told::default()
+    };
+    symbolizer.describe(who, told);
+}
+
 fn told(process: ProcessSnapshot) -> Told {
     Told {
         name: process.name,

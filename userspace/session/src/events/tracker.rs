@@ -146,6 +146,9 @@ impl Tracker {
 
     /// Reads what those are called that were met since the last call.
     pub(super) fn meet<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
+        let (at, ended) = (&self.at, &self.ended);
+        self.met
+            .retain(|address| at.get(address).is_none_or(|who| !ended.knows(*who)));
         if !self.met.is_empty() {
             names::meet(symbolizer, &mut self.met);
         }
@@ -252,6 +255,9 @@ impl Tracker {
                 let other = pipeline.symbolizer.process(whose, 0);
                 if let (Some(other), true) = (other, self.names.len() < NAMES_MAX) {
                     self.names.insert(name, other);
+                }
+                if let Some(other) = other {
+                    names::registered(&mut pipeline.symbolizer, other, name);
                 }
                 self.name(event, LifeEvent::Register, name, other, pipeline);
             }
@@ -380,6 +386,8 @@ impl Tracker {
             return;
         };
         self.at.insert(event.process, proc);
+        // What it calls itself it says once it has run.
+        self.met.push(event.process);
         // It may leave before it has done anything, and is then seen for the first time again.
         if self.ended.knows(proc) || !self.born.insert(proc) {
             return;
