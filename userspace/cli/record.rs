@@ -20,6 +20,16 @@ use crate::signals;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
+    if args
+        .event_ring_kib
+        .is_some_and(|kib| kib > args.max_memory * 512)
+    {
+        return Err(Failure::usage(format!(
+            "--event-ring-kib is more than half of --max-memory, {} MiB: a smaller ring, or more memory",
+            args.max_memory
+        ))
+        .into());
+    }
     let payload = payload(&args)?;
     let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;

@@ -16,8 +16,12 @@ use rustc_hash::FxHashSet;
 /// The target's mappings are read again at most this often.
 const REFRESH_NS: u64 = 20_000_000;
 
-/// What messages said is written as soon as it is more than this.
-const TEXT_BYTES_MAX: usize = 16 << 20;
+/// Rows are written as soon as they take more than this, whatever the time.
+const UNWRITTEN_BYTES_MAX: usize = 24 << 20;
+/// What a row of an event takes until it is written, about.
+const ROW_BYTES: usize = 112;
+/// The same of a process, which has names.
+const PROCESS_BYTES: usize = 400;
 
 /// Names events and writes them.
 pub(crate) struct Pipeline<M: Memory = LiveMemory> {
@@ -31,8 +35,8 @@ pub(crate) struct Pipeline<M: Memory = LiveMemory> {
     first_sample_ns: Option<u64>,
     code_unseen: u64,
     sampled_ns: u64,
-    /// Of what messages said, not yet written.
-    text_bytes: usize,
+    /// What takes memory until it is written.
+    unwritten_bytes: usize,
 }
 
 impl<M: Memory> Pipeline<M> {
@@ -48,7 +52,7 @@ impl<M: Memory> Pipeline<M> {
             first_sample_ns: None,
             code_unseen: 0,
             sampled_ns: 0,
-            text_bytes: 0,
+            unwritten_bytes: 0,
         }
     }
 
@@ -98,18 +102,18 @@ impl<M: Memory> Pipeline<M> {
 
     /// Adds what a message said.
     pub(crate) fn payload(&mut self, payload: &Payload) {
-        self.text_bytes += payload.text.as_ref().map_or(0, String::len);
+        self.unwritten_bytes += ROW_BYTES + payload.text.as_ref().map_or(0, String::len);
         self.writer.payload(payload);
     }
 
-    /// Whether what messages said takes so much memory that it should be written now.
-    pub(crate) fn is_wordy(&self) -> bool {
-        self.text_bytes > TEXT_BYTES_MAX
+    /// Whether what was added takes so much memory that it should be written now.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.unwritten_bytes > UNWRITTEN_BYTES_MAX
     }
 
     /// All that was added is on the disk.
     pub(crate) fn written(&mut self) {
-        self.text_bytes = 0;
+        self.unwritten_bytes = 0;
     }
 
     /// Adds a garbage collection; its process may be new.
@@ -163,6 +167,7 @@ impl<M: Memory> Pipeline<M> {
     fn write_new(&mut self) {
         let mut new = mem::take(&mut self.new);
         self.symbolizer.take_new(&mut new);
+        self.unwritten_bytes += ROW_BYTES + new.processes.len() * PROCESS_BYTES;
         for (id, frame) in new.frames.drain(..) {
             self.writer.frame(id, &frame);
         }
