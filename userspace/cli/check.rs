@@ -31,7 +31,7 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<()> {
     match report.problems.len() {
         0 => Ok(()),
         count => Err(Failure::failed(format!(
-            "{count} {} found; what can be read is listed above and opens as usual",
+            "{count} {} found; what is listed above can be read, and commands that need no more than that open it",
             if count == 1 {
                 "problem was"
             } else {

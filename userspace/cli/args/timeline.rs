@@ -22,10 +22,10 @@ pub(crate) struct TimelineArgs {
     #[arg(long)]
     pub(crate) process: Option<String>,
     /// What can have led to what a process did until a time, the latest first
-    #[arg(long, value_name = "PROC@TIME", conflicts_with_all = ["process", "path"])]
+    #[arg(long, value_name = "PROC@TIME", conflicts_with_all = ["process", "path", "svg", "sequence", "sort"])]
     pub(crate) before: Option<String>,
     /// By which messages the process A can have influenced B first
-    #[arg(long, value_name = "A,B", conflicts_with = "process")]
+    #[arg(long, value_name = "A,B", conflicts_with_all = ["process", "svg", "sequence", "sort"])]
     pub(crate) path: Option<String>,
     /// What comes first
     #[arg(long, value_enum, default_value_t = TimelineSort::Running)]
@@ -54,7 +54,7 @@ pub(crate) struct PictureArgs {
     pub(crate) svg: Option<PathBuf>,
     /// Draw the messages between these processes: names, labels, pids or initial calls, with
     /// commas between them
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', conflicts_with_all = ["process", "scheduler"])]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', conflicts_with_all = ["process", "scheduler", "sort"])]
     pub(crate) sequence: Vec<String>,
     /// All other processes as one of them
     #[arg(long, requires = "sequence")]

@@ -18,6 +18,8 @@ pub(super) struct Source<'a> {
     pub(super) report: &'a EventReport,
     pub(super) dictionary: &'a Dictionary,
     pub(super) coverage: &'a Coverage,
+    /// How many normal schedulers the VM has, where that is known.
+    pub(super) normal_schedulers: Option<u16>,
     /// How many rows a table may have.
     pub(super) limit: usize,
 }
@@ -128,6 +130,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
         report: &report,
         dictionary: &loaded.dictionary,
         coverage: &coverage,
+        normal_schedulers: loaded.manifest.target.schedulers,
         limit: args.rows,
     };
     let mut sections = vec![covers(&source, calls_of_natives.rows)];

@@ -25,7 +25,17 @@ pub(super) fn sections(source: &Source<'_>) -> Vec<Section> {
 
 fn schedulers(source: &Source<'_>) -> Section {
     let work = &source.report.work;
-    let items: Vec<(SchedulerId, &SchedulerWork)> = work.schedulers().collect();
+    let idle = SchedulerWork::default();
+    let mut items: Vec<(SchedulerId, &SchedulerWork)> = work.schedulers().collect();
+    // Those that ran nothing are a part of the picture too.
+    for number in 1..=source.normal_schedulers.unwrap_or(0) {
+        let kind = SchedulerKind::Normal;
+        let id = SchedulerId { kind, number };
+        if items.iter().all(|(seen, _)| *seen != id) {
+            items.push((id, &idle));
+        }
+    }
+    items.sort_by_key(|(id, _)| *id);
     let seen_ns = source.coverage.seen_ns();
     let has_switches = source.report.rows.off_cpu > 0;
     let columns: &[&str] = match has_switches {
@@ -41,7 +51,7 @@ fn schedulers(source: &Source<'_>) -> Section {
         ],
         false => &["runs", "running", "of time", "other", "reductions"],
     };
-    let title = source.title("scheduler that ran processes");
+    let title = source.title("scheduler");
     let all = items.len();
     let mut section = Section::new("schedulers", title, columns, &items, all, |(id, of)| {
         // Times without a CPU are part of runs, or of what is beside them.
@@ -51,7 +61,13 @@ fn schedulers(source: &Source<'_>) -> Section {
         let preempted_ns = of.preempted_ns + of.idle_preempted_ns;
         let other_ns = seen_ns.saturating_sub(of.running_ns);
         let awake_ns = other_ns.saturating_sub(of.asleep_ns + of.idle_preempted_ns);
-        let told = |ns: u64| has_switches.then_some(ns);
+        // Of a thread that no switch was seen of nobody knows what it did.
+        let is_known = *of != &idle;
+        let told = |ns: u64| (has_switches && is_known).then_some(ns);
+        let shown = |ns: u64| match is_known {
+            true => time::show(ns),
+            false => "?".to_owned(),
+        };
         let mut cells = vec![
             of.runs.to_string(),
             time::show(on_cpu_ns),
@@ -59,9 +75,14 @@ fn schedulers(source: &Source<'_>) -> Section {
         ];
         if has_switches {
             let off_cpu = [preempted_ns, of.blocked_ns, of.asleep_ns];
-            cells.extend(off_cpu.map(time::show));
+            cells.extend(off_cpu.map(shown));
         }
-        cells.extend([time::show(awake_ns), of.reductions.to_string()]);
+        let other = if has_switches {
+            shown(awake_ns)
+        } else {
+            time::show(other_ns)
+        };
+        cells.extend([other, of.reductions.to_string()]);
         Row {
             name: id.to_string(),
             cells,
@@ -101,7 +122,7 @@ fn balance(source: &Source<'_>, items: &[(SchedulerId, &SchedulerWork)], section
     ) {
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         section.notes.push(format!(
-            "balance: normal schedulers that ran any ran processes for {} to {} of the time, {} on \
+            "balance: normal schedulers ran processes for {} to {} of the time, {} on \
              average; {moved} times a process ran on another one than before",
             percent(least),
             percent(most),

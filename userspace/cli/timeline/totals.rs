@@ -165,7 +165,17 @@ fn calls(
 
 /// Why there is nothing to tell.
 fn nothing(recording: &Recording) -> String {
-    match &recording.manifest().options.calls[..] {
+    let manifest = recording.manifest();
+    if manifest
+        .losses
+        .iter()
+        .any(|loss| loss.place.starts_with("unwritten_"))
+    {
+        return "there are no events in it, because the disk was full: `escope-bpf check` says how \
+                many are missing"
+            .to_owned();
+    }
+    match &manifest.options.calls[..] {
         [] => "there are no events in it: record them with `record --events full`, and see its \
                other choices"
             .to_owned(),

@@ -132,6 +132,9 @@ pub struct Target {
     pub erts_version: Option<String>,
     /// Such as `x86_64`.
     pub arch: String,
+    /// How many normal schedulers it has; unknown in recordings of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedulers: Option<u16>,
     /// Its arguments; left out unless the user asks, since they may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_line: Option<Vec<String>>,

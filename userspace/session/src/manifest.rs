@@ -3,6 +3,7 @@
 use std::fs;
 
 use escope_beam::Vm;
+use escope_model::SchedulerKind;
 use escope_recording::{Clocks, Host, Layout, Manifest, Options, Target};
 
 use crate::options::RecordOptions;
@@ -18,6 +19,7 @@ pub(crate) fn manifest(vm: &Vm, options: &RecordOptions, clocks: Clocks) -> Mani
             otp_release: Some(vm.otp_release.clone()),
             erts_version: Some(vm.erts_version.clone()),
             arch: vm.layout.arch.clone(),
+            schedulers: normal_schedulers(vm),
             command_line: None,
         },
         host: host(),
@@ -35,6 +37,14 @@ pub(crate) fn manifest(vm: &Vm, options: &RecordOptions, clocks: Clocks) -> Mani
         },
         ..Manifest::default()
     }
+}
+
+fn normal_schedulers(vm: &Vm) -> Option<u16> {
+    let all = vm.schedulers().ok()?;
+    let normal = all
+        .iter()
+        .filter(|scheduler| scheduler.id.kind == SchedulerKind::Normal);
+    u16::try_from(normal.count()).ok()
 }
 
 fn host() -> Host {
