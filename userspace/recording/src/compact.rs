@@ -5,6 +5,7 @@
 //! as they are by the recorder and by every report.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::Path;
 
 use escope_model::{
@@ -19,6 +20,9 @@ use crate::packed::{packed_path, write_table};
 use crate::range::TimeRange;
 use crate::source::Source;
 use crate::tables::{CodeEvent, FrameRow, Keyed, SeriesPoint, StackRow, Table, Timed};
+
+/// Rows of a table without times that are converted at once.
+const CHUNK_ROWS: usize = 1 << 14;
 
 /// Writes every table of `source` into `folder`, an empty one or the source's own.
 ///
@@ -89,8 +93,13 @@ fn keyed<R: Keyed>(
     folder: &Path,
 ) -> Result<TableFile, RecordingError> {
     let (rows, _) = source.keyed::<R>()?;
-    let rows = rows.into_values().collect();
-    write_table(disk, folder, std::iter::once(Ok::<Vec<R>, _>(rows)))
+    // What is written is not held any more.
+    let mut rows = rows.into_values();
+    let chunks = iter::from_fn(|| {
+        let chunk: Vec<R> = rows.by_ref().take(CHUNK_ROWS).collect();
+        (!chunk.is_empty()).then_some(Ok(chunk))
+    });
+    write_table(disk, folder, chunks)
 }
 
 fn timed<R: Timed>(

@@ -3,6 +3,7 @@
 mod budget;
 mod code;
 mod dist;
+mod downs;
 mod ended;
 mod names;
 mod natives;

@@ -8,26 +8,32 @@ use escope_symbolizer::{Symbolizer, Told};
 use rustc_hash::FxHashMap;
 
 use super::dist::Dist;
+use super::downs::Downs;
 
-/// Reads what all processes are called.
+/// Reads what all processes are called, and who has messages; returns whether that was possible.
 pub(super) fn learn<M: Memory>(
     symbolizer: &mut Symbolizer<M>,
     at: &mut FxHashMap<u64, ProcId>,
     dist: &mut Dist,
-) {
+    downs: &mut Downs,
+) -> bool {
     // A table that cannot be read leaves pids without names.
     let Ok(all) = called(symbolizer.vm()) else {
-        return;
+        return false;
     };
     for (pid, address, process) in all {
         if let Some(proc) = symbolizer.process(pid, address) {
             at.insert(address, proc);
+            if process.consistent && process.mailbox == Some(0) && !process.mailbox_cut {
+                downs.has_none(proc);
+            }
             if let Some(name) = &process.name {
                 dist.register(name.clone(), proc);
             }
             symbolizer.describe(proc, told(process));
         }
     }
+    true
 }
 
 /// Reads what processes are called that were met while they ran, by the addresses of their

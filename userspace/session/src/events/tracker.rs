@@ -1,7 +1,6 @@
 //! From events, in their order, to rows: who each is about, and the machines that pair begins
 //! with ends.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use escope_beam::memory::Memory;
@@ -16,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::code::Purges;
 use super::dist::Dist;
+use super::downs::Downs;
 use super::ended::Ended;
 use super::names;
 use super::natives::Natives;
@@ -50,8 +50,10 @@ pub(super) struct Tracker {
     ended: Ended,
     /// Where processes were met that were not seen to be spawned.
     met: Vec<u64>,
-    /// Addresses and numbers of DOWN signals that are on their way, oldest first.
-    downs: FxHashMap<ProcId, VecDeque<(u64, u64)>>,
+    /// DOWN signals that are on their way.
+    downs: Downs,
+    /// Since all processes were learned, nothing was missed: who is new was spawned since.
+    has_all: bool,
     /// Heaps before the collections that are open.
     heaps: FxHashMap<ProcId, u64>,
     purges: Purges,
@@ -84,7 +86,8 @@ impl Tracker {
             names: FxHashMap::default(),
             ended: Ended::default(),
             met: Vec::new(),
-            downs: FxHashMap::default(),
+            downs: Downs::default(),
+            has_all: false,
             heaps: FxHashMap::default(),
             purges: Purges::default(),
             ports: Ports::new(vm, origin_ns),
@@ -115,7 +118,7 @@ impl Tracker {
 
     /// Learns which processes there are, and what they are called.
     pub(super) fn learn<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
-        names::learn(symbolizer, &mut self.at, &mut self.dist);
+        self.has_all = names::learn(symbolizer, &mut self.at, &mut self.dist, &mut self.downs);
     }
 
     /// Between these times events are missing: nothing that is open can be told from what comes.
@@ -134,12 +137,13 @@ impl Tracker {
         // Those of runs that are missing are nobody's.
         self.reductions.clear();
         self.heaps.clear();
-        self.downs.clear();
         self.born.clear();
         self.purges.gap();
         // Others may have come to live there. Before the first window it was just learned.
         if from_ns > 0 {
             self.at.clear();
+            self.downs.gap();
+            self.has_all = false;
             self.dist.gap();
         }
     }
@@ -194,6 +198,16 @@ impl Tracker {
         };
         if !left_out {
             self.tell(event, pipeline);
+        } else if let VmEventKind::Enqueue {
+            receiver,
+            receiver_pid,
+            ..
+        } = event.what
+            && let Some(to) = pipeline.symbolizer.process(receiver_pid, receiver)
+        {
+            // It lies there when the next window opens.
+            self.at.insert(receiver, to);
+            self.downs.doubt(to);
         }
         // Of what was told nothing is there any more.
         if let VmEventKind::Enqueue { message, .. } = event.what {
@@ -344,10 +358,17 @@ impl Tracker {
         Some(who)
     }
 
-    fn seen_at(&mut self, address: u64, who: ProcId) {
-        if self.at.insert(address, who) != Some(who) {
+    /// A process is at an address; returns whether that is new.
+    fn seen_at(&mut self, address: u64, who: ProcId) -> bool {
+        let is_new = self.at.insert(address, who) != Some(who);
+        if is_new {
             self.met.push(address);
+            // All that it ever got was seen.
+            if self.has_all {
+                self.downs.has_none(who);
+            }
         }
+        is_new
     }
 
     /// Reductions of a run with those of signals that a scheduler has handled before it for the
@@ -385,9 +406,10 @@ impl Tracker {
         let Some(proc) = symbolizer.born(event.pid, event.process, parent, call) else {
             return;
         };
-        self.at.insert(event.process, proc);
-        // What it calls itself it says once it has run.
-        self.met.push(event.process);
+        // What it calls itself it says once it has run: it is asked in any case.
+        if !self.seen_at(event.process, proc) {
+            self.met.push(event.process);
+        }
         // It may leave before it has done anything, and is then seen for the first time again.
         if self.ended.knows(proc) || !self.born.insert(proc) {
             return;
@@ -453,30 +475,18 @@ impl Tracker {
             });
         }
         if let (Signal::MayBecomeMessage(MessageKind::Down), Some(msg)) = (signal, msg) {
-            let downs = self.downs.entry(to).or_default();
-            // Those that were taken by their own addresses.
-            while let Some(&(down, msg)) = downs.front()
-                && !self.messages.is_open(down, msg)
-            {
-                downs.pop_front();
-            }
-            downs.push_back((address, msg));
+            self.downs.sent(to, address, msg);
         }
     }
 
-    /// A message is taken out. The signal DOWN becomes a message of its own where its reason is
-    /// no more than a word (`convert_to_down_message` in `erl_proc_sig_queue.c`): what was never
-    /// seen sent is then the oldest of those.
+    /// A message is taken out: one that was seen sent, or that the VM made of a DOWN.
     fn dequeue(&mut self, at_ns: u64, mut address: u64, who: ProcId) {
-        if !self.messages.knows(address)
-            && let Some(downs) = self.downs.get_mut(&who)
+        if self.messages.knows(address) {
+            self.downs.taken(who, address);
+        } else if let Some((down, msg)) = self.downs.made(who)
+            && self.messages.is_open(down, msg)
         {
-            while let Some((down, msg)) = downs.pop_front() {
-                if self.messages.is_open(down, msg) {
-                    address = down;
-                    break;
-                }
-            }
+            address = down;
         }
         let rows = &mut self.rows.messages;
         self.messages.on_dequeue(at_ns, address, who, rows);
@@ -500,7 +510,7 @@ impl Tracker {
         self.rows.collected = Collected::default();
         self.collections
             .on(event, Some(who), &mut self.rows.collections);
-        self.downs.remove(&who);
+        self.downs.doubt(who);
         self.heaps.remove(&who);
         self.born.remove(&who);
         self.dist.ended(who);
