@@ -131,7 +131,7 @@ static __always_inline void copy_pieces(struct payload_record *to)
 	u32 count = 0;
 
 	for (u32 at = 0; at < PAYLOAD_WORDS; at++) {
-		u64 word, address;
+		u64 word, address, from;
 
 		if (8 * at + 8 > event_config.payload_bytes || 8 * at + 8 > bytes)
 			break;
@@ -146,11 +146,15 @@ static __always_inline void copy_pieces(struct payload_record *to)
 			continue;
 		if (count >= PAYLOAD_PIECES)
 			break;
-		if ((address & (PAGE - 1)) >= PIECE_BEFORE)
-			address -= PIECE_BEFORE;
-		if (bpf_probe_read_user(to->pieces[count], PAYLOAD_PIECE_BYTES, (void *)address))
-			continue;
-		to->payload.pieces[count] = address;
+		from = (address & (PAGE - 1)) >= PIECE_BEFORE ? address - PIECE_BEFORE : address;
+		if (bpf_probe_read_user(to->pieces[count], PAYLOAD_PIECE_BYTES, (void *)from)) {
+			/* The page behind it may not be there. */
+			from = (address | (PAGE - 1)) + 1 - PAYLOAD_PIECE_BYTES;
+			if (from > address || bpf_probe_read_user(to->pieces[count],
+								  PAYLOAD_PIECE_BYTES, (void *)from))
+				continue;
+		}
+		to->payload.pieces[count] = from;
 		count++;
 	}
 }
