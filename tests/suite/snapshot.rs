@@ -151,10 +151,18 @@ fn a_name_is_never_that_of_another() {
     let mut vm = Workload::start("renamed", &["+S", "2:2"], &[]);
     vm.go();
     let pid = vm.pid().to_string();
-    let snapshots: Vec<Value> = (0..30)
-        .map(|_| escope(&["snapshot", "-p", &pid, "--format", "json"]).success())
-        .map(|output| output.json())
-        .collect();
+    // How many have a name when one looks is up to who has the CPU: so until there were enough.
+    let (mut snapshots, mut seen) = (Vec::new(), 0);
+    while snapshots.len() < 30 || seen <= 50 && snapshots.len() < 500 {
+        let rows = escope(&["snapshot", "-p", &pid, "--format", "json"]);
+        let rows = rows.success().json();
+        let is_renamed = |row: &&Value| {
+            let name = row["name"].as_str();
+            row["consistent"] == true && name.is_some_and(|name| name.starts_with("renamed_"))
+        };
+        seen += rows.as_array().unwrap().iter().filter(is_renamed).count();
+        snapshots.push(rows);
+    }
     let (told, _) = vm.stop();
     assert!(vm.quit().success());
     let (mut named, mut unnamed) = (0, 0);
