@@ -352,11 +352,8 @@ impl Tables {
             ])
             .collect()?;
         let who = self.who(["process", "process_group", "pid"])?;
-        let runs = left_join(
-            left_join(self.file("runs")?.lazy()?, who, "proc"),
-            places,
-            "at",
-        );
+        let runs = self.with_added("runs", "woken_by", DataType::String)?;
+        let runs = left_join(left_join(runs, who, "proc"), places, "at");
         let ran = (col("end_ns") - col("start_ns")).alias("ran_ns");
         Ok(runs.with_columns([ran]).select(NAMED_RUNS.map(col)))
     }
@@ -364,13 +361,7 @@ impl Tables {
     fn named_messages(&self) -> PolarsResult<LazyFrame> {
         let sender = self.who(["sender", "sender_group", "sender_pid"])?;
         let receiver = self.who(["receiver", "receiver_group", "receiver_pid"])?;
-        let file = self.file("messages")?;
-        let mut messages = file.lazy()?;
-        // Recordings from before sizes were recorded.
-        if !file.columns()?.contains("size_words") {
-            let unknown = lit(NULL).cast(DataType::Int64).alias("size_words");
-            messages = messages.with_columns([unknown]);
-        }
+        let messages = self.with_added("messages", "size_words", DataType::Int64)?;
         let messages = left_join_on(messages, "from", sender);
         let messages = left_join_on(messages, "to", receiver);
         let lay = (col("received_ns") - col("sent_ns")).alias("lay_ns");
@@ -505,6 +496,17 @@ impl Tables {
         kept(&self.processes, || {
             named_processes(self.file("processes")?.frame()?)
         })
+    }
+
+    /// A table of the recording, with a column that recordings of earlier versions lack: there it
+    /// is null.
+    fn with_added(&self, table: &str, column: &str, kind: DataType) -> PolarsResult<LazyFrame> {
+        let file = self.file(table)?;
+        let rows = file.lazy()?;
+        if file.columns()?.contains(column) {
+            return Ok(rows);
+        }
+        Ok(rows.with_columns([lit(NULL).cast(kind).alias(column)]))
     }
 
     fn file(&self, name: &str) -> PolarsResult<&ParquetTable> {
