@@ -176,6 +176,11 @@ fn nothing(recording: &Recording) -> String {
             .to_owned();
     }
     match &manifest.options.calls[..] {
+        [] if manifest.events.is_some() => {
+            "of the events that were asked for none happened while they were watched: \
+               `record --events full` watches for all"
+                .to_owned()
+        }
         [] => "there are no events in it: record them with `record --events full`, and see its \
                other choices"
             .to_owned(),
