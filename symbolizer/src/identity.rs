@@ -173,3 +173,73 @@ pub struct Told {
     /// Who spawned it, as the VM prints it.
     pub parent: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use escope_model::{Mfa, ProcId, ProcessInfo};
+
+    use super::{Processes, Told};
+
+    fn call(module: &str) -> Option<Mfa> {
+        Some(Mfa {
+            module: module.into(),
+            function: "init".into(),
+            arity: 1,
+        })
+    }
+
+    /// What is known after a process of that initial call was described so.
+    fn described(initial_call: Option<Mfa>, told: Told) -> (Processes, ProcessInfo) {
+        let proc = ProcId(0);
+        let info = ProcessInfo {
+            proc,
+            pid: "<0.1.0>".into(),
+            name: None,
+            label: None,
+            initial_call,
+            parent: None,
+        };
+        let mut processes = Processes::default();
+        processes.infos.insert(proc, info);
+        processes.describe(proc, told);
+        let info = processes.infos[&proc].clone();
+        (processes, info)
+    }
+
+    #[test]
+    fn proc_lib_tells_for_what_it_was_asked_and_others_what_they_are() {
+        let told = |module| Told {
+            initial_call: call(module),
+            ..Told::default()
+        };
+        let (_, info) = described(call("proc_lib"), told("my_server"));
+        assert_eq!(info.initial_call, call("my_server"));
+        let (_, info) = described(None, told("my_server"));
+        assert_eq!(info.initial_call, call("my_server"));
+        let (_, info) = described(call("my_server"), told("erl_eval"));
+        assert_eq!(info.initial_call, call("my_server"));
+    }
+
+    #[test]
+    fn what_is_known_stays_and_only_changes_are_told_again() {
+        let told = Told {
+            name: Some("shop".into()),
+            ..Told::default()
+        };
+        let (mut processes, _) = described(None, told);
+        let mut changed = Vec::new();
+        processes.take_changed(&mut changed);
+        assert_eq!(changed.len(), 1);
+        processes.describe(
+            ProcId(0),
+            Told {
+                name: Some("other".into()),
+                ..Told::default()
+            },
+        );
+        let mut again = Vec::new();
+        processes.take_changed(&mut again);
+        assert!(again.is_empty());
+        assert_eq!(processes.infos[&ProcId(0)].name.as_deref(), Some("shop"));
+    }
+}
