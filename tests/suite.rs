@@ -60,6 +60,7 @@ mod tier3 {
     mod perf;
     mod ports;
     mod rabbitmq;
+    mod reasons;
     mod reload;
     mod servers;
     pub(super) mod snapshot;

@@ -200,7 +200,13 @@ fn lives(recording: &Recording, dictionary: &Dictionary, lines: &[Facts]) {
         };
         match (life.event, life.other) {
             (LifeEvent::Exit, _) if is_new(life.proc) => {
-                *ended.entry(life.reason.unwrap()).or_default() += 1;
+                let reason = life.reason.unwrap();
+                // Of the last rounds the number is told.
+                let reason = match reason.starts_with("{shutdown, ") {
+                    true => "{shutdown, _}".to_owned(),
+                    false => reason,
+                };
+                *ended.entry(reason).or_default() += 1;
             }
             (LifeEvent::Spawn, Some(by)) if is_new(life.proc) => {
                 let key = (name(dictionary, by), LifeEvent::Spawn, "new".to_owned());

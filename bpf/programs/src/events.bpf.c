@@ -283,7 +283,7 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
 	u64 process = VALUE(regs, cookie, 0), pid = 0;
 	u32 state = 0, not_its_own = 0;
 
-	/* A scheduler that has run nothing looks for work. */
+	/* A scheduler comes here without a process once, when it starts. */
 	if (!process)
 		return pass();
 	if (!begin(&event, EVENT_OUT))
@@ -392,27 +392,7 @@ static __always_inline int event_dequeue(const struct registers *regs, u64 cooki
 	return end(&event);
 }
 
-static __always_inline int event_exit(const struct registers *regs, u64 cookie)
-{
-	struct event event;
-	u64 process = VALUE(regs, cookie, 0), pid = 0, reason = 0;
-
-	if (!begin(&event, EVENT_EXIT))
-		return 0;
-	forget_pid(process);
-	TAKE(&event, pid, process + event_config.process_id_at);
-	if (!wanted_process(process, pid))
-		return leave_out(&event);
-	TAKE(&event, reason, process + event_config.process_reason_at);
-	struct shape is = shape(&event, reason);
-
-	if (!reserve(&event, 3, scheduler(), process, pid))
-		return 0;
-	event.record->words[0] = is.term;
-	event.record->words[1] = is.header;
-	event.record->words[2] = is.first;
-	return end(&event);
-}
+#include "exits.h"
 
 /* The words that both heaps of a process have, and how many of its collections were minor ones
  * since the last that was not. */

@@ -22,7 +22,8 @@ pub mod what {
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;
-    /// A process ends. Words: reason, its header, its first element.
+    /// A process ends. Words: reason, its header, its first element or the header of that, the
+    /// first element of a tuple there, and what its second element is ([`super::second`]).
     pub const EXIT: u32 = 4;
     /// A collection begins. Words: heap words, old heap words, minor collections since the last
     /// major one.
@@ -80,8 +81,9 @@ pub mod what {
     /// A message is put into a queue, and what it says is copied too: [`ENQUEUE`] with all words, and
     /// [`super::PayloadHead`] and what is announced there behind them.
     pub const PAYLOAD: u32 = 24;
-    /// No event: a probe was hit and there was nothing to see, as when a scheduler that has run
-    /// nothing looks for work. Only such hits are counted, as attempts, because each costs.
+    /// No event: a probe was hit and there was nothing to see, as where the last part of a signal
+    /// from another node passes, which is told when it is whole. Such hits are counted, as attempts
+    /// alone, because each costs.
     pub const PASSED: u32 = 25;
     /// One more than the highest.
     pub const COUNT: usize = 26;
@@ -157,6 +159,24 @@ pub const PAYLOAD_BYTES: core::ops::RangeInclusive<u32> = 64..=4096;
 pub const PAYLOAD_PIECES: usize = 4;
 /// Bytes of such a piece.
 pub const PAYLOAD_PIECE_BYTES: usize = 256;
+
+/// The last word of [`what::EXIT`], below [`SHIFT`](second::SHIFT): what the three before and
+/// including it say of the second element of the reason.
+pub mod second {
+    /// The element itself, if it is no pointer; else 0.
+    pub const WORD: u32 = 0;
+    /// It is a list with a function of a stack trace in front: module, function, and above the
+    /// shift the arity, or [`ARITY_UNKNOWN`].
+    pub const TRACE: u32 = 1;
+    /// It is a tuple: its first two elements, 0 for a pointer, and above the shift its size.
+    pub const TUPLE: u32 = 2;
+    /// Bits of the kind.
+    pub const SHIFT: u32 = 8;
+    /// The function was called with more arguments than are counted, or the trace does not say.
+    pub const ARITY_UNKNOWN: u32 = 256;
+    /// So many arguments are counted where a trace has them in place of the arity.
+    pub const ARGUMENTS_MAX: u32 = 16;
+}
 
 /// How a process that has just been spawned is tied to the one that did it, by what is on its
 /// own side of links and monitors.

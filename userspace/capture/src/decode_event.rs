@@ -1,7 +1,9 @@
 //! Bytes of the ring of events to events. Pure, and total: any bytes give events or an error.
 
-use escope_model::{Heaps, MessageShape, SchedulerKind, VmEvent, VmEventKind};
-use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, NOT_COUNTED, ties, what};
+use escope_model::{
+    ExitReason, Heaps, MessageShape, SchedulerKind, SecondElement, VmEvent, VmEventKind,
+};
+use escope_wire::{EVENT_WORDS, EventRecord, KIND_EVENT, NOT_COUNTED, second, ties, what};
 use zerocopy::IntoBytes;
 
 use crate::DecodeError;
@@ -62,7 +64,6 @@ fn needed(kind: u32) -> Option<usize> {
         what::IN | what::REGISTER | what::CODE_PURGE => 2,
         what::OUT => 4,
         what::ENQUEUE
-        | what::EXIT
         | what::GC_START
         | what::GC_END
         | what::HIBERNATE_START
@@ -72,7 +73,7 @@ fn needed(kind: u32) -> Option<usize> {
         what::DIST_FRAGMENT => 2,
         what::DIST_RECEIVE => 5,
         what::PORT_CLOSE => 5,
-        what::PORT_OPEN | what::PAYLOAD => 7,
+        what::EXIT | what::PORT_OPEN | what::PAYLOAD => 7,
         what::DEQUEUE | what::UNREGISTER | what::CODE_LOAD | what::NATIVE_RETURN => 1,
         what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
@@ -118,7 +119,11 @@ fn kind(record: &EventRecord) -> VmEventKind {
         },
         what::DEQUEUE => VmEventKind::Dequeue { message: words[0] },
         what::EXIT => VmEventKind::Exit {
-            reason: shape([words[0], words[1], words[2]]),
+            reason: ExitReason {
+                shape: shape([words[0], words[1], words[2]]),
+                inner: words[3],
+                second: second_element([words[4], words[5], words[6]]),
+            },
         },
         what::GC_START | what::HIBERNATE_START => VmEventKind::CollectionStart(heaps),
         what::GC_END | what::HIBERNATE_END => VmEventKind::CollectionEnd(heaps),
@@ -217,9 +222,27 @@ fn shape([term, header, first]: [u64; 3]) -> MessageShape {
     }
 }
 
+/// Of the reason of an exit.
+fn second_element([first, next, last]: [u64; 3]) -> SecondElement {
+    let above = last >> second::SHIFT;
+    match last as u32 & ((1 << second::SHIFT) - 1) {
+        second::TRACE => SecondElement::Trace {
+            function: [first, next],
+            arity: u32::try_from(above)
+                .ok()
+                .filter(|&arity| arity < second::ARITY_UNKNOWN),
+        },
+        second::TUPLE => SecondElement::Tuple {
+            size: above,
+            elements: [first, next],
+        },
+        _ => SecondElement::Word(first),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use escope_model::{SchedulerKind, VmEventKind};
+    use escope_model::{SchedulerKind, SecondElement, VmEventKind};
     use escope_wire::{EventRecord, KIND_EVENT, what};
     use zerocopy::IntoBytes;
 
@@ -300,8 +323,41 @@ mod tests {
     }
 
     #[test]
+    fn the_second_element_of_a_reason_is_a_word_a_trace_or_a_tuple() {
+        let decode = |words: [u64; 7]| {
+            let mut bytes = record(what::EXIT, 7);
+            bytes[HEAD_BYTES..].copy_from_slice(words.as_bytes());
+            match decode_event(&bytes).expect("whole").1.what {
+                VmEventKind::Exit { reason } => reason.second,
+                other => panic!("{other:?}"),
+            }
+        };
+        let function = [0x4b, 0x8b];
+        let trace = |arity| SecondElement::Trace { function, arity };
+        assert_eq!(
+            decode([2, 128, 0, 0, 0x4b, 0, 0]),
+            SecondElement::Word(0x4b)
+        );
+        assert_eq!(
+            decode([2, 128, 0, 0, 0x4b, 0x8b, 3 << 8 | 1]),
+            trace(Some(3))
+        );
+        assert_eq!(
+            decode([2, 128, 0, 0, 0x4b, 0x8b, 256 << 8 | 1]),
+            trace(None)
+        );
+        assert_eq!(
+            decode([2, 128, 0, 0, 0x4b, 0x8b, 3 << 8 | 2]),
+            SecondElement::Tuple {
+                size: 3,
+                elements: function
+            }
+        );
+    }
+
+    #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 4, 3, 1, 3, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4, 4, 2, 5];
+        let needed = [2, 4, 3, 1, 7, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4, 4, 2, 5];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
         let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
         let payload = [(what::PAYLOAD, 7)];

@@ -46,4 +46,4 @@ pub use printable::is_printable;
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};
-pub use vm_event::{Heaps, MessageShape, VmEvent, VmEventKind};
+pub use vm_event::{ExitReason, Heaps, MessageShape, SecondElement, VmEvent, VmEventKind};

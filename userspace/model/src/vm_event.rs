@@ -83,7 +83,7 @@ pub enum VmEventKind {
     /// again).
     Exit {
         /// The reason.
-        reason: MessageShape,
+        reason: ExitReason,
     },
     /// A collection of the process's heap begins.
     CollectionStart(Heaps),
@@ -243,4 +243,42 @@ pub struct MessageShape {
     /// If so, its first element; where that is boxed, the header that it points to, whose low
     /// two bits are 0 as those of no term are.
     pub first: u64,
+}
+
+/// What can be told of the reason of an exit by its first words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExitReason {
+    /// The reason itself.
+    pub shape: MessageShape,
+    /// If it is a tuple that begins with one: the first element of that, unless it is a pointer.
+    pub inner: u64,
+    /// If it is a tuple: what its second element is.
+    pub second: SecondElement,
+}
+
+/// The second element of a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondElement {
+    /// A term that is no pointer; 0 for any that is told nothing of.
+    Word(u64),
+    /// A stack trace (`add_stacktrace` in `beam_common.c`), by the function in front.
+    Trace {
+        /// Its module and name, as terms.
+        function: [u64; 2],
+        /// How many arguments it takes, where that was counted.
+        arity: Option<u32>,
+    },
+    /// A tuple.
+    Tuple {
+        /// How many elements it has.
+        size: u64,
+        /// The first two, as terms, 0 for a pointer.
+        elements: [u64; 2],
+    },
+}
+
+impl Default for SecondElement {
+    fn default() -> SecondElement {
+        SecondElement::Word(0)
+    }
 }

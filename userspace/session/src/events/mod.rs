@@ -8,6 +8,7 @@ mod ended;
 mod names;
 mod natives;
 mod ports;
+mod reason;
 mod replay;
 mod rows;
 mod said;

@@ -1,9 +1,8 @@
-//! What processes that were there before are called, and why processes end.
+//! What processes are called.
 
-use escope_beam::Vm;
 use escope_beam::memory::Memory;
 use escope_beam::snapshot::{ProcessSnapshot, called, called_at};
-use escope_model::{MessageShape, ProcId};
+use escope_model::ProcId;
 use escope_symbolizer::{Symbolizer, Told};
 use rustc_hash::FxHashMap;
 
@@ -63,21 +62,5 @@ fn told(process: ProcessSnapshot) -> Told {
         label: process.label,
         initial_call: process.initial_call,
         parent: process.parent,
-    }
-}
-
-/// A reason as far as its first words tell it.
-pub(super) fn reason<M: Memory>(vm: &Vm<M>, shape: &MessageShape) -> String {
-    if let Some(atom) = vm.atom(shape.term) {
-        return atom.to_string();
-    }
-    // A tuple of some size with an atom in front, as `{shutdown, _}` or `{badmatch, _}`.
-    let size = shape.header >> 6;
-    match vm.atom(shape.first) {
-        Some(first) if shape.term & 3 == 2 && shape.header & 0x3f == 0 && size < 256 => {
-            let rest = ", _".repeat(size.saturating_sub(1) as usize);
-            format!("{{{first}{rest}}}")
-        }
-        _ => "_".to_owned(),
     }
 }

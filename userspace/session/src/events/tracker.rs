@@ -6,8 +6,8 @@ use std::sync::Arc;
 use escope_beam::memory::Memory;
 use escope_beam::{Signal, SignalAtoms, Vm};
 use escope_model::{
-    CollectionKind, Heaps, Life, LifeEvent, MessageKind, MessageShape, ModuleAction, ModuleEvent,
-    Payload, ProcId, SchedulerId, VmEvent, VmEventKind,
+    CollectionKind, ExitReason, Heaps, Life, LifeEvent, MessageKind, MessageShape, ModuleAction,
+    ModuleEvent, Payload, ProcId, SchedulerId, VmEvent, VmEventKind,
 };
 use escope_symbolizer::Symbolizer;
 use escope_timeline::{Collections, Entry, Messages, NativeCalls, OffCpus, Runs, Sent};
@@ -20,6 +20,7 @@ use super::ended::Ended;
 use super::names;
 use super::natives::Natives;
 use super::ports::Ports;
+use super::reason;
 use super::rows::{Collected, Known, Rows};
 use super::said::{Said, SaidCounts};
 use super::sites;
@@ -461,7 +462,13 @@ impl Tracker {
             entry,
             what,
         };
+        let evicted = self.messages.evicted();
         let msg = self.messages.on_enqueue(sent, &mut self.rows.messages);
+        if self.messages.evicted() > evicted {
+            // It lies there still: what its receiver takes may be that one.
+            self.downs.gap();
+            self.has_all = false;
+        }
         if let Some(msg) = msg
             && let Some((seen, text, masked)) =
                 self.said.tell(at_ns, address, pipeline.symbolizer.vm())
@@ -495,7 +502,7 @@ impl Tracker {
     fn exit<M: Memory>(
         &mut self,
         event: &VmEvent,
-        reason: &MessageShape,
+        reason: &ExitReason,
         pipeline: &mut Pipeline<M>,
     ) {
         let Some(who) = self.who(event, &mut pipeline.symbolizer) else {
@@ -514,7 +521,8 @@ impl Tracker {
         self.heaps.remove(&who);
         self.born.remove(&who);
         self.dist.ended(who);
-        let reason = names::reason(pipeline.symbolizer.vm(), reason);
+        let vm = pipeline.symbolizer.vm();
+        let reason = reason::text(reason, &|term| vm.atom(term));
         let told = (None, None, Some(reason));
         self.life(event, who, LifeEvent::Exit, told, pipeline);
     }

@@ -1,6 +1,6 @@
 //! Single rules by name, then what holds for any stream, and true collections.
 
-use escope_model::{Cut, Heaps, MessageShape, SchedulerId, VmEvent, VmEventKind};
+use escope_model::{Cut, ExitReason, Heaps, SchedulerId, VmEvent, VmEventKind};
 use proptest::prelude::*;
 
 use super::{AWAY, CollectionRow, Collections};
@@ -27,7 +27,7 @@ fn exit(ns: u64, scheduler: SchedulerId) -> VmEvent {
         ns,
         scheduler,
         VmEventKind::Exit {
-            reason: MessageShape::default(),
+            reason: ExitReason::default(),
         },
     )
 }

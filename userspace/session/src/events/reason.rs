@@ -1,0 +1,189 @@
+//! Why a process ended, as text: what its first words tell, `_` for the rest.
+
+use std::borrow::Cow;
+
+use escope_model::{ErlangName, ExitReason, MessageShape, SecondElement, quote_atom};
+
+/// Tuples are said to be no larger.
+const SIZE_MAX: u64 = 255;
+/// Larger numbers in tuples are data, smaller ones may be what a program exited with.
+const STATUS_MAX: u64 = 255;
+
+/// Reads as Erlang, but that a stack trace is told by the function in front of it:
+///
+/// | reason | text |
+/// |---|---|
+/// | `boom`, `3` | as they are |
+/// | `{exit_status, 137}`, `{order, 123456}` | `{exit_status, 137}`, `{order, _}` |
+/// | `{shutdown, Any}`, `{shutdown, later}` | `{shutdown, _}`, `{shutdown, later}` |
+/// | `{noproc, {gen_server, call, [...]}}` | `{noproc, {gen_server, call, _}}` |
+/// | `{badarg, [{lists, map, 2, _} \| _]}` | `badarg in lists:map/2` |
+/// | `{{badmatch, Any}, [{shop, pay, [A, B], _} \| _]}` | `{badmatch, _} in shop:pay/2` |
+/// | anything else | `_` |
+///
+/// `atom` gives the text of an atom's term.
+pub(super) fn text<T: AsRef<str>>(reason: &ExitReason, atom: &dyn Fn(u64) -> Option<T>) -> String {
+    let words = Words { atom };
+    let MessageShape {
+        term,
+        header,
+        first,
+    } = reason.shape;
+    let Some(size) = size(header).filter(|_| term & 3 == 2) else {
+        return words.of(term).into_owned();
+    };
+    // Where the first element is a pointer, this is what it points to.
+    let first = match self::size(first) {
+        Some(size) => tuple(&[words.within(reason.inner)], size).into(),
+        None => words.within(first),
+    };
+    let second = match &reason.second {
+        SecondElement::Trace { function, arity } if size == 2 => {
+            return format!("{first} in {}", words.function(*function, *arity));
+        }
+        SecondElement::Trace { .. } => Cow::Borrowed("_"),
+        SecondElement::Word(word) => words.within(*word),
+        SecondElement::Tuple { size, elements } => {
+            let of = elements.map(|element| words.within(element));
+            tuple(&of, (*size).min(SIZE_MAX)).into()
+        }
+    };
+    tuple(&[first, second], size)
+}
+
+/// How many elements a tuple has, by its header.
+fn size(header: u64) -> Option<u64> {
+    let size = header >> 6;
+    (header & 0x3f == 0 && (1..=SIZE_MAX).contains(&size)).then_some(size)
+}
+
+/// A tuple of which some of the first elements are known.
+fn tuple(known: &[Cow<'_, str>], size: u64) -> String {
+    let known = known.iter().map(AsRef::as_ref);
+    let all = known.chain(std::iter::repeat("_"));
+    let all: Vec<&str> = all.take(size as usize).collect();
+    format!("{{{}}}", all.join(", "))
+}
+
+struct Words<'a, T> {
+    atom: &'a dyn Fn(u64) -> Option<T>,
+}
+
+impl<T: AsRef<str>> Words<'_, T> {
+    /// An atom or a small integer (`erl_term.h`).
+    fn of(&self, term: u64) -> Cow<'static, str> {
+        match (self.atom)(term) {
+            Some(atom) => quote_atom(atom.as_ref()).into_owned().into(),
+            None if term & 0xf == 0xf => (term as i64 >> 4).to_string().into(),
+            None => "_".into(),
+        }
+    }
+
+    /// The same within a tuple.
+    fn within(&self, term: u64) -> Cow<'static, str> {
+        let is_data = term & 0xf == 0xf && term >> 4 > STATUS_MAX;
+        if is_data { "_".into() } else { self.of(term) }
+    }
+
+    fn function(&self, function: [u64; 2], arity: Option<u32>) -> String {
+        let [module, name] = function.map(|term| (self.atom)(term));
+        match (module, name, arity) {
+            (Some(module), Some(name), Some(arity)) => {
+                ErlangName::new(module.as_ref(), name.as_ref(), arity).to_string()
+            }
+            // With an arity, so that Elixir's names read as their own.
+            (Some(module), Some(name), None) => {
+                let whole = ErlangName::new(module.as_ref(), name.as_ref(), 0).to_string();
+                format!("{}_", whole.trim_end_matches('0'))
+            }
+            // The place of a fun without a name.
+            _ => "_".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use escope_model::{ExitReason, MessageShape, SecondElement};
+
+    use super::text;
+
+    const ATOMS: [(u64, &str); 6] = [
+        (0x4b, "boom"),
+        (0x8b, "badmatch"),
+        (0xcb, "shop"),
+        (0x10b, "pay"),
+        (0x14b, "Elixir.Shop"),
+        (0x18b, "call me"),
+    ];
+    const BOXED: u64 = 0x1002;
+
+    fn told(shape: [u64; 3], inner: u64, second: SecondElement) -> String {
+        let [term, header, first] = shape;
+        let shape = MessageShape {
+            term,
+            header,
+            first,
+        };
+        let reason = ExitReason {
+            shape,
+            inner,
+            second,
+        };
+        let atom = |term| {
+            let found = ATOMS.into_iter().find(|(word, _)| *word == term);
+            found.map(|(_, text)| text)
+        };
+        text(&reason, &atom)
+    }
+
+    fn trace(module: u64, arity: Option<u32>) -> SecondElement {
+        SecondElement::Trace {
+            function: [module, 0x10b],
+            arity,
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_told_and_nothing_else() {
+        let none = SecondElement::Word(0);
+        let word = SecondElement::Word;
+        let of = |size: u64| size << 6;
+        assert_eq!(told([0x4b, 0, 0], 0, none), "boom");
+        assert_eq!(told([0x18b, 0, 0], 0, none), "'call me'");
+        assert_eq!(told([0x3f, 0, 0], 0, none), "3");
+        assert_eq!(told([0x1001, 0, 0], 0, none), "_");
+        assert_eq!(told([BOXED, 0x38, 0], 0, none), "_", "a map");
+        assert_eq!(told([BOXED, of(1), 0x4b], 0, none), "{boom}");
+        assert_eq!(told([BOXED, of(2), 0x4b], 0, none), "{boom, _}");
+        assert_eq!(told([BOXED, of(3), 0x4b], 0, word(0x1f)), "{boom, 1, _}");
+        assert_eq!(told([BOXED, of(2), 0x4b], 0, word(0x100f)), "{boom, _}");
+        let tuple = SecondElement::Tuple {
+            size: 3,
+            elements: [0xcb, 0x10b],
+        };
+        let text = told([BOXED, of(2), 0x4b], 0, tuple);
+        assert_eq!(text, "{boom, {shop, pay, _}}");
+        assert_eq!(
+            told([BOXED, of(2), of(2)], 0x8b, word(0x4b)),
+            "{{badmatch, _}, boom}"
+        );
+        assert_eq!(told([BOXED, of(2), 0x38], 0, none), "{_, _}");
+        // No tuple is that large, and nothing is said of one that claims to be.
+        assert_eq!(told([BOXED, of(1 << 40), 0x4b], 0, none), "_");
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_with_where() {
+        let at = |first, inner, second| told([BOXED, 128, first], inner, second);
+        let text = at(128, 0x8b, trace(0xcb, Some(2)));
+        assert_eq!(text, "{badmatch, _} in shop:pay/2");
+        assert_eq!(at(0x4b, 0, trace(0x14b, Some(10))), "boom in Shop.pay/10");
+        assert_eq!(at(0x4b, 0, trace(0x14b, None)), "boom in Shop.pay/_");
+        assert_eq!(at(0x38, 0, trace(0xcb, None)), "_ in shop:pay/_");
+        assert_eq!(at(0x4b, 0, trace(0, Some(1))), "boom in _");
+        // Three elements are no reason with a trace.
+        let text = told([BOXED, 192, 0x4b], 0, trace(0xcb, Some(2)));
+        assert_eq!(text, "{boom, _, _}");
+    }
+}
