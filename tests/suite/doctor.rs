@@ -18,6 +18,8 @@ fn a_good_host_and_a_good_vm_are_found_so() {
         "pids of their slots",
         "checked: init was spawned as erl_init:start/2",
         "checked: the stack of init",
+        "breakpoints for `watch`: a hit costs",
+        "events: sched, msg, proc, gc, code, port, dist; each costs",
     ] {
         assert!(output.stdout.contains(line), "no {line:?} in {output:#?}");
     }

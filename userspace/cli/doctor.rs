@@ -5,13 +5,15 @@ use std::io::Write;
 use std::path::Path;
 
 use escope_session::{
-    Beam, CaptureError, Given, Vm, find_beams, is_stopped, online_cpus, probe_kernel,
+    Beam, CaptureError, Given, Vm, event_support, find_beams, is_stopped, online_cpus,
+    probe_breakpoints, probe_kernel,
 };
 
 use crate::args::DoctorArgs;
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::message;
+use crate::time;
 
 /// One thing that was looked at.
 struct Finding {
@@ -85,6 +87,13 @@ fn host() -> Vec<Finding> {
         Ok(kernel) => Finding::good(format!("BPF programs load; samples by {}", kernel.clock)),
         Err(error) => Finding::bad(error.to_string()),
     });
+    findings.push(match probe_breakpoints() {
+        Ok(price) => Finding::good(format!(
+            "breakpoints for `watch`: a hit costs {}",
+            time::show(price.hit_ns)
+        )),
+        Err(error) => Finding::bad(error.to_string()),
+    });
     if read("/proc/kallsyms").is_ok_and(|text| {
         text.lines()
             .next()
@@ -134,6 +143,34 @@ fn beam(pid: u32, given: &Given) -> Vec<Finding> {
     let notes = vm.certainty.notes.iter();
     findings.extend(notes.map(|note| Finding::good(format!("     {note}"))));
     findings.extend(names(&vm));
+    findings.extend(events(&vm));
+    findings
+}
+
+/// Which events can be watched, and what that costs.
+fn events(vm: &Vm) -> Vec<Finding> {
+    let support = match event_support(vm) {
+        Ok(support) => support,
+        Err(error) => return vec![Finding::bad(error.to_string())],
+    };
+    let whole = support.kinds.iter().filter(|of| of.missing.is_empty());
+    let whole: Vec<&str> = whole.map(|of| of.kind).collect();
+    let (least_ns, most_ns) = support.hit_ns;
+    let mut findings = vec![Finding::good(format!(
+        "     events: {}; each costs {} to {}",
+        whole.join(", "),
+        time::show(least_ns as u64),
+        time::show(most_ns as u64),
+    ))];
+    // Known of some releases, and no fault of the host.
+    let partly = support.kinds.iter().filter(|of| !of.missing.is_empty());
+    findings.extend(partly.map(|of| {
+        Finding::good(format!(
+            "     events: {} not, or not all: {}",
+            of.kind,
+            of.missing.join("; ")
+        ))
+    }));
     findings
 }
 

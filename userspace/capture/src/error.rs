@@ -33,6 +33,12 @@ pub enum CaptureError {
          perf events"
     )]
     Load(String),
+    /// The kernel refused those for events.
+    #[error(
+        "the kernel refused the BPF programs for events ({0}): Linux 6.10 or later is needed for \
+         them, with BTF and uprobes (CONFIG_UPROBES)"
+    )]
+    LoadEvents(String),
     /// No timer could be opened.
     #[error(
         "cannot open a sampling timer on CPU {cpu} ({reason}): try --clock cpu-clock, and look \

@@ -36,11 +36,14 @@ pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, HitPrice, KEEPER_COMMAND, KernelSupport, check_proc,
-    keep_probes, online_cpus, probe_kernel,
+    keep_probes, online_cpus, probe_breakpoints, probe_kernel,
 };
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
-pub use events::{EventReplay, EventSelection, SaidCounts, Wanted, WantedProcess};
+pub use events::{
+    EventReplay, EventSelection, EventSupport, KindSupport, SaidCounts, Wanted, WantedProcess,
+    event_support,
+};
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
 pub use options::{EventLimits, PayloadLimits, RecordOptions, WantedNatives};

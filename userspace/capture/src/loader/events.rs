@@ -136,7 +136,7 @@ impl EventCapture {
         open.progs.switched.set_autoload(switches);
         let skeleton = open.load().map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => CaptureError::NotPermitted,
-            _ => CaptureError::Load(error.to_string()),
+            _ => CaptureError::LoadEvents(error.to_string()),
         })?;
         for (key, slot) in &options.schedulers {
             skeleton

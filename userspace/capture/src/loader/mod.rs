@@ -23,7 +23,7 @@ pub use events::{EventCapture, EventOptions, EventSite, Fetched, NativeSite};
 pub(crate) use links::place_probes;
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};
-pub use watch::{Breakpoint, HitPrice, WatchCapture};
+pub use watch::{Breakpoint, HitPrice, WatchCapture, probe_breakpoints};
 
 use open::load;
 use ring::Ring;

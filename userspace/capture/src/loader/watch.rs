@@ -52,6 +52,14 @@ const ROUND_HITS: u32 = 32;
 /// The least that a ring has.
 const RING_BYTES_MIN: u32 = 64 * 1024;
 
+/// Whether breakpoints can be had here, and what a hit of one costs, as measured on ourselves.
+///
+/// # Errors
+/// As those of [`WatchCapture::load`].
+pub fn probe_breakpoints() -> Result<HitPrice, CaptureError> {
+    Ok(WatchCapture::load(&WatchConfig::default(), RING_BYTES_MIN)?.price())
+}
+
 struct Armed {
     // Order matters: the program is detached before the event is closed.
     _link: Link,

@@ -15,6 +15,7 @@ mod said;
 mod selection;
 mod silence;
 mod sites;
+mod support;
 mod tracker;
 mod wanted;
 mod windows;
@@ -36,6 +37,7 @@ use escope_wire::{
 pub use replay::EventReplay;
 pub use said::SaidCounts;
 pub use selection::EventSelection;
+pub use support::{EventSupport, KindSupport, event_support};
 pub use wanted::{Wanted, WantedProcess};
 
 use crate::SessionError;
@@ -60,6 +62,26 @@ fn fetch_max(payload_bytes: u32, ring_bytes: u32) -> usize {
         0 => FETCH_MAX,
         _ => FETCH_MAX.min(ring_bytes as usize / record).max(16),
     }
+}
+
+/// Of a selection, what the VM's layout allows, and what it does not.
+fn possible(vm: &Vm, selection: EventSelection) -> (EventSelection, Vec<String>) {
+    let (knows_ports, knows_dist) = (vm.layout.port.is_some(), vm.layout.dist.is_some());
+    let mut missing = Vec::new();
+    if selection.port && !knows_ports {
+        let what = "where ports have what is known of them is not known of this release";
+        missing.push(what.to_owned());
+    }
+    if selection.dist && !knows_dist {
+        let what = "where what is sent to other nodes lies is not known of this release";
+        missing.push(what.to_owned());
+    }
+    let possible = EventSelection {
+        port: selection.port && knows_ports,
+        dist: selection.dist && knows_dist,
+        ..selection
+    };
+    (possible, missing)
 }
 
 /// Probes in a VM, and what they have seen.
@@ -116,22 +138,9 @@ impl Events {
         let natives = Natives::find(vm, natives)?;
         let found = find_probes(vm)?;
         let is_filtered = limits.processes.is_some();
-        let knows_ports = vm.layout.port.is_some();
-        let knows_dist = vm.layout.dist.is_some();
-        let possible = EventSelection {
-            port: selection.port && knows_ports,
-            dist: selection.dist && knows_dist,
-            ..selection
-        };
+        let (possible, not_known) = possible(vm, selection);
         let (sites, mut missing) = sites::sites(&found, possible, is_filtered);
-        if selection.port && !knows_ports {
-            let what = "where ports have what is known of them is not known of this release";
-            missing.push(what.to_owned());
-        }
-        if selection.dist && !knows_dist {
-            let what = "where what is sent to other nodes lies is not known of this release";
-            missing.push(what.to_owned());
-        }
+        missing.extend(not_known);
         missing.extend(natives.notes());
         let native_sites = natives.sites(vm.frame_pointers);
         let native_names = natives.names();
