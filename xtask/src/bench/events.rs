@@ -53,7 +53,8 @@ pub(super) fn price(bench: &Bench) -> Result<Value> {
 pub(super) fn budget(bench: &Bench) -> Result<Value> {
     let rounds = if bench.quick { 6 } else { 12 };
     let mut vm = ping_pong(bench)?;
-    within(bench, &mut vm, rounds, Duration::from_secs(30), "2")
+    let window = Duration::from_secs(30);
+    within(bench, &mut vm, rounds, (window, window), "2")
 }
 
 /// The same within 1 %, which is what is kept to unless told otherwise, of a RabbitMQ node between two publishers and two consumers, who have what is left of
@@ -64,27 +65,39 @@ pub(super) fn rabbitmq(bench: &Bench) -> Result<Value> {
     let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
     // Until its memory has its size.
     per_unit(&mut node, Duration::from_secs(20), |_| Ok(()))?;
-    within(bench, &mut node, rounds, Duration::from_secs(45), "1")
+    let window = Duration::from_secs(45);
+    within(bench, &mut node, rounds, (window, window), "1")
 }
 
-/// By turns alone and while all events are recorded within so many percent.
+/// One recording of the same node within 1 % that is so long that it has a million events.
+pub(super) fn million(bench: &Bench) -> Result<Value> {
+    let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
+    per_unit(&mut node, Duration::from_secs(20), |_| Ok(()))?;
+    let windows = (Duration::from_secs(60), Duration::from_secs(500));
+    within(bench, &mut node, 1, windows, "1")
+}
+
+/// By turns alone and while all events are recorded within so many percent, for so long each.
 fn within(
     bench: &Bench,
     vm: &mut impl Works,
     rounds: usize,
-    window: Duration,
+    (alone_for, recorded_for): (Duration, Duration),
     percent: &str,
 ) -> Result<Value> {
     let mut pairs = Pairs::default();
     let mut last = None;
     let (mut events, mut most) = (0, 0);
-    for _ in 0..=rounds {
-        let alone = work(vm, window, |_| Ok(()))?;
+    for round in 0..=rounds {
+        let alone = work(vm, alone_for, |_| Ok(()))?;
         if let Some((before, recorded)) = last {
             pairs.add(before, recorded, alone);
         }
+        if round == rounds {
+            break;
+        }
         let args = ["--events", "full", "--max-overhead", percent];
-        let (recorded, counted) = while_recorded(bench, vm, window, &args)?;
+        let (recorded, counted) = while_recorded(bench, vm, recorded_for, &args)?;
         last = Some((alone, recorded));
         events += counted;
         most = most.max(counted);
@@ -92,7 +105,7 @@ fn within(
     println!("{events} events in all, up to {most} in a recording");
     let mut said = json!({
         "what": format!("CPU time for a unit of work while all events are recorded with --max-overhead {percent}, against none"),
-        "window_s": window.as_secs(),
+        "window_s": recorded_for.as_secs(),
         "events": events,
         "ratio": said(&format!("CPU for a unit of work within {percent} %, against none"), pairs.ratios)?,
         "alone": said("the same VM alone, one window against the next", pairs.alone)?,
@@ -135,6 +148,11 @@ impl Pairs {
 
 /// Prints what ratios say.
 fn said(what: &str, ratios: Vec<f64>) -> Result<Value> {
+    // Of one there is no interval.
+    if let [ratio] = ratios[..] {
+        println!("{what}: {ratio:.4}");
+        return Ok(json!({ "median": ratio, "pairs": 1 }));
+    }
     let ratio = Ratio::of(ratios).context("too few rounds")?;
     println!(
         "{what}: {:.4}, 95 %: {:.4} to {:.4}, quarters {:.4} apart ({} pairs)",
