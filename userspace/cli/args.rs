@@ -1,6 +1,7 @@
 //! What the user may say.
 
 mod snapshot;
+mod state;
 mod timeline;
 mod watch;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use escope_session::{EventSelection, Given, Layout, NativeName, TargetChoice, WantedProcess};
 
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
+pub(crate) use state::{StateArgs, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
 pub(crate) use watch::WatchArgs;
 
@@ -33,6 +35,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Record(RecordArgs),
     Snapshot(SnapshotArgs),
+    State(StateArgs),
     Watch(WatchArgs),
     Report(ReportArgs),
     Timeline(TimelineArgs),

@@ -28,6 +28,7 @@ mod say;
 mod section;
 mod signals;
 mod snapshot;
+mod state;
 mod summary;
 mod tables;
 mod time;
@@ -63,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Record(args) => record::run(args),
         Command::Snapshot(args) => snapshot::run(args),
+        Command::State(args) => state::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Report(args) => report::run(args),
         Command::Timeline(args) => timeline::run(args),

@@ -100,7 +100,8 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     })
 }
 
-fn is_wanted(process: &ProcessSnapshot, wanted: &str) -> bool {
+/// Whether a process is called so.
+pub(crate) fn is_wanted(process: &ProcessSnapshot, wanted: &str) -> bool {
     let call = |call: &Option<Mfa>| call.as_ref().is_some_and(|mfa| mfa.to_string() == wanted);
     let module = |call: &Option<Mfa>| call.as_ref().is_some_and(|mfa| mfa.module == wanted);
     process.pid == wanted
@@ -233,7 +234,8 @@ fn callers(process: &ProcessSnapshot, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-fn who(process: &ProcessSnapshot) -> String {
+/// What a process is called.
+pub(crate) fn who(process: &ProcessSnapshot) -> String {
     match (&process.name, &process.label, &process.initial_call) {
         (Some(name), _, _) | (None, Some(name), _) => name.clone(),
         (None, None, Some(call)) => call.to_string(),

@@ -30,6 +30,7 @@ mod scheduler;
 mod signal;
 pub mod snapshot;
 pub mod stack;
+pub mod state;
 mod target;
 pub mod term;
 mod vm;

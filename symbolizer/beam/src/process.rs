@@ -129,6 +129,12 @@ impl<'a> ProcessBlock<'a> {
         self.word(self.layout.process.i)
     }
 
+    /// Reductions since it was spawned, as of when it was last scheduled out.
+    #[must_use]
+    pub fn reductions(&self) -> u64 {
+        self.word(self.layout.process.reds)
+    }
+
     /// Initial call: module and function atoms, arity as a plain number.
     #[must_use]
     pub fn initial(&self) -> [u64; 3] {

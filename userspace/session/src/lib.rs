@@ -23,6 +23,7 @@ mod pipeline;
 mod recorder;
 mod setup;
 mod snapshot;
+mod state;
 mod target_end;
 mod watch;
 
@@ -33,6 +34,8 @@ pub use escope_beam::memory::Memory;
 pub use escope_beam::probes::{NativeName, NoNative};
 pub use escope_beam::said::{BadPattern, Redaction};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
+pub use escope_beam::state::{Behaviour, Part, ProcessState, Rests, StateOptions, lines};
+pub use escope_beam::term::Limits;
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, HitPrice, KEEPER_COMMAND, KernelSupport, check_proc,
@@ -50,6 +53,7 @@ pub use options::{EventLimits, PayloadLimits, RecordOptions, WantedNatives};
 pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};
+pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states};
 pub use watch::{
     Called, Caller, Condition, FunctionCount, Immediate, Mark, Seen, Watch, WatchEnd, WatchOptions,
     WatchSummary, WatchedCall,

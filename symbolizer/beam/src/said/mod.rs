@@ -77,7 +77,7 @@ impl Listener {
 }
 
 /// Whether nothing of a term is missing where it is printed.
-fn is_whole(term: &Term) -> bool {
+pub(crate) fn is_whole(term: &Term) -> bool {
     match term {
         Term::Cut => false,
         Term::BigInteger(big) => big.digits.len() == big.length,

@@ -446,7 +446,7 @@ fn is_at_rest(status: &str) -> bool {
 }
 
 /// Whether a process did not run between two copies of it.
-fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
+pub(crate) fn is_unchanged(before: &[u8], after: &[u8], layout: &Layout) -> bool {
     let (before, after) = (
         ProcessBlock::new(before, layout),
         ProcessBlock::new(after, layout),

@@ -1,0 +1,78 @@
+//! Where a `gen_statem` has its state.
+//!
+//! Its loop has `#params{}`, what `sys` needs, and `#state{}`, in that order from the last slot: in
+//! `loop_receive/3` (OTP 25, 27), `loop/3` and `loop_hibernate/3` (29). `#state{}` begins with the pair of
+//! the state's name and data, `#params{}` has mode, state enter calls, parent, modules, name
+//! (`lib/stdlib/src/gen_statem.erl`).
+
+use super::behaviour::{Found, Term};
+use super::evidence::Evidence;
+use super::frames::Frame;
+use super::{Behaviour, Rests};
+use crate::memory::Memory;
+use crate::term::NIL;
+
+/// A callback module that has called `change_callback_module` has others below it.
+const MODULES_MAX: usize = 64;
+
+/// What a frame of the loop has, if it proves to be that.
+pub(super) fn in_frame<M: Memory>(evidence: &Evidence<'_, '_, M>, frame: &Frame) -> Option<Found> {
+    let is = |function, slots| frame.is("gen_statem", function, 3) && frame.slots.len() == slots;
+    if !is("loop_receive", 5) && !is("loop", 4) && !is("loop_hibernate", 3) {
+        return None;
+    }
+    match frame.slots.as_slice() {
+        [.., state, _debug, params] => found(evidence, *params, *state),
+        _ => None,
+    }
+}
+
+/// The arguments of `wakeup_from_hibernate/3`: `[Params, Debug, State]`.
+pub(super) fn hibernating<M: Memory>(
+    evidence: &Evidence<'_, '_, M>,
+    arguments: &[u64],
+) -> Option<Found> {
+    let [params, _debug, state] = arguments else {
+        return None;
+    };
+    Some(Found {
+        rests: Rests::Hibernating,
+        ..found(evidence, *params, *state)?
+    })
+}
+
+/// What it has given to `sys`: `{Params, State}`.
+pub(super) fn suspended<M: Memory>(evidence: &Evidence<'_, '_, M>, misc: u64) -> Option<Found> {
+    let misc = evidence.tuple(misc)?;
+    match misc.as_slice() {
+        [params, state] => found(evidence, *params, *state),
+        _ => None,
+    }
+}
+
+fn found<M: Memory>(evidence: &Evidence<'_, '_, M>, params: u64, state: u64) -> Option<Found> {
+    let params = evidence.record(params, "params")?;
+    let [_, _mode, _enter, parent, modules, name, ..] = params.as_slice() else {
+        return None;
+    };
+    if *modules == NIL || !evidence.is_family(*parent, *name) {
+        return None;
+    }
+    let modules = evidence.list(*modules, MODULES_MAX)?;
+    let module = evidence.module(*modules.first()?)?;
+    let state = evidence.record(state, "state")?;
+    let [_, pair, ..] = state.as_slice() else {
+        return None;
+    };
+    let pair = evidence.tuple(*pair)?;
+    let [state, data] = pair.as_slice() else {
+        return None;
+    };
+    Some(Found {
+        behaviour: Behaviour::GenStatem,
+        rests: Rests::Waiting,
+        module: Some(module),
+        callback: None,
+        terms: vec![Term::new("state", *state), Term::new("data", *data)],
+    })
+}

@@ -1,0 +1,200 @@
+//! The state of a behaviour, read from outside while its process waits.
+//!
+//! A process that waits in the loop of `gen_server`, `gen_statem` or `gen_event` has its state
+//! on its stack, in the frame of that loop; one that hibernates has it in the arguments that it
+//! will resume with. The loops keep those of their arguments that they need after the `receive`,
+//! the last one on top (OTP 25.3, 27.3 and 29.0: `lib/stdlib/src/gen_server.erl`,
+//! `gen_statem.erl`, `gen_event.erl`, as compiled). That is a compiler's choice, so nothing is
+//! believed of a frame that does not prove itself: as many slots as there should be, a parent that
+//! is the process's, a module that is loaded, a record that has the right name.
+//!
+//! What is told was so at one instant. The process is copied, what hangs on it is read, then its
+//! state flags are read and after them the struct once more. A process that runs has the flag
+//! before it changes anything, and its reductions grow before it loses the flag: so one that has
+//! run in between has either the flag or other reductions. The flags have to be read first: read
+//! after the reductions, they may be of when it had come to rest again.
+
+mod bare;
+mod behaviour;
+mod evidence;
+mod frames;
+mod gen_event;
+mod gen_server;
+mod gen_statem;
+mod hibernating;
+mod lines;
+mod rest;
+mod supervisor;
+
+use std::sync::Arc;
+
+use escope_model::Mfa;
+use rustc_hash::FxHashSet;
+
+use crate::Vm;
+use crate::code::{CodeMap, read_module};
+use crate::memory::Memory;
+use crate::said::Redaction;
+use crate::term::{Limits, Term};
+
+pub use lines::lines;
+pub use rest::read_state;
+
+/// What to read of a state, and what not to tell.
+#[derive(Debug, Clone)]
+pub struct StateOptions {
+    /// How much of each term is read.
+    pub limits: Limits,
+    /// Which values are masked; `None` tells all.
+    pub redaction: Option<Redaction>,
+}
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Behaviour {
+    /// `gen_server`, and what is made of it.
+    GenServer,
+    /// `gen_statem`.
+    GenStatem,
+    /// `gen_event`.
+    GenEvent,
+    /// `supervisor`.
+    Supervisor,
+    /// Elixir's `Agent`.
+    Agent,
+    /// None that is known.
+    None,
+}
+
+impl Behaviour {
+    /// As its module is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Behaviour::GenServer => "gen_server",
+            Behaviour::GenStatem => "gen_statem",
+            Behaviour::GenEvent => "gen_event",
+            Behaviour::Supervisor => "supervisor",
+            Behaviour::Agent => "Agent",
+            Behaviour::None => "none",
+        }
+    }
+}
+
+/// How a process rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rests {
+    /// In a `receive`.
+    Waiting,
+    /// Without a stack, until a message comes.
+    Hibernating,
+    /// `sys:suspend/1` keeps it from its messages.
+    Suspended,
+    /// In one of its callbacks, where its state is a variable of that function.
+    InCallback,
+}
+
+/// One term of a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is: `state`, `data`, a handler, a slot of the stack.
+    pub name: String,
+    /// The term, as far as the limits allow, masked.
+    pub term: Term,
+    /// Whether nothing of it is missing.
+    pub whole: bool,
+}
+
+/// The state of a process at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessState {
+    /// What it is.
+    pub behaviour: Behaviour,
+    /// How it rests.
+    pub rests: Rests,
+    /// The module of its callbacks.
+    pub module: Option<Arc<str>>,
+    /// The function that it waits in, with file and line where the code has them.
+    pub waits_in: Option<Mfa>,
+    /// Source file and line of that.
+    pub location: Option<(Arc<str>, u32)>,
+    /// The callback that it waits in.
+    pub callback: Option<Mfa>,
+    /// What its state is made of: one term of a `gen_server`, name and data of a `gen_statem`, one
+    /// term a handler of a `gen_event`, the slots of the frame of others.
+    pub parts: Vec<Part>,
+    /// What the state says, in words: of a supervisor.
+    pub words: Vec<String>,
+    /// How many values are masked.
+    pub masked: u32,
+    /// Reductions since it was spawned.
+    pub reductions: u64,
+    /// Where the code of its frames lies: what was loaded there meanwhile makes it void.
+    pub places: Vec<u64>,
+}
+
+/// What came of reading a process once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// It waited all the time: this is exact.
+    Exact(Box<ProcessState>),
+    /// It ran, or changed, or had something to do; its status when that was seen.
+    Ran(&'static str),
+    /// It is not there any more.
+    Gone,
+    /// It has asked not to be looked at.
+    Sensitive,
+    /// It waits, and what it waits with cannot be read: the reason.
+    Unreadable(String),
+}
+
+/// The VM's code as states need it: functions by address, and which modules there are.
+#[derive(Debug)]
+pub struct StateCode {
+    map: CodeMap,
+    modules: FxHashSet<Arc<str>>,
+}
+
+impl StateCode {
+    /// Reads all names of a map.
+    pub fn new<M: Memory>(vm: &Vm<M>, mut map: CodeMap) -> StateCode {
+        map.read_all(|blob, bytes| read_module(&vm.memory, blob, bytes));
+        let modules = map.modules().map(|module| module.name.clone()).collect();
+        StateCode { map, modules }
+    }
+
+    /// Whether a module of this name is loaded.
+    pub(crate) fn has_module(&self, name: &str) -> bool {
+        self.modules.contains(name)
+    }
+
+    /// Where code has come or gone since, going by a list that was read just now.
+    #[must_use]
+    pub fn replaced<M: Memory>(&self, vm: &Vm<M>, now: &CodeMap) -> Vec<std::ops::Range<u64>> {
+        let read = |blob, bytes| read_module(&vm.memory, blob, bytes);
+        self.map.changed_since(now, read)
+    }
+
+    /// The function at an address, with file and line.
+    fn function<M: Memory>(&mut self, vm: &Vm<M>, address: u64) -> Option<Function> {
+        let read = |blob, bytes| read_module(&vm.memory, blob, bytes);
+        let located = self.map.locate(address, u64::MAX, read, || true)?;
+        let function = located.function()?;
+        Some(Function {
+            location: located.module.line_at(function, located.offset),
+            mfa: Mfa {
+                module: located.module.name.to_string(),
+                function: function.name.to_string(),
+                arity: function.arity?,
+            },
+        })
+    }
+}
+
+/// A function that a process is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Function {
+    mfa: Mfa,
+    location: Option<(Arc<str>, u32)>,
+}

@@ -1,0 +1,130 @@
+//! Reads one process while it rests, and proves that it did.
+
+use std::sync::Arc;
+
+use super::behaviour::{self, Found};
+use super::evidence::Evidence;
+use super::frames::{self, Frame};
+use super::{Behaviour, Part, ProcessState, Reading, StateCode, StateOptions, supervisor};
+use crate::Vm;
+use crate::memory::Memory;
+use crate::process::{ProcessBlock, ProcessState as Flags};
+use crate::said::is_whole;
+use crate::snapshot::is_unchanged;
+use crate::term::{TermError, TermReader};
+
+/// Reads the state of a process, given the address of its struct, its pid as a term and what it
+/// is registered as. Once: one that ran meanwhile may rest the next time.
+pub fn read_state<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    code: &mut StateCode,
+    (address, pid, name): (u64, u64, Option<&str>),
+    options: &StateOptions,
+) -> Reading {
+    reader.forget();
+    let Some(mut before) = block(vm, address) else {
+        return Reading::Gone;
+    };
+    vm.ran.correct(address, &mut before, &vm.layout);
+    let process = ProcessBlock::new(&before, &vm.layout);
+    let flags = process.state();
+    if process.id() != pid || flags.0 & Flags::ENDING != 0 {
+        return Reading::Gone;
+    }
+    if process.is_sensitive() {
+        return Reading::Sensitive;
+    }
+    if flags.status() != "waiting" {
+        return Reading::Ran(flags.status());
+    }
+    let Some(frames) = frames::read(vm, code, &process) else {
+        return verdict(vm, address, &before, Err("its stack cannot be read".into()));
+    };
+    let evidence = Evidence {
+        reader,
+        vm,
+        code,
+        process: &process,
+        name: name.map(Arc::from),
+    };
+    let found = behaviour::find(&evidence, &frames);
+    let state = put_together(reader, &process, &frames, found, options);
+    verdict(vm, address, &before, state.map_err(|why| why.to_string()))
+}
+
+fn block<M: Memory>(vm: &Vm<M>, address: u64) -> Option<Vec<u8>> {
+    let mut block = vec![0; vm.layout.process.size as usize];
+    vm.memory.read(address, &mut block).ok()?;
+    Some(block)
+}
+
+/// Whether a process rested while something was read of it, which is then exact. Its flags first,
+/// then the struct: see the module's page.
+fn verdict<M: Memory>(
+    vm: &Vm<M>,
+    address: u64,
+    before: &[u8],
+    state: Result<ProcessState, String>,
+) -> Reading {
+    let flags = address.wrapping_add(u64::from(vm.layout.process.state));
+    let Ok(flags) = vm.memory.u32(flags).map(Flags) else {
+        return Reading::Gone;
+    };
+    let Some(mut after) = block(vm, address) else {
+        return Reading::Gone;
+    };
+    vm.ran.correct(address, &mut after, &vm.layout);
+    if ProcessBlock::new(before, &vm.layout).state() != flags
+        || !is_unchanged(before, &after, &vm.layout)
+    {
+        return Reading::Ran(match flags.status() {
+            "waiting" => "running",
+            status => status,
+        });
+    }
+    match state {
+        Ok(state) => Reading::Exact(Box::new(state)),
+        Err(why) => Reading::Unreadable(why),
+    }
+}
+
+fn put_together<M: Memory>(
+    reader: &TermReader<'_, M>,
+    process: &ProcessBlock<'_>,
+    frames: &[Frame],
+    found: Found,
+    options: &StateOptions,
+) -> Result<ProcessState, TermError> {
+    let mut masked = 0u32;
+    let mut parts = Vec::with_capacity(found.terms.len());
+    for named in found.terms {
+        let mut term = reader.decode(named.term, options.limits)?;
+        if let Some(redaction) = &options.redaction {
+            masked = masked.saturating_add(redaction.mask(&mut term));
+        }
+        parts.push(Part {
+            name: named.name,
+            whole: is_whole(&term),
+            term,
+        });
+    }
+    let words = match (found.behaviour, parts.as_slice()) {
+        (Behaviour::Supervisor, [state]) => supervisor::words(&state.term),
+        _ => Vec::new(),
+    };
+    let top = frames.first().and_then(|frame| frame.function.clone());
+    Ok(ProcessState {
+        behaviour: found.behaviour,
+        rests: found.rests,
+        module: found.module,
+        waits_in: top.as_ref().map(|function| function.mfa.clone()),
+        location: top.and_then(|function| function.location),
+        callback: found.callback,
+        parts,
+        words,
+        masked,
+        reductions: process.reductions(),
+        places: frames.iter().map(|frame| frame.address).collect(),
+    })
+}

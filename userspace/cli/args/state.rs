@@ -1,0 +1,64 @@
+//! What may be said to `state`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::TargetArgs;
+
+/// Read the states of behaviours: gen_server, gen_statem, gen_event, supervisors, agents
+///
+/// From outside: nothing is stopped and no lock is taken. What is told of a process was so at one
+/// instant: one that runs is read again until it waits. Values that go by the name of a secret are
+/// masked, as by `record --payload`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StateArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// The core of a BEAM that has died, instead of a running one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "container_pid"])]
+    pub(crate) core: Option<PathBuf>,
+    /// The executable that wrote the core, where the core names none that is here
+    #[arg(long, value_name = "FILE", requires = "core")]
+    pub(crate) exe: Option<PathBuf>,
+    /// Whose: registered name, pid `<0.N.S>`, label, initial call or its module
+    #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
+    pub(crate) process: String,
+    /// Processes that are read, if several are called so
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) rows: usize,
+    /// Terms within each other that are shown; what lies deeper is ...
+    #[arg(long, value_name = "N", default_value_t = 32,
+          value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) depth: u16,
+    /// How long the text of a term may be; what has more ends in ...
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536,
+          value_parser = clap::value_parser!(u32).range(16..=67_108_864))]
+    pub(crate) max_bytes: u32,
+    /// Columns of a line where terms can be broken; 0 for one line
+    #[arg(long, value_name = "COLUMNS", default_value_t = 100,
+          value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub(crate) width: u16,
+    /// How often a process is read that runs while it is read
+    #[arg(long, value_name = "N", default_value_t = 300,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) tries: u32,
+    /// Mask also values whose names match this regular expression, in any case of letters
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) redact: Vec<String>,
+    /// Mask nothing: secrets are shown as well
+    #[arg(long, conflicts_with = "redact")]
+    pub(crate) unmasked: bool,
+    /// How terms are written
+    #[arg(long, value_enum, default_value_t = TermFormat::Erlang)]
+    pub(crate) format: TermFormat,
+    /// For programs: JSON, in which terms are texts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TermFormat {
+    /// As `io:format("~0tp")` prints them
+    Erlang,
+}

@@ -1,0 +1,224 @@
+//! `state`: the states of behaviours, from outside.
+
+mod json;
+
+use std::io::Write;
+
+use escope_session::{
+    Limits, Memory, Part, ProcessSnapshot, ProcessState, Redaction, Rests, SessionError,
+    StateAnswer, StateOf, StateOptions, States, StatesOptions, Vm, choose, is_stopped, lines,
+    open_core, read_states,
+};
+
+use crate::args::{StateArgs, TermFormat};
+use crate::failure::Failure;
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::say::say;
+use crate::snapshot::{is_wanted, who};
+
+/// Before what is told of a process.
+const INDENT: usize = 2;
+/// Before a term.
+const TERM_INDENT: usize = 4;
+
+pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
+    let given = args.target.layout.given();
+    if let Some(path) = &args.core {
+        let (_, vm) = open_core(path, args.exe.as_deref(), &given)?;
+        return show(vm, &args);
+    }
+    let pid = choose(&args.target.choice())?;
+    if is_stopped(pid) {
+        say!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
+    }
+    show(
+        Vm::attach_with(pid, &given).map_err(SessionError::from)?,
+        &args,
+    )
+}
+
+fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
+    let redaction = Redaction::new(&args.redact).map_err(|bad| Failure::usage(bad.to_string()))?;
+    let bytes = args.max_bytes as usize;
+    Ok(StatesOptions {
+        state: StateOptions {
+            limits: Limits {
+                depth: usize::from(args.depth),
+                // Each term takes one character at least.
+                nodes: bytes,
+                bytes,
+            },
+            redaction: (!args.unmasked).then_some(redaction),
+        },
+        processes: args.rows,
+        tries: args.tries,
+    })
+}
+
+/// Reads the states of a VM's processes, running or not, and prints them.
+fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
+    let options = options(args)?;
+    let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
+    let states = read_states(&mut vm, &wanted, &options)?;
+    if states.asked_for == 0 {
+        return Err(Failure::failed(format!(
+            "none of {} processes is {}: give a registered name, a pid <0.N.S>, a label, an \
+             initial call, or a module",
+            states.processes, args.process
+        ))
+        .into());
+    }
+    match args.json {
+        true => output::json(&json::of(&states, args))?,
+        false => output::write_to(None, Content::Text, |out| table(&vm, &states, args, out))?,
+    }
+    let untold: Vec<&StateOf> = states.told.iter().filter(|one| !is_told(one)).collect();
+    match untold.as_slice() {
+        [] => Ok(()),
+        [one, others @ ..] => {
+            let more = match others.len() {
+                0 => String::new(),
+                more => format!("; and {more} more are not told"),
+            };
+            let why = why_not(&one.answer, one.tries);
+            let pid = &one.process.pid;
+            Err(Failure::failed(format!("the state of {pid} is not told: {why}{more}")).into())
+        }
+    }
+}
+
+fn is_told(one: &StateOf) -> bool {
+    matches!(one.answer, StateAnswer::Exact(_))
+}
+
+/// Why a state is not told, and what helps.
+fn why_not(answer: &StateAnswer, tries: u32) -> String {
+    let times = match tries {
+        1 => "1 try".to_owned(),
+        tries => format!("{tries} tries"),
+    };
+    match answer {
+        StateAnswer::Exact(_) => String::new(),
+        StateAnswer::Ran(status) => format!(
+            "it ran or had something to do while it was read ({status}; {times}); try again, with \
+             more --tries, or with less to read of it: --depth, --max-bytes"
+        ),
+        StateAnswer::Gone => "it has ended".to_owned(),
+        StateAnswer::Sensitive => {
+            "it is sensitive: it has asked not to be looked at, by process_flag(sensitive, true)"
+                .to_owned()
+        }
+        StateAnswer::Unreadable(why) => format!("it waits, and cannot be read: {why}"),
+        StateAnswer::Replaced => {
+            "the code that it waits in was loaded or purged meanwhile; try again".to_owned()
+        }
+    }
+}
+
+fn table<M: Memory>(
+    vm: &Vm<M>,
+    states: &States,
+    args: &StateArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "{} (pid {}, OTP {})",
+        one_line(vm.node.as_deref().unwrap_or("unnamed node")),
+        vm.pid,
+        vm.otp_release,
+    )?;
+    for one in &states.told {
+        let process = &one.process;
+        writeln!(out, "\n{} {}", process.pid, one_line(&who(process)))?;
+        match &one.answer {
+            StateAnswer::Exact(state) => told(state, one, args, out)?,
+            answer => writeln!(
+                out,
+                "{:INDENT$}not told: {}",
+                "",
+                why_not(answer, one.tries)
+            )?,
+        }
+    }
+    let more = states.asked_for - states.told.len();
+    if more > 0 {
+        writeln!(out, "\nand {more} more: -n shows them")?;
+    }
+    Ok(())
+}
+
+fn told(
+    state: &ProcessState,
+    one: &StateOf,
+    args: &StateArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    writeln!(out, "{:INDENT$}{}", "", one_line(&what(state, one)))?;
+    writeln!(out, "{:INDENT$}{}", "", one_line(&whereabouts(state)))?;
+    let masked = match state.masked {
+        0 => String::new(),
+        1 => ", 1 value masked (***)".to_owned(),
+        many => format!(", {many} values masked (***)"),
+    };
+    let again = match one.tries {
+        1 => String::new(),
+        tries => format!(", read {tries} times"),
+    };
+    let reductions = state.reductions;
+    writeln!(
+        out,
+        "{:INDENT$}exact, at {reductions} reductions{again}{masked}",
+        ""
+    )?;
+    for word in &state.words {
+        writeln!(out, "{:INDENT$}{}", "", one_line(word))?;
+    }
+    for part in &state.parts {
+        let cut = if part.whole { "" } else { " (not all of it)" };
+        writeln!(out, "{:INDENT$}{}{cut}", "", one_line(&part.name))?;
+        for line in text(part, args) {
+            writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&line))?;
+        }
+    }
+    Ok(())
+}
+
+/// The lines of a term, as it was asked for.
+fn text(part: &Part, args: &StateArgs) -> Vec<String> {
+    let (width, chars) = (usize::from(args.width), args.max_bytes as usize);
+    match args.format {
+        TermFormat::Erlang => lines(&part.term, width, TERM_INDENT, chars),
+    }
+}
+
+fn what(state: &ProcessState, one: &StateOf) -> String {
+    let behaviour = state.behaviour.word();
+    match (&state.module, &one.process.initial_call) {
+        (Some(module), _) if **module != *behaviour => format!("{behaviour} of {module}"),
+        (None, Some(call)) if behaviour == "none" => {
+            format!("no behaviour that is known; spawned as {call}")
+        }
+        _ if behaviour == "none" => "no behaviour that is known".to_owned(),
+        _ => behaviour.to_owned(),
+    }
+}
+
+fn whereabouts(state: &ProcessState) -> String {
+    let place = match (&state.waits_in, &state.location) {
+        (Some(mfa), Some((file, line))) => format!("{mfa}  {file}:{line}"),
+        (Some(mfa), None) => mfa.to_string(),
+        (None, _) => "code without a name".to_owned(),
+    };
+    match (state.rests, &state.callback) {
+        (Rests::Waiting, _) => format!("waits in {place}"),
+        (Rests::Hibernating, _) => "hibernates".to_owned(),
+        (Rests::Suspended, _) => format!("suspended by sys:suspend, in {place}"),
+        (Rests::InCallback, Some(callback)) => format!(
+            "waits in {place}, within its callback {callback}: its state is a variable there, and \
+             not told"
+        ),
+        (Rests::InCallback, None) => format!("waits in {place}, within a callback"),
+    }
+}

@@ -1,0 +1,74 @@
+//! States for programs.
+
+use escope_session::{Rests, StateAnswer, StateOf, States};
+use serde_json::{Value, json};
+
+use super::{text, why_not};
+use crate::args::StateArgs;
+
+/// An array with an object for each process.
+pub(super) fn of(states: &States, args: &StateArgs) -> Value {
+    states.told.iter().map(|one| process(one, args)).collect()
+}
+
+fn process(one: &StateOf, args: &StateArgs) -> Value {
+    let called = &one.process;
+    let mut value = json!({
+        "pid": called.pid,
+        "name": called.name,
+        "label": called.label,
+        "initial_call": called.initial_call.as_ref().map(ToString::to_string),
+        "certainty": certainty(&one.answer),
+        "tries": one.tries,
+    });
+    let rest = match &one.answer {
+        StateAnswer::Exact(state) => {
+            let parts = state.parts.iter().map(|part| {
+                json!({
+                    "name": part.name,
+                    "term": text(part, args).join("\n"),
+                    "whole": part.whole,
+                })
+            });
+            let location = state.location.as_ref();
+            json!({
+                "behaviour": state.behaviour.word(),
+                "module": state.module,
+                "rests": rests(state.rests),
+                "waits_in": state.waits_in.as_ref().map(ToString::to_string),
+                "file": location.map(|(file, _)| file),
+                "line": location.map(|(_, line)| line),
+                "callback": state.callback.as_ref().map(ToString::to_string),
+                "reductions": state.reductions,
+                "masked": state.masked,
+                "words": state.words,
+                "parts": parts.collect::<Vec<_>>(),
+            })
+        }
+        answer => json!({ "why": why_not(answer, one.tries) }),
+    };
+    if let (Value::Object(value), Value::Object(rest)) = (&mut value, rest) {
+        value.extend(rest);
+    }
+    value
+}
+
+fn certainty(answer: &StateAnswer) -> &'static str {
+    match answer {
+        StateAnswer::Exact(_) => "exact",
+        StateAnswer::Ran(_) => "ran",
+        StateAnswer::Gone => "gone",
+        StateAnswer::Sensitive => "sensitive",
+        StateAnswer::Unreadable(_) => "unreadable",
+        StateAnswer::Replaced => "replaced",
+    }
+}
+
+fn rests(rests: Rests) -> &'static str {
+    match rests {
+        Rests::Waiting => "waiting",
+        Rests::Hibernating => "hibernating",
+        Rests::Suspended => "suspended",
+        Rests::InCallback => "in_callback",
+    }
+}
