@@ -65,6 +65,7 @@ mod tier3 {
     mod servers;
     pub(super) mod snapshot;
     mod split;
+    mod state;
     mod storm;
     mod traffic;
     mod unread;

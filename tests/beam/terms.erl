@@ -5,7 +5,7 @@
 %% A third process is sensitive, a fourth one has what behaviours send each other.
 -module(terms).
 -behaviour(workload).
--export([main/0, prepare/0, start/1, stop/1]).
+-export([main/0, prepare/0, start/1, stop/1, term/1, text/1]).
 
 main() -> workload:run(?MODULE).
 

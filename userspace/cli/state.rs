@@ -69,11 +69,14 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
         ))
         .into());
     }
-    match args.json {
-        true => output::json(&json::of(&states, args))?,
-        false => output::write_to(None, Content::Text, |out| table(&vm, &states, args, out))?,
-    }
     let untold: Vec<&StateOf> = states.told.iter().filter(|one| !is_told(one)).collect();
+    // With no result there is none to be printed.
+    if untold.len() < states.told.len() {
+        match args.json {
+            true => output::json(&json::of(&states, args))?,
+            false => output::write_to(None, Content::Text, |out| table(&vm, &states, args, out))?,
+        }
+    }
     match untold.as_slice() {
         [] => Ok(()),
         [one, others @ ..] => {
