@@ -84,7 +84,7 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
                 0 => String::new(),
                 more => format!("; and {more} more are not told"),
             };
-            let why = why_not(&one.answer, one.tries);
+            let why = why_not(&one.answer, one.tries, args);
             let pid = &one.process.pid;
             Err(Failure::failed(format!("the state of {pid} is not told: {why}{more}")).into())
         }
@@ -96,13 +96,16 @@ fn is_told(one: &StateOf) -> bool {
 }
 
 /// Why a state is not told, and what helps.
-fn why_not(answer: &StateAnswer, tries: u32) -> String {
+fn why_not(answer: &StateAnswer, tries: u32, args: &StateArgs) -> String {
     let times = match tries {
         1 => "1 try".to_owned(),
         tries => format!("{tries} tries"),
     };
     match answer {
         StateAnswer::Exact(_) => String::new(),
+        StateAnswer::Ran(status) if args.core.is_some() => {
+            format!("it did not wait when the VM died, but was {status}; see snapshot --core")
+        }
         StateAnswer::Ran(status) => format!(
             "it ran or had something to do while it was read ({status}; {times}); try again, with \
              more --tries, or with less to read of it: --depth, --max-bytes"
@@ -141,7 +144,7 @@ fn table<M: Memory>(
                 out,
                 "{:INDENT$}not told: {}",
                 "",
-                why_not(answer, one.tries)
+                why_not(answer, one.tries, args)
             )?,
         }
     }

@@ -45,7 +45,7 @@ fn process(one: &StateOf, args: &StateArgs) -> Value {
                 "parts": parts.collect::<Vec<_>>(),
             })
         }
-        answer => json!({ "why": why_not(answer, one.tries) }),
+        answer => json!({ "why": why_not(answer, one.tries, args) }),
     };
     if let (Value::Object(value), Value::Object(rest)) = (&mut value, rest) {
         value.extend(rest);

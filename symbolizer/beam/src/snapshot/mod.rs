@@ -25,7 +25,7 @@ use self::native::Native;
 use crate::code::{CodeMap, read_module};
 use crate::layout::Layout;
 use crate::memory::Memory;
-use crate::process::ProcessBlock;
+use crate::process::{ProcessBlock, ProcessState};
 use crate::term::TermReader;
 use crate::{BeamError, Vm};
 
@@ -299,12 +299,18 @@ fn chunk<M: Memory>(
         })
         .collect();
     let counters = counters_are_same(vm, &reads);
+    // Before the rest: one that has run and come to rest again while it is copied has the flags of
+    // one that rests behind the reductions of before.
+    let flags = flags(vm, pointers);
     let after = blocks(vm, pointers);
-    let checks = before.iter().zip(&after).zip(counters);
-    for (read, ((before, after), counters)) in reads.iter_mut().zip(checks) {
+    let checks = before.iter().zip(&after).zip(flags).zip(counters);
+    for (read, (((before, after), flags), counters)) in reads.iter_mut().zip(checks) {
         if let Some(read) = read {
             let unchanged = match (before, after) {
-                (Some(before), Some(after)) => is_unchanged(before, after, &vm.layout),
+                (Some(before), Some(after)) => {
+                    flags == Some(ProcessBlock::new(after, &vm.layout).state())
+                        && is_unchanged(before, after, &vm.layout)
+                }
                 _ => false,
             };
             // Others may give it a name and take it away while it rests.
@@ -437,6 +443,25 @@ fn blocks<M: Memory>(vm: &Vm<M>, pointers: &[u64]) -> Vec<Option<Vec<u8>>> {
         .into_iter()
         .zip(read)
         .map(|(block, read)| read.then_some(block))
+        .collect()
+}
+
+/// The state flags of processes.
+fn flags<M: Memory>(vm: &Vm<M>, pointers: &[u64]) -> Vec<Option<ProcessState>> {
+    let at = u64::from(vm.layout.process.state);
+    let mut copies = vec![[0u8; 4]; pointers.len()];
+    let mut requests: Vec<(u64, &mut [u8])> = pointers
+        .iter()
+        .zip(&mut copies)
+        .map(|(&address, copy)| (address.wrapping_add(at), copy.as_mut_slice()))
+        .collect();
+    let read = vm.memory.read_many(&mut requests);
+    let flags = copies
+        .into_iter()
+        .map(|copy| ProcessState(u32::from_le_bytes(copy)));
+    flags
+        .zip(read)
+        .map(|(flags, read)| read.then_some(flags))
         .collect()
 }
 

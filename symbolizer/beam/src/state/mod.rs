@@ -25,6 +25,8 @@ mod hibernating;
 mod lines;
 mod rest;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -61,7 +61,7 @@ fn block<M: Memory>(vm: &Vm<M>, address: u64) -> Option<Vec<u8>> {
 
 /// Whether a process rested while something was read of it, which is then exact. Its flags first,
 /// then the struct: see the module's page.
-fn verdict<M: Memory>(
+pub(super) fn verdict<M: Memory>(
     vm: &Vm<M>,
     address: u64,
     before: &[u8],
