@@ -57,20 +57,19 @@ pub(super) fn find<M: Memory>(evidence: &Evidence<'_, '_, M>, frames: &[Frame]) 
 
 fn in_loop<M: Memory>(evidence: &Evidence<'_, '_, M>, frames: &[Frame]) -> Option<Found> {
     let (top, below) = frames.split_first()?;
-    // `erlang:hibernate/0` (OTP 28) keeps the stack, with itself on top.
-    if let Some(caller) = below.first()
-        && top.slots.is_empty()
-        && caller
-            .function
-            .as_ref()
-            .is_some_and(|own| own.mfa.function == "loop_hibernate")
-    {
-        return Some(Found {
+    let hibernates = |frame: &&Frame| {
+        let function = frame.function.as_ref();
+        function.is_some_and(|own| own.mfa.function == "loop_hibernate")
+    };
+    // `erlang:hibernate/0` (OTP 28) keeps the stack, and may be on top of it itself.
+    let below = below.first().filter(|_| top.slots.is_empty());
+    match below.filter(hibernates).or(Some(top).filter(hibernates)) {
+        Some(frame) => Some(Found {
             rests: Rests::Hibernating,
-            ..in_frame(evidence, caller)?
-        });
+            ..in_frame(evidence, frame)?
+        }),
+        None => in_frame(evidence, top),
     }
-    in_frame(evidence, top)
 }
 
 fn in_frame<M: Memory>(evidence: &Evidence<'_, '_, M>, frame: &Frame) -> Option<Found> {
