@@ -113,19 +113,17 @@ pub(super) fn suspended<M: Memory>(
 
 /// In a function that a behaviour has called.
 fn in_callback(frames: &[Frame]) -> Option<Found> {
-    let of = |frame: &Frame| {
-        let mut known = BEHAVIOURS.iter();
-        known.find(|(module, _)| frame.is_of(module))
-    };
+    let of = |frame: &Frame| BEHAVIOURS.iter().find(|(module, _)| frame.is_of(module));
     // The outermost one: a callback may wait in `gen_server:call/2`.
-    let (at, behaviour) = frames
-        .iter()
-        .enumerate()
-        .filter_map(|(at, frame)| Some((at, of(frame)?.1)))
-        .next_back()?;
-    let callback = frames.get(at.checked_sub(1)?)?.function.as_ref()?;
+    let known = |(at, frame)| Some((at, of(frame)?));
+    let (outermost, (module, behaviour)) = frames.iter().enumerate().rev().find_map(known)?;
+    // The behaviour calls it through several functions of its own.
+    let above = frames.get(..outermost)?.iter().rev();
+    let callback = above
+        .skip_while(|frame| frame.is_of(module))
+        .find_map(|frame| frame.function.as_ref())?;
     Some(Found {
-        behaviour,
+        behaviour: *behaviour,
         rests: Rests::InCallback,
         module: Some(callback.mfa.module.as_str().into()),
         callback: Some(callback.mfa.clone()),
