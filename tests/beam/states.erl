@@ -125,7 +125,8 @@ rest(Pid) ->
         _ -> erlang:yield(), rest(Pid)
     end.
 
-term() -> terms:term(rand:uniform(5) - 1).
+%% In a tuple: sys:get_state/1 takes a state {error,Reason} for a failure.
+term() -> {kept, terms:term(rand:uniform(5) - 1)}.
 
 text(Term) -> terms:text(Term).
 
