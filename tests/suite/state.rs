@@ -319,7 +319,7 @@ fn the_command_tells_states_and_why_it_does_not() {
     assert!(sensitive.stderr.contains("sensitive"), "{sensitive:?}");
     state("nobody", &[]).refused(1);
     state("states_server", &["--redact", "("]).refused(2);
-    escope(&["state", "-p", &pid]).misused("--process");
+    escope(&["state", "-p", &pid]).misused("required arguments");
     escope(&["state", "-p", "1", "--process", "x"]).refused(3);
     vm.stop();
     assert!(vm.quit().success());
