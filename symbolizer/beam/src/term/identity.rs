@@ -10,6 +10,21 @@ use crate::memory::Memory;
 const NUMBERS_MAX: u64 = 8;
 
 impl<M: Memory> TermReader<'_, M> {
+    /// The VM's own node as others name it; `None` where it was not found. It may get another
+    /// name and creation while the VM runs, so it is read each time.
+    #[must_use]
+    pub fn this_node(&self) -> Option<Node> {
+        let memory = &self.vm.memory;
+        let node = memory.u64(self.vm.globals.this_node?).ok()?;
+        let layout = &self.vm.layout.node;
+        let at = |offset: u32| node.wrapping_add(u64::from(offset));
+        Some(Node {
+            name: self.vm.atom(memory.u64(at(layout.sysname)).ok()?)?,
+            creation: memory.u32(at(layout.creation)).ok()?,
+            channel: 0,
+        })
+    }
+
     /// A reference of the VM's own: ordinary, with a process in it, or magic.
     pub(super) fn reference(&self, address: u64, arity: u64) -> Result<Term, TermError> {
         let layout = &self.vm.layout.reference;

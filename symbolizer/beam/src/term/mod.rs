@@ -9,6 +9,7 @@ mod bits;
 #[cfg(test)]
 mod dag;
 mod decode;
+mod external;
 #[cfg(test)]
 pub(crate) mod hostile;
 mod identity;
@@ -25,6 +26,7 @@ mod text;
 use std::sync::Arc;
 
 pub use atoms::AtomTable;
+pub use external::ExternalError;
 pub use pid::{PidPrinter, PortPrinter};
 pub(crate) use reader::Ports;
 pub use reader::TermReader;
