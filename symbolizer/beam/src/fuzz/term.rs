@@ -8,12 +8,14 @@
 //! it. Fields are its words, over and over: pointers to other records mostly, so that terms share
 //! what they hold, hold themselves, and end nowhere.
 
+use serde::de::IgnoredAny;
+
 use super::VMS;
 use crate::Vm;
 use crate::layout::{BitsLayout, BytesLayout, Layout};
 use crate::memory::Image;
 use crate::said::{Listener, Redaction, TEXT_MAX};
-use crate::term::{Limits, NIL, TermReader};
+use crate::term::{ExternalError, Limits, NIL, Node, Term, TermReader};
 
 /// Bytes of a record.
 const RECORD: usize = 16;
@@ -30,7 +32,8 @@ const HEAP: u64 = 0x6fff_0000_0000;
 /// Terms that are read of each case.
 const ROOTS: u64 = 4;
 
-/// Decodes, prints and shapes the first terms, in the release that the first byte says.
+/// Decodes, writes in all forms, compares and shapes the first terms, in the release that the first
+/// byte says.
 pub fn term(bytes: &[u8]) {
     let Some((which, records)) = bytes.split_first() else {
         return;
@@ -95,6 +98,7 @@ pub fn said_seeds() -> Vec<Vec<u8>> {
 
 fn use_terms(vm: &Vm<Image>, count: u64) {
     let reader = TermReader::new(vm);
+    let mut last = Term::Cut;
     for record in 0..count.min(ROOTS) {
         let at = HEAP + record * (SLOT * 8) as u64;
         for word in [at | 1, at | 2] {
@@ -107,11 +111,40 @@ fn use_terms(vm: &Vm<Image>, count: u64) {
             ] {
                 if let Ok(term) = reader.decode(word, limits) {
                     let _ = (term.text(1000), term.to_string());
+                    write_forms(&term);
+                    compare(&last, &term);
+                    last = term;
                 }
             }
             let _ = reader.shape(word);
         }
     }
+}
+
+/// What is not whole has no external form; whatever it is, its JSON can be read.
+fn write_forms(term: &Term) {
+    let node = Node {
+        name: "fuzz@nowhere".into(),
+        creation: 1,
+        channel: 0,
+    };
+    match term.to_external(Some(&node)) {
+        Err(ExternalError::Cut | ExternalError::Masked) => assert!(!term.is_whole()),
+        Ok(_) => assert!(term.is_whole()),
+        Err(_) => {}
+    }
+    assert!(term.elixir(1000).chars().count() <= 1003);
+    let _ = term.elixir(usize::MAX);
+    let json = term.to_json();
+    assert!(serde_json::from_str::<IgnoredAny>(&json).is_ok());
+}
+
+/// A term differs from another one, and not from itself.
+fn compare(old: &Term, new: &Term) {
+    let found = old.diff(new, 20);
+    assert!(found.changes.len() <= 20);
+    assert!(found.text(100, Term::text).len() < 1 << 20);
+    assert!(new.diff(&new.clone(), 20).changes.is_empty());
 }
 
 /// The records as they lie on a heap.

@@ -9,10 +9,13 @@ mod bits;
 #[cfg(test)]
 mod dag;
 mod decode;
+mod diff;
+mod elixir;
 mod external;
 #[cfg(test)]
 pub(crate) mod hostile;
 mod identity;
+mod json;
 mod map;
 mod number;
 mod pid;
@@ -26,6 +29,7 @@ mod text;
 use std::sync::Arc;
 
 pub use atoms::AtomTable;
+pub use diff::{Change, Difference, Step, What};
 pub use external::ExternalError;
 pub use pid::{PidPrinter, PortPrinter};
 pub(crate) use reader::Ports;
@@ -95,7 +99,7 @@ pub enum TermError {
 }
 
 /// A term.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Term {
     /// An integer of at most 60 bits.
     Integer(i64),
@@ -130,7 +134,7 @@ pub enum Term {
 }
 
 /// An integer of any size.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BigInteger {
     /// Below zero.
     pub negative: bool,
@@ -141,7 +145,7 @@ pub struct BigInteger {
 }
 
 /// Items, and how many more there are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Elements {
     /// Those that were read.
     pub items: Vec<Term>,
@@ -150,7 +154,7 @@ pub struct Elements {
 }
 
 /// A list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct List {
     /// Its elements.
     pub items: Vec<Term>,
@@ -159,7 +163,7 @@ pub struct List {
 }
 
 /// A map.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Map {
     /// Keys and values that were read.
     pub pairs: Vec<(Term, Term)>,
@@ -168,7 +172,7 @@ pub struct Map {
 }
 
 /// A native record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The module that defines it.
     pub module: Arc<str>,
@@ -181,7 +185,7 @@ pub struct Record {
 }
 
 /// A bitstring.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Bits {
     /// The bytes that were read; unused bits of the last one are zero.
     pub bytes: Vec<u8>,
@@ -198,7 +202,7 @@ impl Bits {
 }
 
 /// Another node, as identities name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Node {
     /// Its name.
     pub name: Arc<str>,
@@ -209,7 +213,7 @@ pub struct Node {
 }
 
 /// A process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pid {
     /// Its node; `None` for the VM's own.
     pub node: Option<Arc<Node>>,
@@ -220,7 +224,7 @@ pub struct Pid {
 }
 
 /// A port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Port {
     /// Its node; `None` for the VM's own.
     pub node: Option<Arc<Node>>,
@@ -229,7 +233,7 @@ pub struct Port {
 }
 
 /// A reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// Its node; `None` for the VM's own.
     pub node: Option<Arc<Node>>,
@@ -240,8 +244,15 @@ pub struct Reference {
     pub printed: usize,
 }
 
+impl Reference {
+    /// The numbers that are printed, the last one first.
+    pub(crate) fn shown(&self) -> &[u32] {
+        self.numbers.get(..self.printed).unwrap_or(&self.numbers)
+    }
+}
+
 /// A function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fun {
     /// `fun Module:Function/Arity`.
     External {
@@ -257,7 +268,7 @@ pub enum Fun {
 }
 
 /// A function that another one made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LocalFun {
     /// Its module.
     pub module: Arc<str>,

@@ -25,21 +25,28 @@ impl Term {
     /// Its text, of at most so many characters; a longer one ends in `...`.
     #[must_use]
     pub fn text(&self, limit: usize) -> String {
-        let mut out = Bounded {
-            text: String::new(),
-            left: limit,
-        };
-        if write_term(&mut out, self).is_err() {
-            out.text.push_str("...");
-        }
-        out.text
+        Bounded::text(limit, |out| write_term(out, self))
     }
 }
 
 /// Takes so many characters and then fails.
-struct Bounded {
+pub(super) struct Bounded {
     text: String,
     left: usize,
+}
+
+impl Bounded {
+    /// What is written, of at most so many characters; if there is more it ends in `...`.
+    pub(super) fn text(limit: usize, write: impl FnOnce(&mut dyn Write) -> fmt::Result) -> String {
+        let mut out = Bounded {
+            text: String::new(),
+            left: limit,
+        };
+        if write(&mut out).is_err() {
+            out.text.push_str("...");
+        }
+        out.text
+    }
 }
 
 impl Write for Bounded {
@@ -80,8 +87,7 @@ fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
         }
         Term::Reference(reference) => {
             write!(out, "#Ref<{}", channel(reference.node.as_deref()))?;
-            let shown = reference.numbers.get(..reference.printed);
-            for number in shown.unwrap_or(&reference.numbers).iter().rev() {
+            for number in reference.shown().iter().rev() {
                 write!(out, ".{number}")?;
             }
             out.write_char('>')
@@ -101,11 +107,11 @@ fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
     }
 }
 
-fn channel(node: Option<&Node>) -> u64 {
+pub(super) fn channel(node: Option<&Node>) -> u64 {
     node.map_or(0, |node| node.channel)
 }
 
-fn write_big(out: &mut dyn Write, big: &BigInteger) -> fmt::Result {
+pub(super) fn write_big(out: &mut dyn Write, big: &BigInteger) -> fmt::Result {
     if big.digits.len() < big.length {
         return out.write_str("...");
     }
