@@ -87,7 +87,20 @@ pub(super) fn read<M: Memory>(
     if sensitive {
         return Ok(dictionary);
     }
-    dictionary.cut = size > SLOTS_MAX;
+    let cut = each_pair(reader, slots, &mut |pair| {
+        dictionary.pair(reader, vm, pair, keys)
+    })?;
+    dictionary.cut = cut || size > SLOTS_MAX;
+    Ok(dictionary)
+}
+
+/// Hands on each pair in these slots; whether there are more than one slot may have.
+fn each_pair<M: Memory>(
+    reader: &TermReader<'_, M>,
+    slots: Vec<u64>,
+    take: &mut dyn FnMut(u64) -> Result<(), TermError>,
+) -> Result<bool, TermError> {
+    let mut cut = false;
     for slot in slots {
         let mut term = slot;
         for _ in 0..BUCKET_MAX {
@@ -95,15 +108,46 @@ pub(super) fn read<M: Memory>(
                 break;
             };
             let (pair, next) = reader.cell(cell)?;
-            dictionary.pair(reader, vm, pair, keys)?;
+            take(pair)?;
             term = next;
         }
         if boxed(term).is_some() {
-            dictionary.pair(reader, vm, term, keys)?;
+            take(term)?;
         }
-        dictionary.cut |= cons(term).is_some();
+        cut |= cons(term).is_some();
     }
-    Ok(dictionary)
+    Ok(cut)
+}
+
+/// Key and value of a pair.
+fn key_and_value<M: Memory>(
+    reader: &TermReader<'_, M>,
+    pair: u64,
+) -> Result<(u64, u64), TermError> {
+    let changed = TermError::Changed { address: pair };
+    reader.cell(boxed(pair).ok_or(changed)?.wrapping_add(8))
+}
+
+/// Keys and values, as words; and whether there are more than were looked at.
+///
+/// # Errors
+/// When it is not what a dictionary should be.
+pub(super) fn pairs<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+) -> Result<(Vec<(u64, u64)>, bool), TermError> {
+    let head = process.word(vm.layout.process.dictionary);
+    if head == 0 {
+        return Ok((Vec::new(), false));
+    }
+    let (size, slots) = slots(reader, vm, head)?;
+    let mut pairs = Vec::new();
+    let cut = each_pair(reader, slots, &mut |pair| {
+        pairs.push(key_and_value(reader, pair)?);
+        Ok(())
+    })?;
+    Ok((pairs, cut || size > SLOTS_MAX))
 }
 
 impl Dictionary {
@@ -114,9 +158,7 @@ impl Dictionary {
         pair: u64,
         keys: bool,
     ) -> Result<(), TermError> {
-        let changed = TermError::Changed { address: pair };
-        let address = boxed(pair).ok_or(changed)?.wrapping_add(8);
-        let (key, value) = reader.cell(address)?;
+        let (key, value) = key_and_value(reader, pair)?;
         match vm.atom(key).as_deref() {
             Some("$initial_call") => {
                 self.initial_call = boxed(value)

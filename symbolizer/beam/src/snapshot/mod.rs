@@ -10,6 +10,7 @@
 //! read twice as well.
 
 mod dictionary;
+mod held;
 mod mailbox;
 mod messages;
 mod native;
@@ -29,6 +30,7 @@ use crate::process::{ProcessBlock, ProcessState};
 use crate::term::TermReader;
 use crate::{BeamError, Vm};
 
+pub use held::{Held, HeldOptions, Place, held};
 pub use messages::{MessageOptions, Messages};
 pub use relations::{Monitor, Relations};
 pub use stack::StackFrame;
