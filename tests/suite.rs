@@ -67,6 +67,7 @@ mod tier3 {
     mod split;
     mod state;
     mod storm;
+    mod terms;
     mod traffic;
     mod unread;
     mod watch;
