@@ -7,13 +7,14 @@
 //! than a name in it, as of a header or a query, is masked whole; and where a name was not copied,
 //! nothing is told of what it names.
 //!
+//! The values that a fun holds have no names, and all of them are masked.
 //! Fields of a record that is a tuple have no names in it: those cannot be told from others.
 
 use std::borrow::Cow;
 
 use regex::{Regex, RegexBuilder};
 
-use crate::term::{Bits, Elements, List, Map, Term};
+use crate::term::{Bits, Elements, Fun, List, Map, Term};
 
 /// Names of secrets: small letters, without signs.
 const NAMES: [&str; 15] = [
@@ -150,7 +151,9 @@ impl Masker<'_> {
                     }
                 }
             }
-            // Of a fun nothing is printed that it holds.
+            // What a fun holds has no names, and a secret is often held so on purpose. Text tells
+            // none of it, so it does not count.
+            Term::Fun(Fun::Local(fun)) => fun.environment.items.fill(Term::Masked),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Listener, Redaction, Said};
 use crate::layout::table_for;
 use crate::term::hostile::{HEAP, boxed, cons, small, vm};
-use crate::term::{Bits, Elements, List, Map, Term, TermError};
+use crate::term::{Bits, Elements, Fun, List, LocalFun, Map, Term, TermError};
 
 fn bytes(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
@@ -281,6 +281,29 @@ fn what_a_name_was_that_was_not_copied_nobody_knows() {
     assert_eq!(masked(three, &[]).0, "{put,...,1}");
     let three = tuple([atom("put"), Term::Cut, chars("p")]);
     assert_eq!(masked(three, &[]).0, "{put,...,***}");
+}
+
+/// Text does not tell it, other forms would.
+#[test]
+fn what_a_fun_holds_is_masked() {
+    let fun = LocalFun {
+        module: "m".into(),
+        arity: 0,
+        index: 0,
+        uniq: [0; 16],
+        old_index: 0,
+        old_uniq: 0,
+        environment: Elements {
+            items: vec![binary("hunter2"), atom("a")],
+            missing: 0,
+        },
+        creator: None,
+    };
+    let mut term = tuple([atom("run"), Term::Fun(Fun::Local(Box::new(fun)))]);
+    assert_eq!(Redaction::default().mask(&mut term), 0);
+    let json = term.to_json();
+    assert!(json.contains(r#""environment":[{"$masked":true},{"$masked":true}]"#));
+    assert!(!json.contains("hunter2"));
 }
 
 #[test]

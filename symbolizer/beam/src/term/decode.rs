@@ -209,6 +209,11 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
         let definition = boxed(reader.word(at(address, layout.definition))?).ok_or(changed)?;
         let module = reader.atom(reader.word(at(definition, layout.module))?)?;
         let name = reader.atom(reader.word(at(definition, layout.name))?)?;
+        let exported = match &*reader.atom(reader.word(at(definition, layout.exported))?)? {
+            "true" => true,
+            "false" => false,
+            _ => return Err(changed),
+        };
         let read = if depth == 0 { 0 } else { self.allowed(count) };
         // Values are sorted by key; the order of the definition is a tuple of places.
         let order = boxed(reader.word(at(definition, layout.order))?).ok_or(changed)?;
@@ -230,6 +235,7 @@ impl<'r, 'a, M: Memory> Decoder<'r, 'a, M> {
         Ok(Term::Record(Record {
             module,
             name,
+            exported,
             missing: count - fields.len(),
             fields,
         }))

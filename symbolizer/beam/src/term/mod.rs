@@ -178,6 +178,8 @@ pub struct Record {
     pub module: Arc<str>,
     /// Its name.
     pub name: Arc<str>,
+    /// Whether other modules may use it.
+    pub exported: bool,
     /// Names and values of the fields that were read, in the order of the definition.
     pub fields: Vec<(Arc<str>, Term)>,
     /// How many were not.

@@ -67,6 +67,8 @@ offsets! {
         module,
         /// In a definition: name atom.
         name,
+        /// In a definition: whether other modules may use it, an atom.
+        exported,
         /// In a definition: names of the fields.
         keys,
     }

@@ -114,6 +114,7 @@ fn the_rest_says_what_it_is() {
     let record = Record {
         module: "m".into(),
         name: "r".into(),
+        exported: true,
         fields: vec![("a".into(), one())],
         missing: 1,
     };

@@ -65,6 +65,7 @@ pub(super) const SECTIONS: &[Section] = &[
             ("order", at("ErtsRecordDefinition: field_order")),
             ("module", at("ErtsRecordDefinition: module")),
             ("name", at("ErtsRecordDefinition: name")),
+            ("exported", at("ErtsRecordDefinition: is_exported")),
             ("keys", at("ErtsRecordDefinition: keys")),
         ],
     ),
