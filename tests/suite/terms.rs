@@ -25,6 +25,10 @@ const ATTEMPTS: usize = 20;
 
 /// Kinds of answers.
 const EXTERNAL: u8 = 0;
+const ERLANG: u8 = 1;
+const ELIXIR: u8 = 2;
+/// A longer text is expected by nobody.
+const TEXT_MAX: usize = 1 << 20;
 
 #[test]
 fn terms_that_are_written_elsewhere_are_the_same() {
@@ -141,4 +145,6 @@ fn write(out: &mut Vec<u8>, index: u32, term: &Term, node: &Node) {
         Ok(bytes) => piece(EXTERNAL, &bytes),
         Err(error) => eprintln!("{index}: {error}: {}", term.text(200)),
     }
+    piece(ERLANG, term.source(TEXT_MAX).as_bytes());
+    piece(ELIXIR, term.elixir(TEXT_MAX).as_bytes());
 }

@@ -133,8 +133,10 @@ fn write_forms(term: &Term) {
         Ok(_) => assert!(term.is_whole()),
         Err(_) => {}
     }
-    assert!(term.elixir(1000).chars().count() <= 1003);
-    let _ = term.elixir(usize::MAX);
+    for write in [Term::elixir, Term::source] {
+        assert!(write(term, 1000).chars().count() <= 1003);
+        let _ = write(term, usize::MAX);
+    }
     let json = term.to_json();
     assert!(serde_json::from_str::<IgnoredAny>(&json).is_ok());
 }

@@ -22,6 +22,7 @@ mod pid;
 mod reader;
 mod shallow;
 mod shape;
+mod source;
 #[cfg(test)]
 mod tests;
 mod text;

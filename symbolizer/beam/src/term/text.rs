@@ -68,7 +68,7 @@ pub fn atom_text(name: &str) -> String {
     out
 }
 
-fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
+pub(super) fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
     match term {
         Term::Integer(value) => write!(out, "{value}"),
         Term::BigInteger(big) => write_big(out, big),
@@ -131,7 +131,7 @@ fn write_elements(out: &mut dyn Write, elements: &Elements) -> fmt::Result {
     more(out, elements.items.is_empty(), elements.missing)
 }
 
-fn more(out: &mut dyn Write, first: bool, missing: usize) -> fmt::Result {
+pub(super) fn more(out: &mut dyn Write, first: bool, missing: usize) -> fmt::Result {
     match (missing, first) {
         (0, _) => Ok(()),
         (_, true) => out.write_str("..."),
@@ -158,7 +158,7 @@ fn write_list(out: &mut dyn Write, list: &List) -> fmt::Result {
 }
 
 /// The text of a list that Erlang prints as a string.
-fn string(list: &List) -> Option<String> {
+pub(super) fn string(list: &List) -> Option<String> {
     if list.items.is_empty() || list.tail.is_some() {
         return None;
     }
@@ -269,7 +269,7 @@ fn write_fun(out: &mut dyn Write, fun: &Fun) -> fmt::Result {
 }
 
 /// `io_lib:write_atom/1`.
-fn write_atom(out: &mut dyn Write, name: &str) -> fmt::Result {
+pub(super) fn write_atom(out: &mut dyn Write, name: &str) -> fmt::Result {
     if name.starts_with(is_lower) && name.chars().all(is_in_name) && !RESERVED.contains(&name) {
         return out.write_str(name);
     }
@@ -307,7 +307,7 @@ fn is_in_name(c: char) -> bool {
 }
 
 /// `io_lib:write_string/2`.
-fn write_quoted(out: &mut dyn Write, text: &str, quote: char) -> fmt::Result {
+pub(super) fn write_quoted(out: &mut dyn Write, text: &str, quote: char) -> fmt::Result {
     out.write_char(quote)?;
     for c in text.chars() {
         match c {
