@@ -286,10 +286,10 @@ fn size(elements: &Elements) -> usize {
 }
 
 fn is_same_definition(a: &Record, b: &Record) -> bool {
-    let names = |record: &Record| record.fields.len().saturating_add(record.missing);
-    let same = |((a, _), (b, _)): (&(Arc<str>, Term), &(Arc<str>, Term))| a == b;
-    (&a.module, &a.name, names(a)) == (&b.module, &b.name, names(b))
-        && a.fields.iter().zip(&b.fields).all(same)
+    let size = |record: &Record| record.fields.len().saturating_add(record.missing);
+    let mut names = a.fields.iter().zip(&b.fields);
+    (&a.module, &a.name, size(a)) == (&b.module, &b.name, size(b))
+        && names.all(|((a, _), (b, _))| a == b)
 }
 
 fn is_same_fun(a: &LocalFun, b: &LocalFun) -> bool {
