@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Tags and their data: `erts/doc/guides/erl_ext_dist.md` of OTP 27 (chapter "External Term Format"
-//! of ERTS in OTP 25). Identities of the VM's own processes, ports and references are written with
-//! its node's name and creation (`enc_pid` and `dec_get_node` in `erts/emulator/beam/external.c`):
-//! bytes that were written before a node got its name are of another node afterwards.
+//! of ERTS in OTP 25; `RECORD_EXT` in that of OTP 29). Identities of the VM's own processes, ports and
+//! references are written with its node's name and creation (`enc_pid` and `dec_get_node` in
+//! `erts/emulator/beam/external.c`): bytes that were written before a node got its name are of another
+//! node afterwards.
 //!
 //! Only whole terms are written. The size of the bytes is bounded by that of the tree.
 
@@ -17,6 +18,7 @@ use super::{Reference, Term};
 
 const VERSION: u8 = 131;
 const NEW_FLOAT: u8 = b'F';
+const RECORD: u8 = b'C';
 const BIT_BINARY: u8 = b'M';
 const NEW_PID: u8 = b'X';
 const NEW_PORT: u8 = b'Y';
@@ -55,12 +57,9 @@ pub enum ExternalError {
     /// It names a port of the VM's own, and how ports are numbered is not known.
     #[error("the number of a port is not known: the VM's table of ports was not found")]
     NoPort,
-    /// A length does not fit into its field, or a record says of itself what none does.
+    /// A number or length does not fit into its field.
     #[error("the term has a part that is too large for the external term format")]
     TooLarge,
-    /// It holds a native record, of which it is not known whether it is exported.
-    #[error("the native record cannot be written: the VM's layout lacks whether it is exported")]
-    Record,
 }
 
 impl Term {
@@ -266,9 +265,20 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Number of fields, a flag for who may use it, module, name, names of all fields in the order of
+    /// the definition, then their values. Only OTP 29 and later read it.
     fn record(&mut self, record: &Record) -> Result<(), ExternalError> {
         whole(record.missing)?;
-        Err(ExternalError::Record)
+        self.out.push(RECORD);
+        self.out.extend(length(record.fields.len())?);
+        self.out.push(u8::from(record.exported));
+        self.atom(&record.module)?;
+        self.atom(&record.name)?;
+        for (name, _) in &record.fields {
+            self.atom(name)?;
+        }
+        let mut values = record.fields.iter().map(|(_, value)| value);
+        values.try_for_each(|value| self.term(value))
     }
 
     fn bits(&mut self, bits: &Bits) -> Result<(), ExternalError> {

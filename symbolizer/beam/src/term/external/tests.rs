@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::ExternalError;
 use crate::term::{
-    BigInteger, Bits, Elements, Fun, List, LocalFun, Map, Node, Pid, Port, Reference, Term,
+    BigInteger, Bits, Elements, Fun, List, LocalFun, Map, Node, Pid, Port, Record, Reference, Term,
 };
 
 fn node() -> Node {
@@ -184,6 +184,27 @@ fn funs_are_known_by_their_module() {
         arity: 3,
     });
     written(&external, &[113, 119, 1, b'm', 119, 1, b'f', 97, 3]);
+}
+
+#[test]
+fn records_have_names_before_values() {
+    let record = |missing| {
+        Term::Record(Record {
+            module: "m".into(),
+            name: "r".into(),
+            exported: true,
+            fields: vec![
+                ("b".into(), Term::Integer(1)),
+                ("a".into(), Term::Integer(2)),
+            ],
+            missing,
+        })
+    };
+    let names = [119, 1, b'm', 119, 1, b'r', 119, 1, b'b', 119, 1, b'a'];
+    let expected = [&[67, 0, 0, 0, 2, 1][..], &names, &[97, 1, 97, 2]].concat();
+    written(&record(0), &expected);
+    let cut = record(1).to_external(Some(&node()));
+    assert_eq!(cut, Err(ExternalError::Cut));
 }
 
 #[test]
