@@ -141,7 +141,7 @@ compare(Name, I, Term, Told, Elixir) ->
     Back = fun(Bytes) -> {binary_to_term(Bytes)} end,
     Checks = [{term, ?ETF, true, Back}, {text, ?ERLANG, IsData, fun erlang_text/1},
               {elixir, ?ELIXIR, IsData andalso Elixir, fun elixir_text/1}],
-    Wrong = [io_lib:format("~s ~b ~s: ~s of ~0tP", [Name, I, What, Why, Term, 60])
+    Wrong = [io_lib:format("~s ~b ~s: ~ts of ~0tP", [Name, I, What, Why, Term, 60])
              || {What, Kind, true, Read} <- Checks, Why <- differs(Term, External, maps:find({I, Kind}, Told), Read)],
     {[What || {What, _, true, _} <- Checks], [unicode:characters_to_binary(One) || One <- Wrong]}.
 
@@ -289,7 +289,7 @@ large(4) -> [leaf() || _ <- lists:seq(1, rand:uniform(4000))];
 large(5) -> maps:from_list([{leaf(), term(1)} || _ <- lists:seq(1, rand:uniform(3000))]);
 large(6) -> list_to_tuple([rand:uniform(300) || _ <- lists:seq(1, rand:uniform(20000))]);
 large(7) -> rand:uniform(1 bsl 60) bsl rand:uniform(1 bsl 18);
-large(8) -> nested(rand:uniform(170)).
+large(8) -> nested(rand:uniform(150)).
 
 term(0) -> leaf();
 term(Depth) ->
