@@ -17,6 +17,10 @@ const ATOMS_MAX: u64 = 64 << 20;
 /// `MAX_ATOM_SZ_LIMIT`: 255 characters of up to 4 bytes.
 const NAME_MAX: usize = 4 * 255;
 
+/// `SUB_BITS_SUBTAG` in `erl_term.h`, and the low bits of its pointer that are flags.
+const SUB_BITS: u64 = 9;
+const FLAGS: u64 = 3;
+
 /// The target's atoms. An atom is never renamed or freed, so each is read once.
 pub struct AtomTable {
     table: u64,
@@ -69,8 +73,7 @@ impl AtomTable {
         let length = usize::from(u16::from_le_bytes(length)).min(NAME_MAX);
         let mut address = memory.u64(atom.wrapping_add(u64::from(self.layout.name)))?;
         if self.layout.name_is_term {
-            // A heap binary: header, size in bits, data.
-            address = (address & !3).wrapping_add(16);
+            address = bytes_of(memory, address & !3)?;
         }
         Ok((address, length))
     }
@@ -134,6 +137,19 @@ impl AtomTable {
     }
 }
 
+/// Where the bytes of a boxed binary lie: behind its header and size, or, of one with more than 64
+/// bytes (`ERL_ONHEAP_BINARY_LIMIT`), from a bit on where it says (`ErlHeapBits` and `ErlSubBits` in
+/// `erl_bits.h`, OTP 28 and 29).
+fn bytes_of(memory: &impl Memory, address: u64) -> Result<u64, BeamError> {
+    let header = memory.u64(address)?;
+    if header >> 2 & 0xf != SUB_BITS {
+        return Ok(address.wrapping_add(16));
+    }
+    let base = memory.u64(address.wrapping_add(8))? & !FLAGS;
+    let first_bit = memory.u64(address.wrapping_add(16))?;
+    Ok(base.wrapping_add(first_bit / 8))
+}
+
 #[cfg(test)]
 mod tests {
     use super::AtomTable;
@@ -164,5 +180,31 @@ mod tests {
             .find(&image, &["$initial_call", "false"])
             .expect("read");
         assert_eq!(found, [Some(0x4b), None]);
+    }
+    #[test]
+    fn long_names_lie_elsewhere() {
+        let layout = table_for("29").expect("a table").atom;
+        let mut image = Image::new();
+        let mut table = vec![0u8; 128];
+        table[116..120].copy_from_slice(&2u32.to_le_bytes());
+        table[120..128].copy_from_slice(&0x2000u64.to_le_bytes());
+        image
+            .map(0x1000, table)
+            .map_words(0x2000, &[0x3000])
+            .map_words(0x3000, &[0x4000, 0x5000])
+            .map_words(0x4000, &[0, 0, 0, 5, 0x6002])
+            .map_words(0x5000, &[0, 0, 0, 70, 0x7002])
+            .map_words(
+                0x6000,
+                &[8 << 2 | 2 << 6, 40, u64::from_le_bytes(*b"false   ")],
+            )
+            .map_words(0x7000, &[9 << 2 | 4 << 6, 0x8001, 16, 16 + 70 * 8, 0x9002])
+            .map(0x8000, [b"??", &[b'x'; 70][..]].concat());
+        let atoms = AtomTable::new(0x1000, layout);
+        let long = "x".repeat(70);
+        assert_eq!(atoms.name(&image, 0x0b).as_deref(), Some("false"));
+        assert_eq!(atoms.name(&image, 0x4b).as_deref(), Some(&*long));
+        let found = atoms.find(&image, &[&long]).expect("read");
+        assert_eq!(found, [Some(0x4b)]);
     }
 }

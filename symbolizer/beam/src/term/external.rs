@@ -216,14 +216,16 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// As many numbers as are printed: OTP 25 finds out by itself which process a reference of its own
+    /// belongs to, and takes no other form of it.
     fn reference(&mut self, reference: &Reference) -> Result<(), ExternalError> {
         self.out.push(NEWER_REFERENCE);
-        let count = u16::try_from(reference.numbers.len());
-        let count = count.map_err(|_| ExternalError::TooLarge)?;
+        let numbers = reference.shown();
+        let count = u16::try_from(numbers.len()).map_err(|_| ExternalError::TooLarge)?;
         self.out.extend(count.to_be_bytes());
         let creation = self.node(reference.node.as_deref())?;
         self.out.extend(creation.to_be_bytes());
-        for number in &reference.numbers {
+        for number in numbers {
             self.out.extend(number.to_be_bytes());
         }
         Ok(())
