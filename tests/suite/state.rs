@@ -277,6 +277,24 @@ fn the_command_tells_states_and_why_it_does_not() {
         .success()
         .stdout;
     assert!(short.lines().any(|line| line.ends_with("...")), "{short}");
+    let elixir = state("states_secrets", &["--format", "elixir"]);
+    let elixir = elixir.success().stdout;
+    assert!(elixir.contains("user: "), "{elixir}");
+    let json = state("states_secrets", &["--format", "json", "--json"]);
+    let json = json.success().json();
+    let term: serde_json::Value =
+        serde_json::from_str(json[0]["parts"][0]["term"].as_str().unwrap()).unwrap();
+    assert_eq!(term["password"], serde_json::json!({ "$masked": true }));
+    let etf = |more: &[&str]| {
+        let args = [&["--format", "etf"], more].concat();
+        state("states_secrets", &args).success().stdout
+    };
+    assert!(etf(&[]).contains("not written: the term is not whole: a part of it is masked"));
+    assert!(
+        etf(&["--unmasked"])
+            .lines()
+            .any(|line| line.starts_with("    8374"))
+    );
     let narrow = state("states_supervisor", &["--width", "60"])
         .success()
         .stdout;

@@ -2,11 +2,12 @@
 
 mod json;
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use escope_session::{
-    Limits, Memory, Part, ProcessSnapshot, ProcessState, Redaction, Rests, SessionError,
-    StateAnswer, StateOf, StateOptions, States, StatesOptions, Vm, choose, is_stopped, lines,
+    Limits, Memory, Node, ProcessSnapshot, ProcessState, Redaction, Rests, SessionError,
+    StateAnswer, StateOf, StateOptions, States, StatesOptions, Term, Vm, choose, is_stopped, lines,
     open_core, read_states,
 };
 
@@ -139,7 +140,7 @@ fn table<M: Memory>(
         let process = &one.process;
         writeln!(out, "\n{} {}", process.pid, one_line(&who(process)))?;
         match &one.answer {
-            StateAnswer::Exact(state) => told(state, one, args, out)?,
+            StateAnswer::Exact(state) => told(state, one, (args, states.node.as_ref()), out)?,
             answer => writeln!(
                 out,
                 "{:INDENT$}not told: {}",
@@ -158,7 +159,7 @@ fn table<M: Memory>(
 fn told(
     state: &ProcessState,
     one: &StateOf,
-    args: &StateArgs,
+    (args, node): (&StateArgs, Option<&Node>),
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     writeln!(out, "{:INDENT$}{}", "", one_line(&what(state, one)))?;
@@ -184,7 +185,7 @@ fn told(
     for part in &state.parts {
         let cut = if part.whole { "" } else { " (not all of it)" };
         writeln!(out, "{:INDENT$}{}{cut}", "", one_line(&part.name))?;
-        for line in text(part, args) {
+        for line in text(&part.term, args, node) {
             writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&line))?;
         }
     }
@@ -192,11 +193,25 @@ fn told(
 }
 
 /// The lines of a term, as it was asked for.
-fn text(part: &Part, args: &StateArgs) -> Vec<String> {
+fn text(term: &Term, args: &StateArgs, node: Option<&Node>) -> Vec<String> {
     let (width, chars) = (usize::from(args.width), args.max_bytes as usize);
     match args.format {
-        TermFormat::Erlang => lines(&part.term, width, TERM_INDENT, chars),
+        TermFormat::Erlang => lines(term, width, TERM_INDENT, chars),
+        TermFormat::Elixir => vec![term.elixir(chars)],
+        // What is cut says so in its place: JSON that ends in the middle is of no use.
+        TermFormat::Json => vec![term.to_json()],
+        TermFormat::Etf => match term.to_external(node) {
+            Ok(bytes) => vec![hexadecimal(&bytes)],
+            Err(why) => vec![format!("not written: {why}")],
+        },
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn what(state: &ProcessState, one: &StateOf) -> String {

@@ -61,4 +61,10 @@ pub(crate) struct StateArgs {
 pub(crate) enum TermFormat {
     /// As `io:format("~0tp")` prints them
     Erlang,
+    /// As Elixir's `inspect` does, on one line
+    Elixir,
+    /// As JSON, on one line: docs/commands.md says how what JSON has not is written
+    Json,
+    /// In the external term format, in hexadecimal: `binary_to_term(binary:decode_hex(B))`
+    Etf,
 }

@@ -1,6 +1,6 @@
 //! States for programs.
 
-use escope_session::{Rests, StateAnswer, StateOf, States};
+use escope_session::{Node, Rests, StateAnswer, StateOf, States};
 use serde_json::{Value, json};
 
 use super::{text, why_not};
@@ -8,10 +8,12 @@ use crate::args::StateArgs;
 
 /// An array with an object for each process.
 pub(super) fn of(states: &States, args: &StateArgs) -> Value {
-    states.told.iter().map(|one| process(one, args)).collect()
+    let node = states.node.as_ref();
+    let told = states.told.iter();
+    told.map(|one| process(one, args, node)).collect()
 }
 
-fn process(one: &StateOf, args: &StateArgs) -> Value {
+fn process(one: &StateOf, args: &StateArgs, node: Option<&Node>) -> Value {
     let called = &one.process;
     let mut value = json!({
         "pid": called.pid,
@@ -26,7 +28,7 @@ fn process(one: &StateOf, args: &StateArgs) -> Value {
             let parts = state.parts.iter().map(|part| {
                 json!({
                     "name": part.name,
-                    "term": text(part, args).join("\n"),
+                    "term": text(&part.term, args, node).join("\n"),
                     "whole": part.whole,
                 })
             });

@@ -35,7 +35,7 @@ pub use escope_beam::probes::{NativeName, NoNative};
 pub use escope_beam::said::{BadPattern, Redaction};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::state::{Behaviour, Part, ProcessState, Rests, StateOptions, lines};
-pub use escope_beam::term::Limits;
+pub use escope_beam::term::{Limits, Node, Term};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, HitPrice, KEEPER_COMMAND, KernelSupport, check_proc,

@@ -8,7 +8,7 @@ use escope_beam::code::CodeMap;
 use escope_beam::memory::Memory;
 use escope_beam::snapshot::{ProcessSnapshot, called};
 use escope_beam::state::{ProcessState, Reading, Rests, StateCode, StateOptions, read_state};
-use escope_beam::term::TermReader;
+use escope_beam::term::{Node, TermReader};
 
 use crate::SessionError;
 
@@ -58,6 +58,8 @@ pub struct States {
     pub asked_for: usize,
     /// How many processes there are.
     pub processes: usize,
+    /// The VM's node, which identities of its own name in the external term format.
+    pub node: Option<Node>,
 }
 
 /// How states are read.
@@ -101,11 +103,13 @@ pub fn read_states<M: Memory>(
             tries,
         });
     }
+    let node = reader.this_node();
     forget_replaced(vm, &code, &mut told)?;
     Ok(States {
         told,
         asked_for,
         processes,
+        node,
     })
 }
 
