@@ -17,6 +17,10 @@ const ATOMS_MAX: u64 = 64 << 20;
 /// `MAX_ATOM_SZ_LIMIT`: 255 characters of up to 4 bytes.
 const NAME_MAX: usize = 4 * 255;
 
+/// `ERL_ONHEAP_BINARY_LIMIT` in `erl_bits.h`, OTP 28 and 29: a longer binary lies elsewhere.
+const ONHEAP_MAX: usize = 64;
+/// Before the data of one that does not: header, size in bits (`ErlHeapBits`).
+const HEAP_BITS_HEAD: u64 = 16;
 /// `SUB_BITS_SUBTAG` in `erl_term.h`, and the low bits of its pointer that are flags.
 const SUB_BITS: u64 = 9;
 const FLAGS: u64 = 3;
@@ -73,7 +77,11 @@ impl AtomTable {
         let length = usize::from(u16::from_le_bytes(length)).min(NAME_MAX);
         let mut address = memory.u64(atom.wrapping_add(u64::from(self.layout.name)))?;
         if self.layout.name_is_term {
-            address = bytes_of(memory, address & !3)?;
+            address &= !3;
+            address = match length {
+                0..=ONHEAP_MAX => address.wrapping_add(HEAP_BITS_HEAD),
+                _ => bytes_of(memory, address)?,
+            };
         }
         Ok((address, length))
     }
@@ -137,13 +145,12 @@ impl AtomTable {
     }
 }
 
-/// Where the bytes of a boxed binary lie: behind its header and size, or, of one with more than 64
-/// bytes (`ERL_ONHEAP_BINARY_LIMIT`), from a bit on where it says (`ErlHeapBits` and `ErlSubBits` in
-/// `erl_bits.h`, OTP 28 and 29).
+/// Where the bytes of a long boxed binary lie: from a bit on where it says (`ErlSubBits` in
+/// `erl_bits.h`, OTP 28 and 29), or still behind its header and size.
 fn bytes_of(memory: &impl Memory, address: u64) -> Result<u64, BeamError> {
     let header = memory.u64(address)?;
     if header >> 2 & 0xf != SUB_BITS {
-        return Ok(address.wrapping_add(16));
+        return Ok(address.wrapping_add(HEAP_BITS_HEAD));
     }
     let base = memory.u64(address.wrapping_add(8))? & !FLAGS;
     let first_bit = memory.u64(address.wrapping_add(16))?;
