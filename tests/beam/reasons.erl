@@ -13,7 +13,7 @@ prepare() ->
 %% The n-th ends 2 * n + 1 times.
 start(_) ->
     Kinds = [word, number, pair, status, data, inner, only, three, text, map, call, badarg, badmatch, clause, undef,
-             far, nocatch, guarded, arith],
+             far, nocatch, guarded, arith, rows, pairs],
     Counts = [{Kind, count(Kind, 2 * N + 1)} || {N, Kind} <- lists:zip(lists:seq(1, length(Kinds)), Kinds)],
     {[], Counts}.
 
@@ -36,6 +36,9 @@ ends(only) -> exit({only});
 ends(three) -> exit({a, b, c});
 ends(text) -> exit("text");
 ends(map) -> exit(#{a => 1});
+%% Lists that begin like a stack trace and are none.
+ends(rows) -> exit({shutdown, [{a, b, c, d}]});
+ends(pairs) -> exit({shutdown, [{a, b, <<"c">>, []}]});
 ends(call) -> gen_server:call(nobody_has_this_name, question);
 ends(badarg) -> erlang:error(badarg);
 ends(badmatch) -> match(workload:env_int("NOTHING", 1), [two]);
@@ -70,6 +73,8 @@ is_it(only, R) -> R =:= {only};
 is_it(three, R) -> R =:= {a, b, c};
 is_it(text, R) -> R =:= "text";
 is_it(map, R) -> R =:= #{a => 1};
+is_it(rows, R) -> R =:= {shutdown, [{a, b, c, d}]};
+is_it(pairs, R) -> R =:= {shutdown, [{a, b, <<"c">>, []}]};
 is_it(call, {noproc, {gen_server, call, [_, _]}}) -> true;
 is_it(badarg, {badarg, [{?MODULE, ends, 1, _} | _]}) -> true;
 is_it(badmatch, {{badmatch, [two]}, [{?MODULE, match, 2, _} | _]}) -> true;

@@ -13,7 +13,7 @@ use crate::support::{Workload, start, temp_dir};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the program calls a reason, and what is told of it.
-const REASONS: [(&str, &str); 19] = [
+const REASONS: [(&str, &str); 21] = [
     ("word", "boom"),
     ("number", "7"),
     ("pair", "{shutdown, later}"),
@@ -24,6 +24,8 @@ const REASONS: [(&str, &str); 19] = [
     ("three", "{a, b, _}"),
     ("text", "_"),
     ("map", "_"),
+    ("rows", "{shutdown, _}"),
+    ("pairs", "{shutdown, _}"),
     ("call", "{noproc, {gen_server, call, _}}"),
     ("badarg", "badarg in reasons:ends/1"),
     ("badmatch", "{badmatch, _} in reasons:match/2"),

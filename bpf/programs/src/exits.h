@@ -10,6 +10,9 @@
 #define IS_BOXED(term) (((term) & 3) == 2)
 #define IS_CONS(term) (((term) & 3) == 1)
 #define IS_SMALL(term) (((term) & 15) == 15)
+#define IS_ATOM(term) (((term) & 63) == 11)
+#define NIL 0x3b
+#define IS_LIST(term) (IS_CONS(term) || (term) == NIL)
 #define IS_TUPLE(header) (!((header) & 63) && (header))
 #define TUPLE_SIZE(header) ((header) >> 6)
 
@@ -31,8 +34,10 @@ static __always_inline u32 arity(struct event *event, u64 term)
 	if (IS_SMALL(term))
 		return term >> 4 < SECOND_ARITY_UNKNOWN ? term >> 4 : SECOND_ARITY_UNKNOWN;
 	for (u32 many = 0; many <= SECOND_ARGUMENTS_MAX; many++) {
-		if (!IS_CONS(tail))
+		if (tail == NIL)
 			return many;
+		if (!IS_CONS(tail) || event->failed)
+			break;
 		TAKE(event, tail, tail - 1 + 8);
 	}
 	return SECOND_ARITY_UNKNOWN;
@@ -41,7 +46,7 @@ static __always_inline u32 arity(struct event *event, u64 term)
 /* The list of a stack trace: `[{Module, Function, ArityOrArguments, Location} | _]`. */
 static __always_inline void second_list(struct event *event, struct second *second, u64 list)
 {
-	u64 first = 0, frame[4] = {};
+	u64 first = 0, frame[5] = {};
 
 	TAKE(event, first, list - 1);
 	if (!IS_BOXED(first))
@@ -50,6 +55,10 @@ static __always_inline void second_list(struct event *event, struct second *seco
 	if (!IS_TUPLE(frame[0]) || TUPLE_SIZE(frame[0]) != 4)
 		return;
 	TAKE(event, frame, first - 2);
+	/* Else it is data that begins like one. */
+	if (!IS_ATOM(frame[1]) || !IS_ATOM(frame[2]) || !IS_LIST(frame[4]) ||
+	    !(IS_SMALL(frame[3]) || IS_LIST(frame[3])))
+		return;
 	second->words[0] = plain(frame[1]);
 	second->words[1] = plain(frame[2]);
 	second->words[2] = arity(event, frame[3]) << SECOND_SHIFT | SECOND_TRACE;
