@@ -28,6 +28,7 @@ fn all() -> StateOptions {
             bytes: 1_000_000,
         },
         redaction: None,
+        children: 0,
     }
 }
 

@@ -51,6 +51,7 @@ fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
                 bytes,
             },
             redaction: (!args.unmasked).then_some(redaction),
+            children: 0,
         },
         processes: args.rows,
         tries: args.tries,

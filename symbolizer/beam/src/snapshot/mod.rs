@@ -227,6 +227,17 @@ pub fn snapshot_where<M: Memory>(
     Ok((processes, all))
 }
 
+/// Every process with its pid as a term and the address of its struct.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn placed<M: Memory>(
+    vm: &Vm<M>,
+    options: SnapshotOptions,
+) -> Result<Vec<(u64, u64, ProcessSnapshot)>, BeamError> {
+    Ok(placed_at(vm, &table(vm)?, options))
+}
+
 /// What every process is called: its pid as a term, the address of its struct, and of the rest
 /// name, label, calls, parent, status.
 ///
@@ -239,11 +250,18 @@ pub fn called<M: Memory>(vm: &Vm<M>) -> Result<Vec<(u64, u64, ProcessSnapshot)>,
 /// The same of processes whose structs are at these addresses. What is there now may be others,
 /// as their pids tell, or none.
 pub fn called_at<M: Memory>(vm: &Vm<M>, addresses: &[u64]) -> Vec<(u64, u64, ProcessSnapshot)> {
+    placed_at(vm, addresses, SnapshotOptions::NAMES)
+}
+
+fn placed_at<M: Memory>(
+    vm: &Vm<M>,
+    addresses: &[u64],
+    options: SnapshotOptions,
+) -> Vec<(u64, u64, ProcessSnapshot)> {
     let reader = TermReader::new(vm);
     let (mut code, native) = (CodeMap::new(), BTreeMap::new());
     let mut all = Vec::new();
     for pointers in addresses.chunks(CHUNK) {
-        let options = SnapshotOptions::NAMES;
         let reads = chunk(&reader, vm, &mut code, pointers, &native, options);
         let reads = reads.into_iter();
         all.extend(reads.map(|read| (read.id, read.address, read.process)));

@@ -76,10 +76,15 @@ impl<M: Memory> Evidence<'_, '_, M> {
 
     /// The elements of a tuple, its first one included.
     pub(super) fn tuple(&self, term: u64) -> Option<Vec<u64>> {
+        self.elements(term, RECORD_MAX)
+    }
+
+    /// The elements of a tuple that has no more than so many.
+    pub(super) fn elements(&self, term: u64, most: u64) -> Option<Vec<u64>> {
         let address = boxed(term)?;
         let header = self.reader.word(address).ok()?;
         let arity = header >> 6;
-        let is_tuple = header & 0x3f == TUPLE && (1..=RECORD_MAX).contains(&arity);
+        let is_tuple = header & 0x3f == TUPLE && (1..=most).contains(&arity);
         let first = address.wrapping_add(8);
         is_tuple.then(|| self.reader.words(first, arity as usize).ok())?
     }

@@ -24,6 +24,7 @@ mod gen_statem;
 mod hibernating;
 mod lines;
 mod rest;
+mod supervision;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use crate::term::{Limits, Term};
 
 pub use lines::lines;
 pub use rest::read_state;
+pub use supervision::{Child, Run, Supervision};
 
 /// What to read of a state, and what not to tell.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub struct StateOptions {
     pub limits: Limits,
     /// Which values are masked; `None` tells all.
     pub redaction: Option<Redaction>,
+    /// How many children of a supervisor are told; at 0 nothing of what it supervises is.
+    pub children: usize,
 }
 
 /// What a process is.
@@ -128,6 +132,8 @@ pub struct ProcessState {
     pub parts: Vec<Part>,
     /// What the state says, in words: of a supervisor.
     pub words: Vec<String>,
+    /// Whom it supervises, where that was asked for and it is a supervisor.
+    pub supervision: Option<Supervision>,
     /// How many values are masked.
     pub masked: u32,
     /// Reductions since it was spawned.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::behaviour::{self, Found};
 use super::evidence::Evidence;
 use super::frames::{self, Frame};
-use super::{Behaviour, Part, ProcessState, Reading, StateCode, StateOptions, supervisor};
+use super::{
+    Behaviour, Part, ProcessState, Reading, StateCode, StateOptions, supervision, supervisor,
+};
 use crate::Vm;
 use crate::memory::Memory;
 use crate::process::{ProcessBlock, ProcessState as Flags};
@@ -49,7 +51,14 @@ pub fn read_state<M: Memory>(
         name: name.map(Arc::from),
     };
     let found = behaviour::find(&evidence, &frames);
-    let state = put_together(reader, &process, &frames, found, options);
+    let supervision = match options.children {
+        0 => None,
+        most => supervision::read(&evidence, &found, most),
+    };
+    let state = put_together(reader, &process, &frames, found, options).map(|state| ProcessState {
+        supervision,
+        ..state
+    });
     verdict(vm, address, &before, state.map_err(|why| why.to_string()))
 }
 
@@ -123,6 +132,7 @@ fn put_together<M: Memory>(
         callback: found.callback,
         parts,
         words,
+        supervision: None,
         masked,
         reductions: process.reductions(),
         places: frames.iter().map(|frame| frame.address).collect(),

@@ -131,6 +131,7 @@ fn read(vm: &Vm<Image>) -> Reading {
     let options = StateOptions {
         limits: Limits::default(),
         redaction: Some(crate::said::Redaction::default()),
+        children: 0,
     };
     read_state(
         &reader,

@@ -6,20 +6,20 @@ use super::{Map, Term, TermError, boxed, cons};
 use crate::memory::Memory;
 
 /// `MAP_HEADER_TAG_*`, bits 6 and 7 of the header.
-const FLAT: u64 = 0;
-const NODE: u64 = 1;
-const HEAD_ARRAY: u64 = 2;
+pub(super) const FLAT: u64 = 0;
+pub(super) const NODE: u64 = 1;
+pub(super) const HEAD_ARRAY: u64 = 2;
 /// Where the number of pairs lies, and the keys, and what comes after them.
-const SIZE: u64 = 8;
-const KEYS: u64 = 16;
-const VALUES: u64 = 24;
+pub(super) const SIZE: u64 = 8;
+pub(super) const KEYS: u64 = 16;
+pub(super) const VALUES: u64 = 24;
 /// A hash of 64 bits, 4 at each level, and a node for those that agree in all.
-const LEVELS: usize = 17;
+pub(super) const LEVELS: usize = 17;
 /// More pairs than a memory has room for.
 const PAIRS_MAX: u64 = 1 << 40;
 
 /// Which kind of node a header is of.
-fn kind(header: u64) -> u64 {
+pub(super) fn kind(header: u64) -> u64 {
     header >> 6 & 3
 }
 

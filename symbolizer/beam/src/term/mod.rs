@@ -18,6 +18,7 @@ mod identity;
 mod json;
 mod map;
 mod number;
+mod pairs;
 mod pid;
 mod reader;
 mod shallow;
