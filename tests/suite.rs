@@ -69,6 +69,7 @@ mod tier3 {
     mod storm;
     mod terms;
     mod traffic;
+    mod tree;
     mod unread;
     mod watch;
     mod wedged;

@@ -3,6 +3,7 @@
 mod snapshot;
 mod state;
 mod timeline;
+mod tree;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use escope_session::{EventSelection, Given, Layout, NativeName, TargetChoice, Wa
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
 pub(crate) use state::{StateArgs, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
+pub(crate) use tree::TreeArgs;
 pub(crate) use watch::WatchArgs;
 
 use crate::time;
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     Record(RecordArgs),
     Snapshot(SnapshotArgs),
     State(StateArgs),
+    Tree(TreeArgs),
     Watch(WatchArgs),
     Report(ReportArgs),
     Timeline(TimelineArgs),

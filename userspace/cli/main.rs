@@ -33,6 +33,7 @@ mod summary;
 mod tables;
 mod time;
 mod timeline;
+mod tree;
 mod watch;
 
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Record(args) => record::run(args),
         Command::Snapshot(args) => snapshot::run(args),
         Command::State(args) => state::run(args),
+        Command::Tree(args) => tree::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Report(args) => report::run(args),
         Command::Timeline(args) => timeline::run(args),

@@ -7,6 +7,7 @@
 //! | [`flamegraph`] | SVG | any browser |
 //! | [`gantt`] | SVG: who ran when | any browser |
 //! | [`sequence`] | SVG and Mermaid: who sent what to whom | any browser, Mermaid |
+//! | [`supervision`] | SVG: who supervises whom | any browser |
 //! | [`folded`] | folded stacks | flame graph tools, `diff`, `grep` |
 //! | [`pprof`] | gzipped `profile.proto` | `go tool pprof`, continuous profilers |
 //! | [`speedscope`] | JSON | speedscope |
@@ -45,6 +46,7 @@ pub mod pprof;
 mod seen;
 pub mod sequence;
 pub mod speedscope;
+pub mod supervision;
 mod svg;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ mod setup;
 mod snapshot;
 mod state;
 mod target_end;
+mod tree;
 mod watch;
 
 pub use cost::Cost;
@@ -34,7 +35,9 @@ pub use escope_beam::memory::Memory;
 pub use escope_beam::probes::{NativeName, NoNative};
 pub use escope_beam::said::{BadPattern, Redaction};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
-pub use escope_beam::state::{Behaviour, Part, ProcessState, Rests, StateOptions, lines};
+pub use escope_beam::state::{
+    Behaviour, Child, Part, ProcessState, Rests, Run, StateOptions, Supervision, lines,
+};
 pub use escope_beam::term::{Limits, Node, Term};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
@@ -54,6 +57,10 @@ pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummar
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};
 pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states};
+pub use tree::{
+    Group, Linked, Node as TreeNode, Occupant, Outsiders, Presence, Root, Told, Tree, TreeOptions,
+    Trees, read_trees,
+};
 pub use watch::{
     Called, Caller, Condition, FunctionCount, Immediate, Mark, Seen, Watch, WatchEnd, WatchOptions,
     WatchSummary, WatchedCall,

@@ -113,7 +113,9 @@ pub fn read_states<M: Memory>(
     })
 }
 
-fn read_patiently<M: Memory>(
+/// Reads one process, given the address of its struct, its pid as a term and its name, until it was
+/// seen to rest or has been read often enough; how often it was.
+pub(crate) fn read_patiently<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,

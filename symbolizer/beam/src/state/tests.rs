@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Behaviour, Reading, Rests, StateCode, StateOptions, read_state};
+use super::{Behaviour, Reading, Rests, StateCode, StateOptions, Supervision, read_state};
 use crate::Vm;
 use crate::code::{CodeMap, ModuleCode};
 use crate::memory::Image;
@@ -10,7 +10,7 @@ use crate::stack::JitRanges;
 use crate::term::hostile::{HEAP, boxed, cons, small, vm};
 use crate::term::{AtomTable, Limits, NIL, TermReader};
 
-const ATOMS: [&str; 7] = [
+const ATOMS: [&str; 29] = [
     "false",
     "infinity",
     "wl",
@@ -18,6 +18,28 @@ const ATOMS: [&str; 7] = [
     "password",
     "supervisor",
     "nobody",
+    "state",
+    "child",
+    "one_for_one",
+    "simple_one_for_one",
+    "undefined",
+    "restarting",
+    "permanent",
+    "temporary",
+    "worker",
+    "dynamic",
+    "maps",
+    "sets",
+    "set",
+    "never",
+    "brutal_kill",
+    "__struct__",
+    "Elixir.DynamicSupervisor",
+    "children",
+    "strategy",
+    "max_restarts",
+    "max_seconds",
+    "restarts",
 ];
 const ATOM_TABLE: u64 = 0x40_0000;
 const PROCESS: u64 = 0x50_0000;
@@ -31,7 +53,7 @@ const WAITING: u32 = 0x2a;
 const RUNNING: u32 = WAITING | 1 << 15;
 const SENSITIVE: u64 = 1 << 3;
 
-fn atom(name: &str) -> u64 {
+pub(super) fn atom(name: &str) -> u64 {
     let index = ATOMS
         .iter()
         .position(|atom| *atom == name)
@@ -40,7 +62,7 @@ fn atom(name: &str) -> u64 {
 }
 
 /// A pid of the VM's own in OTP 25.
-fn pid(number: u64) -> u64 {
+pub(super) fn pid(number: u64) -> u64 {
     number << 4 | 3
 }
 
@@ -116,11 +138,32 @@ fn with(process: &Process, heap: &[u64]) -> Vm<Image> {
 }
 
 fn read(vm: &Vm<Image>) -> Reading {
+    read_children(vm, 0)
+}
+
+/// What a supervisor says that has this state.
+pub(super) fn supervision(
+    module: &str,
+    state: u64,
+    heap: &[u64],
+    most: usize,
+) -> Option<Supervision> {
+    let mut slots = slots(state);
+    slots[2] = atom(module);
+    match read_children(&with(&Process::waiting(slots), heap), most) {
+        Reading::Exact(state) => state.supervision,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn read_children(vm: &Vm<Image>, children: usize) -> Reading {
     let mut map = CodeMap::new();
     for (module, at, function, arity) in [
         ("gen_server", CODE, "loop", 7),
         ("proc_lib", CODE + 0x1_0000, "init_p_do_apply", 3),
         ("wl", CODE + 0x2_0000, "init", 1),
+        ("supervisor", CODE + 0x3_0000, "init", 1),
+        ("Elixir.DynamicSupervisor", CODE + 0x4_0000, "init", 1),
     ] {
         let functions = [(0x10, 0x800, function.to_owned(), Some(arity))];
         let code = ModuleCode::from_functions(module, at, 0x1000, functions);
@@ -131,7 +174,7 @@ fn read(vm: &Vm<Image>) -> Reading {
     let options = StateOptions {
         limits: Limits::default(),
         redaction: Some(crate::said::Redaction::default()),
-        children: 0,
+        children,
     };
     read_state(
         &reader,

@@ -13,6 +13,8 @@ mod bridge;
 mod dynamic;
 mod fixed;
 mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
