@@ -172,7 +172,15 @@ fn read_children(vm: &Vm<Image>, children: usize) -> Reading {
     let mut code = StateCode::new(vm, map);
     let reader = TermReader::new(vm);
     let options = StateOptions {
-        limits: Limits::default(),
+        // Of a supervisor no term is read but what it supervises.
+        limits: match children {
+            0 => Limits::default(),
+            _ => Limits {
+                depth: 0,
+                nodes: 0,
+                bytes: 0,
+            },
+        },
         redaction: Some(crate::said::Redaction::default()),
         children,
     };

@@ -9,6 +9,8 @@ mod collapse;
 mod outside;
 mod read;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
