@@ -217,10 +217,10 @@ pub(super) fn root(root: &Root) -> Option<Description> {
     }
 }
 
-/// Whether a supervisor is told.
-pub(super) fn is_told(occupant: &Occupant) -> bool {
+/// What a process supervises, where that is told.
+pub(super) fn supervision(occupant: &Occupant) -> Option<&Supervision> {
     match &occupant.told {
-        Some(Told::Answer(StateAnswer::Exact(state))) => state.supervision.is_some(),
-        _ => false,
+        Some(Told::Answer(StateAnswer::Exact(state))) => state.supervision.as_ref(),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use escope_export::supervision::{Item, Shape};
 use escope_session::{Presence, TreeNode, Trees};
 
-use super::describe::{self, Description, is_told};
+use super::describe::{self, Description};
 
 pub(super) fn items(trees: &Trees) -> Vec<Item> {
     let mut items = Vec::new();
@@ -31,10 +31,30 @@ fn item(node: &TreeNode) -> Item {
     let groups = node.groups.iter();
     items.extend(groups.map(|group| boxed(Shape::Group, describe::group(group), Vec::new())));
     let shape = match &node.presence {
-        Presence::Here(occupant) if is_told(occupant) => Shape::Supervisor,
+        Presence::Here(occupant) if describe::supervision(occupant).is_some() => Shape::Supervisor,
         Presence::Here(occupant) if occupant.is_supervisor => Shape::Untold,
         Presence::Here(_) => Shape::Worker,
         _ => Shape::Absent,
     };
-    boxed(shape, describe::node(node), items)
+    let mut what = describe::node(node);
+    what.title.push_str(&short(node));
+    boxed(shape, what, items)
+}
+
+/// What is worth to be seen at once.
+fn short(node: &TreeNode) -> String {
+    match &node.presence {
+        Presence::Here(occupant) => {
+            let strategy = describe::supervision(occupant).and_then(|it| it.strategy.as_deref());
+            let strategy = strategy.map_or_else(String::new, |strategy| format!(" {strategy}"));
+            match occupant.process.mailbox {
+                Some(0) | None => strategy,
+                Some(count) => format!("{strategy}, mailbox {count}"),
+            }
+        }
+        Presence::Restarting => ": restarting".to_owned(),
+        Presence::Nothing => ": undefined".to_owned(),
+        Presence::Ended(pid) => format!(": {pid} has ended"),
+        Presence::Remote(pid) | Presence::Elsewhere(pid) => format!(": {pid} elsewhere"),
+    }
 }
