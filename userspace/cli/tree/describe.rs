@@ -2,7 +2,7 @@
 
 use escope_session::{
     Behaviour, Group, Linked, Occupant, Presence, ProcessState, Rests, Root, StateAnswer,
-    Supervision, Told, TreeNode,
+    Supervision, Told, TreeNode, atom_text,
 };
 
 use crate::snapshot::who;
@@ -60,7 +60,7 @@ fn title(id: Option<String>, occupant: &Occupant) -> String {
     let process = &occupant.process;
     let pid = &process.pid;
     match (id, &process.name) {
-        (Some(id), Some(name)) if id != *name => format!("{id} {pid} {name}"),
+        (Some(id), Some(name)) if id != atom_text(name) => format!("{id} {pid} {name}"),
         (Some(id), _) => format!("{id} {pid}"),
         (None, _) => format!("{} {pid}", who(process)),
     }

@@ -38,7 +38,7 @@ pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions
 pub use escope_beam::state::{
     Behaviour, Child, Part, ProcessState, Rests, Run, StateOptions, Supervision, lines,
 };
-pub use escope_beam::term::{Limits, Node, Term};
+pub use escope_beam::term::{Limits, Node, Term, atom_text};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, HitPrice, KEEPER_COMMAND, KernelSupport, check_proc,
