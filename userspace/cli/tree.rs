@@ -18,7 +18,7 @@ use crate::say::say;
 use crate::snapshot::is_wanted;
 
 /// Children that are read of all supervisors together.
-const CHILDREN_MAX: usize = 2_000_000;
+const CHILDREN_MAX: usize = 1_000_000;
 
 pub(crate) fn run(args: TreeArgs) -> anyhow::Result<()> {
     let given = args.target.layout.given();

@@ -30,8 +30,8 @@ const TERM: Limits = Limits {
     bytes: 4096,
 };
 const TERM_CHARS: usize = 400;
-/// Modules of a child that are told.
-const MODULES_MAX: usize = 16;
+/// More modules than a child has.
+const MODULES_MAX: usize = 10_000;
 /// Restarts that are counted.
 const RESTARTS_MAX: usize = 100_000;
 
@@ -123,10 +123,14 @@ impl Kind {
         let restart = evidence.atom(restart)?;
         let known = matches!(&*kind, "worker" | "supervisor")
             && matches!(&*restart, "permanent" | "transient" | "temporary");
-        let modules = evidence.list(modules, MODULES_MAX).map(|modules| {
-            let names = modules.into_iter().filter_map(|name| evidence.atom(name));
-            names.collect()
-        });
+        let modules = match evidence.is_atom(modules, "dynamic") {
+            true => None,
+            false => {
+                let names = evidence.list(modules, MODULES_MAX)?;
+                let names: Option<Vec<_>> = names.iter().map(|name| evidence.atom(*name)).collect();
+                Some(names?.into())
+            }
+        };
         known.then_some(Kind {
             kind,
             restart,
