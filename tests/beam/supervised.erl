@@ -114,20 +114,21 @@ app(Name) -> text(["app", Name, master(Name), top(Name)]).
 sup(Sup) ->
     {dictionary, Dictionary} = process_info(Sup, dictionary),
     case lists:keyfind('$initial_call', 1, Dictionary) of
-        {_, {supervisor, _, _}} ->
-            State = get_state(Sup),
-            [text(["sup", Sup, element(3, State), element(6, State), element(7, State), length(element(8, State)), callbacks(State)])
-             | [child(Sup, State, Child) || Child <- children(Sup)]];
+        {_, {supervisor, _, _}} -> sup(Sup, sys:get_state(Sup));
         {_, {supervisor_bridge, _, _}} ->
             {state, Module, Pid, _, _} = sys:get_state(Sup),
             [text(["sup", Sup, null, null, null, 0, Module]),
              text(["child", Sup, null, Pid, null, null, null, null])];
-        {_, {'Elixir.DynamicSupervisor', _, _}} ->
-            State = #{strategy := Strategy, max_restarts := Most, max_seconds := Seconds, restarts := Restarts} = sys:get_state(Sup),
-            [text(["sup", Sup, Strategy, Most, Seconds, length(Restarts), maps:get(mod, State)])
-             | [elixir_child(Sup, State, Child) || Child <- 'Elixir.DynamicSupervisor':which_children(Sup)]];
         _ -> []
     end.
+
+%% Elixir's says that it was started as one of Erlang's.
+sup(Sup, #{strategy := Strategy, max_restarts := Most, max_seconds := Seconds, restarts := Restarts, mod := Module} = State) ->
+    [text(["sup", Sup, Strategy, Most, Seconds, length(Restarts), Module])
+     | [elixir_child(Sup, State, Child) || Child <- 'Elixir.DynamicSupervisor':which_children(Sup)]];
+sup(Sup, State) ->
+    [text(["sup", Sup, element(3, State), element(6, State), element(7, State), length(element(8, State)), callbacks(State)])
+     | [child(Sup, State, Child) || Child <- children(Sup)]].
 
 %% The module stands behind how it shuts down by itself.
 callbacks(State) ->
@@ -165,12 +166,10 @@ children(Sup) ->
     case is_suspended(Sup) of
         false -> supervisor:which_children(Sup);
         true ->
-            {_, ById} = element(4, get_state(Sup)),
+            {_, ById} = element(4, sys:get_state(Sup)),
             [{Id, case Pid of {restarting, _} -> restarting; _ -> Pid end, Type, Modules}
              || {child, Pid, Id, _, _, _, _, Type, Modules} <- maps:values(ById)]
     end.
-
-get_state(Sup) -> sys:get_state(Sup).
 
 is_suspended(Sup) ->
     {status, _, _, [_, Status | _]} = sys:get_status(Sup),
