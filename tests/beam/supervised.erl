@@ -134,7 +134,11 @@ sup(Sup, State) ->
 callbacks(State) ->
     case element(2, State) of
         {Pid, Module} when is_pid(Pid) -> Module;
-        _ -> element(11, State)
+        _ ->
+            case lists:member(element(10, State), [never, any_significant, all_significant]) of
+                true -> element(11, State);
+                false -> element(12, State)
+            end
     end.
 
 child(Sup, State, {Id, Pid, Type, Modules}) ->

@@ -86,7 +86,10 @@ fn supervises(supervision: &Supervision, occupant: &Occupant, node: &TreeNode) -
         None => words.push("supervisor_bridge".to_owned()),
     }
     if let (Some(intensity), Some(period)) = (supervision.intensity, supervision.period_s) {
-        words.push(format!("{intensity} restarts in {period} s"));
+        words.push(format!(
+            "{intensity} restart{} in {period} s",
+            plural(intensity)
+        ));
     }
     if supervision.restarts > 0 {
         words.push(format!("{} remembered", supervision.restarts));
@@ -103,6 +106,10 @@ fn supervises(supervision: &Supervision, occupant: &Occupant, node: &TreeNode) -
         words.push(format!("{} more children not read", supervision.missing));
     }
     words.join(", ")
+}
+
+fn plural(count: i64) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn untold(why: &str, links: &[Linked]) -> String {
@@ -179,7 +186,10 @@ pub(super) fn linked(linked: &Linked) -> String {
 
 pub(super) fn group(group: &Group) -> Description {
     let absent = (group.absent > 0).then(|| format!("{} of them do not run", group.absent));
-    let below = (group.below > 0).then(|| format!("{} processes below", group.below));
+    let below = (group.below > 0).then(|| match group.below {
+        1 => "1 process below".to_owned(),
+        many => format!("{many} processes below"),
+    });
     let mailbox = (group.mailbox > 0).then(|| format!("{} messages waiting", group.mailbox));
     Description {
         title: format!("{} x {}", group.count, group.module),

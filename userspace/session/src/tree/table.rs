@@ -118,10 +118,12 @@ pub(super) fn is_supervisor(process: &ProcessSnapshot) -> bool {
     call.is_some_and(|call| SUPERVISORS.contains(&call.module.as_str()))
 }
 
-/// Whether a process was started by this function.
+/// Whether a process was started by this function, which has one argument less in later releases.
 pub(super) fn is_started_by(process: &ProcessSnapshot, module: &str, function: &str) -> bool {
     let call = process.initial_call.as_ref();
-    call.is_some_and(|call| call.module == module && call.function == function && call.arity == 4)
+    call.is_some_and(|call| {
+        call.module == module && call.function == function && matches!(call.arity, 3 | 4)
+    })
 }
 
 /// The module of the callbacks of a process that was started by `proc_lib`.

@@ -22,8 +22,9 @@ const STRATEGIES: [&str; 4] = [
     "simple_one_for_one",
 ];
 
-/// Where the state has the module of its callbacks.
-const MODULE: usize = 10;
+/// What `auto_shutdown` may be. It stands before the module of the callbacks, in OTP 29 one place further.
+const AUTO_SHUTDOWN: [&str; 3] = ["never", "any_significant", "all_significant"];
+const AUTO_SHUTDOWN_FROM: usize = 9;
 
 pub(super) fn read<M: Memory>(
     evidence: &Evidence<'_, '_, M>,
@@ -77,7 +78,15 @@ fn callbacks<M: Memory>(
 ) -> Option<Arc<str>> {
     match evidence.tuple(name).as_deref() {
         Some([pid, module]) if evidence.vm.pids.numbers(*pid).is_some() => evidence.module(*module),
-        _ => evidence.module(*state.get(MODULE)?),
+        _ => {
+            let behind = state.get(AUTO_SHUTDOWN_FROM..)?;
+            let is = |term: &u64| {
+                let atom = evidence.atom(*term);
+                atom.is_some_and(|atom| AUTO_SHUTDOWN.contains(&&*atom))
+            };
+            let at = behind.iter().take(2).position(is)?;
+            evidence.module(*behind.get(at + 1)?)
+        }
     }
 }
 
