@@ -130,15 +130,11 @@ sup(Sup, State) ->
     [text(["sup", Sup, element(3, State), element(6, State), element(7, State), length(element(8, State)), callbacks(State)])
      | [child(Sup, State, Child) || Child <- children(Sup)]].
 
-%% The module stands behind how it shuts down by itself.
+%% The module stands before its arguments, which are the last.
 callbacks(State) ->
     case element(2, State) of
         {Pid, Module} when is_pid(Pid) -> Module;
-        _ ->
-            case lists:member(element(10, State), [never, any_significant, all_significant]) of
-                true -> element(11, State);
-                false -> element(12, State)
-            end
+        _ -> element(tuple_size(State) - 1, State)
     end.
 
 child(Sup, State, {Id, Pid, Type, Modules}) ->

@@ -22,7 +22,8 @@ const STRATEGIES: [&str; 4] = [
     "simple_one_for_one",
 ];
 
-/// What `auto_shutdown` may be. It stands before the module of the callbacks, in OTP 29 one place further.
+/// What `auto_shutdown` may be. The module of the callbacks stands behind it; in OTP 29 all are one place further,
+/// and when and whether it hibernates is between them.
 const AUTO_SHUTDOWN: [&str; 3] = ["never", "any_significant", "all_significant"];
 const AUTO_SHUTDOWN_FROM: usize = 9;
 
@@ -85,7 +86,13 @@ fn callbacks<M: Memory>(
                 atom.is_some_and(|atom| AUTO_SHUTDOWN.contains(&&*atom))
             };
             let at = behind.iter().take(2).position(is)?;
-            evidence.module(*behind.get(at + 1)?)
+            let next = behind.get(at + 1..)?.iter();
+            let is_hibernation = |term: &&u64| {
+                let is = |text| evidence.is_atom(**term, text);
+                evidence.is_time(**term) || is("true") || is("false")
+            };
+            let mut next = next.skip_while(is_hibernation);
+            evidence.module(*next.next()?)
         }
     }
 }
