@@ -22,11 +22,6 @@ const STRATEGIES: [&str; 4] = [
     "simple_one_for_one",
 ];
 
-/// What `auto_shutdown` may be. The module of the callbacks stands behind it; in OTP 29 all are one place further,
-/// and when and whether it hibernates is between them.
-const AUTO_SHUTDOWN: [&str; 3] = ["never", "any_significant", "all_significant"];
-const AUTO_SHUTDOWN_FROM: usize = 9;
-
 pub(super) fn read<M: Memory>(
     evidence: &Evidence<'_, '_, M>,
     state: u64,
@@ -79,21 +74,8 @@ fn callbacks<M: Memory>(
 ) -> Option<Arc<str>> {
     match evidence.tuple(name).as_deref() {
         Some([pid, module]) if evidence.vm.pids.numbers(*pid).is_some() => evidence.module(*module),
-        _ => {
-            let behind = state.get(AUTO_SHUTDOWN_FROM..)?;
-            let is = |term: &u64| {
-                let atom = evidence.atom(*term);
-                atom.is_some_and(|atom| AUTO_SHUTDOWN.contains(&&*atom))
-            };
-            let at = behind.iter().take(2).position(is)?;
-            let next = behind.get(at + 1..)?.iter();
-            let is_hibernation = |term: &&u64| {
-                let is = |text| evidence.is_atom(**term, text);
-                evidence.is_time(**term) || is("true") || is("false")
-            };
-            let mut next = next.skip_while(is_hibernation);
-            evidence.module(*next.next()?)
-        }
+        // Before the arguments of its `init/1`, which are the last in every release.
+        _ => evidence.module(*state.get(state.len().checked_sub(2)?)?),
     }
 }
 
