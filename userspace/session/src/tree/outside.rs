@@ -12,6 +12,9 @@ use super::{Outsiders, Root, Tree};
 /// Pids and links of a line that are told.
 const TOLD: usize = 5;
 
+/// What processes outside have in common that are told on one line.
+type Alike = (String, Vec<usize>, Option<Arc<str>>);
+
 /// Those that were not met in trees, the most of a kind first.
 pub(super) fn outsiders<M: Memory>(
     reader: &Reader<'_, M>,
@@ -20,8 +23,7 @@ pub(super) fn outsiders<M: Memory>(
 ) -> Vec<Outsiders> {
     let table = &reader.table;
     let masters = masters(trees);
-    let mut lines: FxHashMap<(String, Vec<usize>, Option<Arc<str>>), Outsiders> =
-        FxHashMap::default();
+    let mut lines: FxHashMap<Alike, Outsiders> = FxHashMap::default();
     for at in table.in_order() {
         let Some(entry) = table.get(at).filter(|_| !met.contains(&at)) else {
             continue;
