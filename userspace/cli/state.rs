@@ -1,6 +1,7 @@
 //! `state`: the states of behaviours, from outside.
 
 mod json;
+mod words;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::io::Write;
 use escope_session::{
     Limits, Memory, Node, ProcessSnapshot, ProcessState, Redaction, Rests, SessionError,
     StateAnswer, StateOf, StateOptions, States, StatesOptions, Term, Vm, choose, is_stopped, lines,
-    open_core, read_states,
+    open_core, read_states, read_states_stopped,
 };
 
 use crate::args::{StateArgs, TermFormat};
@@ -17,6 +18,7 @@ use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::say::say;
 use crate::snapshot::{is_wanted, who};
+use words::{milliseconds, stopped, what, whereabouts, why_not};
 
 /// Before what is told of a process.
 const INDENT: usize = 2;
@@ -33,10 +35,20 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
     if is_stopped(pid) {
         say!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
     }
-    show(
-        Vm::attach_with(pid, &given).map_err(SessionError::from)?,
-        &args,
-    )
+    let mut vm = Vm::attach_with(pid, &given).map_err(SessionError::from)?;
+    let Some(limit) = args.stop else {
+        return show(vm, &args);
+    };
+    let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
+    let states = read_states_stopped(&mut vm, &wanted, &options(&args)?, limit)?;
+    if let Some(stop) = states.stop.filter(|stop| stop.took > stop.limit) {
+        say!(
+            "the VM was stopped for {}, longer than {}: this machine is busy",
+            milliseconds(stop.took),
+            milliseconds(stop.limit)
+        );
+    }
+    print(&vm, &states, &args)
 }
 
 fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
@@ -63,6 +75,10 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
     let options = options(args)?;
     let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
     let states = read_states(&mut vm, &wanted, &options)?;
+    print(&vm, &states, args)
+}
+
+fn print<M: Memory>(vm: &Vm<M>, states: &States, args: &StateArgs) -> anyhow::Result<()> {
     if states.asked_for == 0 {
         return Err(Failure::failed(format!(
             "none of {} processes is {}: give a registered name, a pid <0.N.S>, a label, an \
@@ -75,8 +91,8 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
     // With no result there is none to be printed.
     if untold.len() < states.told.len() {
         match args.json {
-            true => output::json(&json::of(&states, args))?,
-            false => output::write_to(None, Content::Text, |out| table(&vm, &states, args, out))?,
+            true => output::json(&json::of(states, args))?,
+            false => output::write_to(None, Content::Text, |out| table(vm, states, args, out))?,
         }
     }
     match untold.as_slice() {
@@ -97,33 +113,6 @@ fn is_told(one: &StateOf) -> bool {
     matches!(one.answer, StateAnswer::Exact(_))
 }
 
-/// Why a state is not told, and what helps.
-fn why_not(answer: &StateAnswer, tries: u32, args: &StateArgs) -> String {
-    let times = match tries {
-        1 => "1 try".to_owned(),
-        tries => format!("{tries} tries"),
-    };
-    match answer {
-        StateAnswer::Exact(_) => String::new(),
-        StateAnswer::Ran(status) if args.core.is_some() => {
-            format!("it did not wait when the VM died, but was {status}; see snapshot --core")
-        }
-        StateAnswer::Ran(status) => format!(
-            "it ran or had something to do while it was read ({status}; {times}); try again, with \
-             more --tries, or with less to read of it: --depth, --max-bytes"
-        ),
-        StateAnswer::Gone => "it has ended".to_owned(),
-        StateAnswer::Sensitive => {
-            "it is sensitive: it has asked not to be looked at, by process_flag(sensitive, true)"
-                .to_owned()
-        }
-        StateAnswer::Unreadable(why) => format!("it waits, and cannot be read: {why}"),
-        StateAnswer::Replaced => {
-            "the code that it waits in was loaded or purged meanwhile; try again".to_owned()
-        }
-    }
-}
-
 fn table<M: Memory>(
     vm: &Vm<M>,
     states: &States,
@@ -137,6 +126,9 @@ fn table<M: Memory>(
         vm.pid,
         vm.otp_release,
     )?;
+    if let Some(stop) = &states.stop {
+        writeln!(out, "{}", stopped(stop))?;
+    }
     for one in &states.told {
         let process = &one.process;
         writeln!(out, "\n{} {}", process.pid, one_line(&who(process)))?;
@@ -180,6 +172,12 @@ fn told(
         "{:INDENT$}exact, at {reductions} reductions{again}{masked}",
         ""
     )?;
+    if state.rests == Rests::InCallback && !state.parts.is_empty() {
+        let callback = state.callback.as_ref();
+        let callback = callback.map_or_else(String::new, |callback| format!(" {callback}"));
+        let before = format!("as of before its callback{callback}");
+        writeln!(out, "{:INDENT$}{}", "", one_line(&before))?;
+    }
     for word in &state.words {
         writeln!(out, "{:INDENT$}{}", "", one_line(word))?;
     }
@@ -213,34 +211,4 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn what(state: &ProcessState, one: &StateOf) -> String {
-    let behaviour = state.behaviour.word();
-    match (&state.module, &one.process.initial_call) {
-        (Some(module), _) if **module != *behaviour => format!("{behaviour} of {module}"),
-        (None, Some(call)) if behaviour == "none" => {
-            format!("no behaviour that is known; spawned as {call}")
-        }
-        _ if behaviour == "none" => "no behaviour that is known".to_owned(),
-        _ => behaviour.to_owned(),
-    }
-}
-
-fn whereabouts(state: &ProcessState) -> String {
-    let place = match (&state.waits_in, &state.location) {
-        (Some(mfa), Some((file, line))) => format!("{mfa}  {file}:{line}"),
-        (Some(mfa), None) => mfa.to_string(),
-        (None, _) => "code without a name".to_owned(),
-    };
-    match (state.rests, &state.callback) {
-        (Rests::Waiting, _) => format!("waits in {place}"),
-        (Rests::Hibernating, _) => "hibernates".to_owned(),
-        (Rests::Suspended, _) => format!("suspended by sys:suspend, in {place}"),
-        (Rests::InCallback, Some(callback)) => format!(
-            "waits in {place}, within its callback {callback}: its state is a variable there, and \
-             not told"
-        ),
-        (Rests::InCallback, None) => format!("waits in {place}, within a callback"),
-    }
 }

@@ -1,5 +1,5 @@
-//! Who ran when the VM died, and where: a process that runs has its place in the registers of a
-//! thread, and what its struct says is of when it was last scheduled out.
+//! Who ran when the VM died or was stopped, and where: a process that runs has its place in the
+//! registers of a thread, and what its struct says is of when it was last scheduled out.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,20 @@ struct Place {
     i: u64,
 }
 
+/// Whom threads may run: read before a VM is stopped, so that less is left to do then.
+#[derive(Debug, Clone)]
+pub struct Runners {
+    schedulers: Vec<Scheduler>,
+    /// The loop that takes the next process: between two runs a process is where its struct says.
+    main: std::ops::Range<u64>,
+}
+
 impl Ran {
+    /// Whether it is known where a process was that ran.
+    pub(crate) fn knows(&self, process: u64) -> bool {
+        self.0.contains_key(&process)
+    }
+
     /// Puts into the copy of a process's struct where it was.
     pub(crate) fn correct(&self, process: u64, copy: &mut [u8], layout: &Layout) {
         let Some(place) = self.0.get(&process) else {
@@ -46,23 +59,37 @@ impl Ran {
 }
 
 impl<M: Memory> Vm<M> {
-    /// Finds who ran on which thread.
-    pub(crate) fn find_running(&mut self, threads: &[CoreThread]) -> Result<(), BeamError> {
-        // Between two runs a process is where its struct says.
+    /// Who may run.
+    ///
+    /// # Errors
+    /// When the schedulers cannot be read.
+    pub fn runners(&self) -> Result<Runners, BeamError> {
         let main = fragment(&self.memory, self.globals.jit_descriptor, "process_main");
-        let main = main.map_or(0..0, |(start, code)| {
-            start..start.saturating_add(code.len() as u64)
-        });
-        for scheduler in self.schedulers()? {
-            let on = |thread: &&CoreThread| thread.fs_base == scheduler.thread;
-            let Some(thread) = threads.iter().find(on) else {
-                continue;
-            };
-            if let Some((process, place)) = self.place(&scheduler, thread, &main) {
-                self.ran.0.insert(process, place);
-            }
-        }
+        Ok(Runners {
+            schedulers: self.schedulers()?,
+            main: main.map_or(0..0, |(start, code)| {
+                start..start.saturating_add(code.len() as u64)
+            }),
+        })
+    }
+
+    /// Finds who ran on which thread of a VM that has died.
+    pub(crate) fn find_running(&mut self, threads: &[CoreThread]) -> Result<(), BeamError> {
+        let runners = self.runners()?;
+        self.ran = self.running_on(&runners, threads);
         Ok(())
+    }
+
+    /// Who runs on which thread, of a VM whose threads stand still. Those that are not found are where
+    /// their struct says, or nobody knows where they are.
+    #[must_use]
+    pub fn running_on(&self, runners: &Runners, threads: &[CoreThread]) -> Ran {
+        let places = runners.schedulers.iter().filter_map(|scheduler| {
+            let on = |thread: &&CoreThread| thread.fs_base == scheduler.thread;
+            let thread = threads.iter().find(on)?;
+            self.place(scheduler, thread, &runners.main)
+        });
+        Ran(places.collect())
     }
 
     fn place(

@@ -113,6 +113,38 @@ pub enum BeamError {
         /// The target.
         pid: u32,
     },
+    /// Another program has its threads.
+    #[error(
+        "process {pid} is traced by process {tracer}, as by a debugger or strace, and only one can \
+         stop its threads: end that one first"
+    )]
+    Traced {
+        /// The target.
+        pid: u32,
+        /// Who traces it.
+        tracer: u32,
+    },
+    /// A thread could not be stopped in time.
+    #[error(
+        "thread {tid} of process {pid} did not stop within {} ms, so all of them were let go: it \
+         may be in a system call that cannot be interrupted, or the machine is busy; try again, \
+         or with a larger --stop",
+        *waited_us as f64 / 1000.0
+    )]
+    NotStopped {
+        /// The target.
+        pid: u32,
+        /// One that did not stop.
+        tid: u32,
+        /// How long it was waited for, in microseconds.
+        waited_us: u64,
+    },
+    /// The time that its threads may be stopped is over.
+    #[error("the time for reading process {pid} while it is stopped is over: give a larger --stop")]
+    TimeUp {
+        /// The target.
+        pid: u32,
+    },
     /// Memory could not be read.
     #[error("cannot read {bytes} bytes at {address:#x} of the target")]
     Unreadable {

@@ -6,7 +6,8 @@
 //!
 //! Invariants: only `layout` knows OTP versions. Target memory is hostile: every loop has a
 //! bound, every pointer may be wrong, every read may fail. Nothing is ever written to the
-//! target and no lock of it is taken. `unsafe` is confined to `memory`.
+//! target and no lock of it is taken; it is stopped only by [`Seized`], which who uses it asks for.
+//! `unsafe` is confined to `memory`.
 
 #![deny(unsafe_code)]
 
@@ -35,15 +36,15 @@ mod target;
 pub mod term;
 mod vm;
 
-pub use died::Ran;
+pub use died::{Ran, Runners};
 pub use entry::{Callee, Entry, NoEntry};
 pub use error::BeamError;
 pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};
 pub use signal::{Signal, SignalAtoms};
 pub use target::{
-    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, MappedFile, PerfFileKind, find_beams,
-    is_stopped, proc_path, read_executable_mappings, read_threads,
+    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, Hurry, MappedFile, PerfFileKind, Seized,
+    find_beams, is_stopped, proc_path, read_executable_mappings, read_threads,
 };
 pub use term::{AtomTable, PidPrinter};
 pub use vm::{Certainty, Source, Vm};

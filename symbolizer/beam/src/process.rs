@@ -31,6 +31,12 @@ impl ProcessState {
         self.0 & Self::GC != 0
     }
 
+    /// On a scheduler that runs Erlang code: what its struct says is of when it began.
+    #[must_use]
+    pub fn running(self) -> bool {
+        self.0 & Self::RUNNING != 0
+    }
+
     /// On its way out.
     #[must_use]
     pub fn exiting(self) -> bool {

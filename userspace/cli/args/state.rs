@@ -1,6 +1,7 @@
 //! What may be said to `state`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -8,8 +9,8 @@ use super::TargetArgs;
 
 /// Read the states of behaviours: gen_server, gen_statem, gen_event, supervisors, agents
 ///
-/// From outside: nothing is stopped and no lock is taken. What is told of a process was so at one
-/// instant: one that runs is read again until it waits. Values that go by the name of a secret are
+/// From outside: no lock is taken, and nothing is stopped unless --stop asks for it. What is told of a
+/// process was so at one instant: one that runs is read again until it waits. Values that go by the name of a secret are
 /// masked, as by `record --payload`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StateArgs {
@@ -39,6 +40,11 @@ pub(crate) struct StateArgs {
     #[arg(long, value_name = "COLUMNS", default_value_t = 100,
           value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) width: u16,
+    /// Stop the VM's threads while it is read, for so many milliseconds at most: 5 if none are given. So
+    /// also processes that never rest are told, and all of them at one instant
+    #[arg(long, value_name = "MS", num_args = 0..=1, default_missing_value = "5",
+          value_parser = stop_limit, conflicts_with_all = ["core", "tries"])]
+    pub(crate) stop: Option<Duration>,
     /// How often a process is read that runs while it is read
     #[arg(long, value_name = "N", default_value_t = 300,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -55,6 +61,14 @@ pub(crate) struct StateArgs {
     /// For programs: JSON, in which terms are texts
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How long a VM may be stopped.
+fn stop_limit(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(ms) if (0.5..=10_000.0).contains(&ms) => Ok(Duration::from_secs_f64(ms / 1000.0)),
+        _ => Err("a number of milliseconds, 0.5 to 10000".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

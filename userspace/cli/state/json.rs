@@ -1,19 +1,26 @@
 //! States for programs.
 
-use escope_session::{Node, Rests, StateAnswer, StateOf, States};
+use escope_session::{Node, ProcessState, Rests, StateAnswer, StateOf, States};
 use serde_json::{Value, json};
 
-use super::{text, why_not};
+use super::text;
+use super::words::why_not;
 use crate::args::StateArgs;
 
 /// An array with an object for each process.
 pub(super) fn of(states: &States, args: &StateArgs) -> Value {
     let node = states.node.as_ref();
     let told = states.told.iter();
-    told.map(|one| process(one, args, node)).collect()
+    let stopped_us = states.stop.map(|stop| stop.took.as_micros() as u64);
+    told.map(|one| process(one, args, (node, stopped_us)))
+        .collect()
 }
 
-fn process(one: &StateOf, args: &StateArgs, node: Option<&Node>) -> Value {
+fn process(
+    one: &StateOf,
+    args: &StateArgs,
+    (node, stopped_us): (Option<&Node>, Option<u64>),
+) -> Value {
     let called = &one.process;
     let mut value = json!({
         "pid": called.pid,
@@ -22,6 +29,7 @@ fn process(one: &StateOf, args: &StateArgs, node: Option<&Node>) -> Value {
         "initial_call": called.initial_call.as_ref().map(ToString::to_string),
         "certainty": certainty(&one.answer),
         "tries": one.tries,
+        "stopped_us": stopped_us,
     });
     let rest = match &one.answer {
         StateAnswer::Exact(state) => {
@@ -36,7 +44,9 @@ fn process(one: &StateOf, args: &StateArgs, node: Option<&Node>) -> Value {
             json!({
                 "behaviour": state.behaviour.word(),
                 "module": state.module,
+                "status": state.status,
                 "rests": rests(state.rests),
+                "as_of": as_of(state),
                 "waits_in": state.waits_in.as_ref().map(ToString::to_string),
                 "file": location.map(|(file, _)| file),
                 "line": location.map(|(_, line)| line),
@@ -63,6 +73,16 @@ fn certainty(answer: &StateAnswer) -> &'static str {
         StateAnswer::Sensitive => "sensitive",
         StateAnswer::Unreadable(_) => "unreadable",
         StateAnswer::Replaced => "replaced",
+        StateAnswer::NoTime => "no_time",
+    }
+}
+
+/// Which instant a state is of, where there is one.
+fn as_of(state: &ProcessState) -> Option<&'static str> {
+    match (state.rests, state.parts.is_empty()) {
+        (Rests::InCallback, true) => None,
+        (Rests::InCallback, false) => Some("before_callback"),
+        _ => Some("now"),
     }
 }
 

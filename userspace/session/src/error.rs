@@ -105,6 +105,9 @@ pub enum SessionError {
         /// As it was asked for.
         pid: String,
     },
+    /// No thread could be started.
+    #[error("cannot start a thread: {0}; look at the limit for processes (ulimit -u)")]
+    NoThread(std::io::Error),
     /// A memory image could not be written.
     #[error("cannot write the image {}: {what}", path.display())]
     Image {

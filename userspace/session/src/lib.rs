@@ -24,6 +24,7 @@ mod recorder;
 mod setup;
 mod snapshot;
 mod state;
+mod stop;
 mod target_end;
 mod tree;
 mod watch;
@@ -56,7 +57,8 @@ pub use options::{EventLimits, PayloadLimits, RecordOptions, WantedNatives};
 pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};
-pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states};
+pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states, read_states_stopped};
+pub use stop::StopTime;
 pub use tree::{
     Group, Linked, Node as TreeNode, Occupant, Outsiders, Presence, Root, Told, Tree, TreeOptions,
     Trees, read_trees,

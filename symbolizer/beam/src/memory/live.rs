@@ -1,6 +1,7 @@
 //! A running process, by `process_vm_readv(2)`: no stop, no lock, no trace.
 
 use std::io;
+use std::time::Instant;
 
 use super::Memory;
 use crate::BeamError;
@@ -12,13 +13,28 @@ const PIECES_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct LiveMemory {
     pid: u32,
+    /// When the time for reading is over.
+    until: Option<Instant>,
 }
 
 impl LiveMemory {
     /// Nothing is opened; each read names the process anew.
     #[must_use]
     pub fn new(pid: u32) -> LiveMemory {
-        LiveMemory { pid }
+        LiveMemory { pid, until: None }
+    }
+
+    /// The same, of which nothing is read any more from then on.
+    #[must_use]
+    pub fn until(self, until: Instant) -> LiveMemory {
+        LiveMemory {
+            until: Some(until),
+            ..self
+        }
+    }
+
+    fn time_is_up(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Reads pieces in order; returns how many bytes came before the first failure.
@@ -71,6 +87,9 @@ impl Memory for LiveMemory {
         if bytes == 0 {
             return Ok(());
         }
+        if self.time_is_up() {
+            return Err(BeamError::TimeUp { pid: self.pid });
+        }
         match self.read_pieces(&mut [(address, buffer)]) {
             Ok(read) if read == bytes => Ok(()),
             Ok(_) => Err(BeamError::Unreadable { address, bytes }),
@@ -81,6 +100,10 @@ impl Memory for LiveMemory {
     fn read_many(&self, requests: &mut [(u64, &mut [u8])]) -> Vec<bool> {
         let mut done = Vec::with_capacity(requests.len());
         while done.len() < requests.len() {
+            if self.time_is_up() {
+                done.resize(requests.len(), false);
+                break;
+            }
             let first = done.len();
             let last = requests.len().min(first + PIECES_MAX);
             let mut read = self.read_pieces(&mut requests[first..last]).unwrap_or(0);

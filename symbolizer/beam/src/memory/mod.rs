@@ -7,6 +7,8 @@ mod core;
 mod image;
 #[allow(unsafe_code, reason = "process_vm_readv takes raw pointers")]
 mod live;
+#[allow(unsafe_code, reason = "ptrace takes raw pointers")]
+pub(crate) mod ptrace;
 mod recording;
 pub(crate) mod source;
 

@@ -33,7 +33,8 @@ pub(super) fn slots(top: &Frame) -> Found {
     }
 }
 
-fn is_catch(term: u64) -> bool {
+/// Where an exception goes on, put on the stack by `try` and `catch`.
+pub(super) fn is_catch(term: u64) -> bool {
     term & 0x3f == 0x1b
 }
 

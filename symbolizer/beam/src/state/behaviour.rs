@@ -5,7 +5,7 @@ use std::sync::Arc;
 use escope_model::Mfa;
 
 use super::evidence::Evidence;
-use super::frames::Frame;
+use super::frames::{Frame, Stack};
 use super::{Behaviour, Rests, bare, gen_event, gen_server, gen_statem, hibernating};
 use crate::memory::Memory;
 
@@ -42,17 +42,33 @@ pub(super) struct Found {
     pub(super) terms: Vec<Term>,
 }
 
-/// What a process is that has these frames.
-pub(super) fn find<M: Memory>(evidence: &Evidence<'_, '_, M>, frames: &[Frame]) -> Found {
-    let Some(top) = frames.first() else {
+/// What a process is that has this stack, and does not run.
+pub(super) fn find<M: Memory>(evidence: &Evidence<'_, '_, M>, stack: &Stack) -> Found {
+    let Some(top) = stack.top.first() else {
         return bare::nothing();
     };
     let found = if hibernating::resumes_with_arguments(top) {
         hibernating::found(evidence).or_else(|| bare::hibernating(evidence))
     } else {
-        in_loop(evidence, frames).or_else(|| in_callback(frames))
+        in_loop(evidence, &stack.top).or_else(|| in_callback(evidence, stack))
     };
     found.unwrap_or_else(|| bare::slots(top))
+}
+
+/// What a process is that runs, and has got into a callback: only then are the slots of its loop
+/// all there. Those of the function that it is in may be not yet, or not any more.
+pub(super) fn find_running<M: Memory>(
+    evidence: &Evidence<'_, '_, M>,
+    stack: &Stack,
+) -> Option<Found> {
+    let is_between = is_between_callbacks(stack);
+    (!is_between).then(|| in_callback(evidence, stack))?
+}
+
+/// Whether it is in a function of a behaviour that is at work, not at rest.
+pub(super) fn is_between_callbacks(stack: &Stack) -> bool {
+    let of = |frame: &Frame| BEHAVIOURS.iter().any(|(module, _)| frame.is_of(module));
+    stack.top.first().is_some_and(of)
 }
 
 fn in_loop<M: Memory>(evidence: &Evidence<'_, '_, M>, frames: &[Frame]) -> Option<Found> {
@@ -111,22 +127,34 @@ pub(super) fn suspended<M: Memory>(
     })
 }
 
-/// In a function that a behaviour has called.
-fn in_callback(frames: &[Frame]) -> Option<Found> {
+/// In a function that a behaviour has called. The frame of the behaviour that has called it has its
+/// state as of before.
+fn in_callback<M: Memory>(evidence: &Evidence<'_, '_, M>, stack: &Stack) -> Option<Found> {
+    let frames = stack.lowest();
     let of = |frame: &Frame| BEHAVIOURS.iter().find(|(module, _)| frame.is_of(module));
     // The outermost one: a callback may wait in `gen_server:call/2`.
     let known = |(at, frame)| Some((at, of(frame)?));
     let (outermost, (module, behaviour)) = frames.iter().enumerate().rev().find_map(known)?;
     // The behaviour calls it through several functions of its own.
-    let above = frames.get(..outermost)?.iter().rev();
+    let above = frames.get(..outermost)?;
     let callback = above
+        .iter()
+        .rev()
         .skip_while(|frame| frame.is_of(module))
         .find_map(|frame| frame.function.as_ref())?;
-    Some(Found {
+    let before = match (stack.has_bottom, frames.get(outermost), above.last()) {
+        (true, Some(frame), Some(called)) => gen_server::before_callback(evidence, frame, called)
+            .or_else(|| gen_statem::before_callback(evidence, frame)),
+        _ => None,
+    };
+    let known = before.unwrap_or_else(|| Found {
         behaviour: *behaviour,
-        rests: Rests::InCallback,
         module: Some(callback.mfa.module.as_str().into()),
+        ..bare::nothing()
+    });
+    Some(Found {
+        rests: Rests::InCallback,
         callback: Some(callback.mfa.clone()),
-        terms: Vec::new(),
+        ..known
     })
 }

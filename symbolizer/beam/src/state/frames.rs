@@ -1,4 +1,4 @@
-//! The topmost frames of a stack, each with its slots.
+//! The topmost frames of a stack, and its last ones, each with its slots.
 //!
 //! ```text
 //!   stop -> y0 y1 ... yN | (frame pointer) | return address   the function that resumes at `i`
@@ -16,8 +16,12 @@ use crate::process::ProcessBlock;
 
 /// More stack than is read of one process; the first frames are in there.
 const BYTES_MAX: u64 = 64 << 10;
-/// Frames that are looked at: callbacks call a few functions that wait.
-const FRAMES_MAX: usize = 64;
+/// Of a longer one, so much of its end: there are the loop of a behaviour and the callback that it has
+/// called.
+const BOTTOM_BYTES: u64 = 1 << 10;
+/// Frames that are looked at: callbacks call a few functions that wait. No fewer than [`BOTTOM_BYTES`]
+/// can have.
+const FRAMES_MAX: usize = 128;
 
 /// A function that has not returned.
 #[derive(Debug, Clone)]
@@ -39,6 +43,12 @@ impl Frame {
         })
     }
 
+    /// Whether its function's name begins so.
+    pub(super) fn begins_with(&self, begin: &str) -> bool {
+        let function = self.function.as_ref();
+        function.is_some_and(|own| own.mfa.function.starts_with(begin))
+    }
+
     /// Whether it is of a module.
     pub(super) fn is_of(&self, module: &str) -> bool {
         let function = self.function.as_ref();
@@ -46,42 +56,109 @@ impl Frame {
     }
 }
 
-/// Reads the topmost frames; `None` when the stack cannot be read or is none.
+/// What is known of a stack.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stack {
+    /// The topmost frames.
+    pub(super) top: Vec<Frame>,
+    /// The last ones, where those are not among the topmost.
+    bottom: Vec<Frame>,
+    /// Whether the process's first function was seen.
+    pub(super) has_bottom: bool,
+}
+
+impl Stack {
+    /// Where the code of its frames lies.
+    pub(super) fn places(&self) -> Vec<u64> {
+        let frames = self.top.iter().chain(&self.bottom);
+        frames.map(|frame| frame.address).collect()
+    }
+
+    /// The last frames, as many as are known without a gap.
+    pub(super) fn lowest(&self) -> &[Frame] {
+        match self.bottom.is_empty() {
+            true => &self.top,
+            false => &self.bottom,
+        }
+    }
+}
+
+/// Reads the topmost frames and the last ones; `None` when the stack cannot be read or is none.
 pub(super) fn read<M: Memory>(
     vm: &Vm<M>,
     code: &mut StateCode,
     process: &ProcessBlock<'_>,
-) -> Option<Vec<Frame>> {
+) -> Option<Stack> {
     let (stop, hend) = (process.stop(), process.hend());
-    let bytes = hend.checked_sub(stop)?.min(BYTES_MAX) & !7;
+    let all = hend.checked_sub(stop)? & !7;
+    let copy = copied(vm, stop, all.min(BYTES_MAX))?;
+    let (top, has_bottom) = frames(vm, code, (stop, hend), &copy, Some(process.i()))?;
+    // A longer stack than was read; without any frame it is none.
+    if top.is_empty() {
+        return None;
+    }
+    let mut stack = Stack {
+        top,
+        bottom: Vec::new(),
+        has_bottom,
+    };
+    if !has_bottom {
+        let bytes = all.min(BOTTOM_BYTES);
+        let copy = copied(vm, hend.wrapping_sub(bytes), bytes)?;
+        if let Some((bottom, true)) = frames(vm, code, (stop, hend), &copy, None) {
+            (stack.bottom, stack.has_bottom) = (bottom, true);
+        }
+    }
+    Some(stack)
+}
+
+fn copied<M: Memory>(vm: &Vm<M>, from: u64, bytes: u64) -> Option<Vec<u8>> {
     let mut copy = vec![0; bytes as usize];
-    vm.memory.read(stop, &mut copy).ok()?;
+    vm.memory.read(from, &mut copy).ok()?;
+    Some(copy)
+}
+
+/// The frames in a piece of a stack, and whether the last one is the process's first. `address` is where
+/// the topmost one goes on; where that is not known, the words before the first return address are
+/// left out.
+fn frames<M: Memory>(
+    vm: &Vm<M>,
+    code: &mut StateCode,
+    (stop, hend): (u64, u64),
+    piece: &[u8],
+    address: Option<u64>,
+) -> Option<(Vec<Frame>, bool)> {
     let mut frames = Vec::new();
-    let mut address = process.i();
+    let mut address = address;
     let mut slots = Vec::new();
-    for word in Words::new(&copy).iter() {
+    for word in Words::new(piece).iter() {
         let returns = word & 3 == 0 && (word == vm.normal_exit || vm.jit.contains(word));
         if !returns {
             slots.push(word);
             continue;
         }
-        if vm.frame_pointers {
+        if vm.frame_pointers && address.is_some() {
             // The frame pointer of the caller: 0 at the bottom, else into this stack.
             slots
                 .pop()
                 .filter(|&saved| saved == 0 || (stop..=hend).contains(&saved))?;
         }
-        frames.push(Frame {
-            address,
-            function: code.function(vm, address),
-            slots: std::mem::take(&mut slots),
-        });
-        if word == vm.normal_exit || frames.len() == FRAMES_MAX {
-            return Some(frames);
+        let slots = std::mem::take(&mut slots);
+        if let Some(address) = address {
+            frames.push(Frame {
+                address,
+                function: code.function(vm, address),
+                slots,
+            });
+        }
+        if word == vm.normal_exit {
+            return Some((frames, true));
+        }
+        if frames.len() == FRAMES_MAX {
+            break;
         }
         // One after the call.
-        address = word.wrapping_sub(1);
+        address = Some(word.wrapping_sub(1));
     }
-    // A longer stack than was read; without any frame it is none.
-    (!frames.is_empty()).then_some(frames)
+    Some((frames, false))
 }

@@ -5,6 +5,18 @@
 //! | 25, 27 | `loop/7`, `wake_hib/6` | parent, name, state, module or its `#callback_cache{}`, (time), hibernation, debug |
 //! | 29 | `loop/5`, `loop_hibernate/4` | `#server_data{}`, state, ... |
 //!
+//! While it is in a callback, who has called that keeps the state that it was called with, for
+//! `terminate/2`:
+//!
+//! | OTP | called by | slots, counted from the last one |
+//! |---|---|---|
+//! | 25, 27 | `handle_msg/6`, `/7`: a call | parent, name, state, module, hibernation, ...: 10 or 11 |
+//! | 25, 27 | the same: anything else | message, parent, name, state, module, hibernation, (debug) |
+//! | 25, 27 | `loop/7`: `handle_continue/2` | parent, name, state, module, `{continue, _}`, hibernation, ...: 8 |
+//! | 29 | `handle_msg/3`, `/4`: a call | state, `#server_data{}`, ...: 8 or 10 |
+//! | 29 | the same: anything else | `#server_data{}`, state, message, (debug) |
+//! | 29 | `loop/4`: `handle_continue/2` | `#server_data{}`, state, ...: 5 |
+//!
 //! `#server_data{}` begins with parent, tag, name and module (`lib/stdlib/src/gen_server.erl`).
 
 use super::behaviour::{Found, Term};
@@ -69,6 +81,44 @@ pub(super) fn hibernating<M: Memory>(
         rests: Rests::Hibernating,
         ..found
     })
+}
+
+/// What the caller of a callback has, if it proves to be that. `called` is what it has called: only
+/// then have its slots the state of before.
+pub(super) fn before_callback<M: Memory>(
+    evidence: &Evidence<'_, '_, M>,
+    frame: &Frame,
+    called: &Frame,
+) -> Option<Found> {
+    if !called.is_of("gen_server") || !called.begins_with("try_") {
+        return None;
+    }
+    let slots = frame.slots.as_slice();
+    let handles = |arity| frame.is("gen_server", "handle_msg", arity);
+    let continues = |arity| frame.is("gen_server", "loop", arity);
+    let (parent, name, state, module, after) = match (slots.len(), slots) {
+        (10 | 11, [.., after, module, state, name, parent]) if handles(6) || handles(7) => {
+            (*parent, *name, *state, *module, *after)
+        }
+        (6 | 7, [.., after, module, state, name, parent, _message])
+            if handles(6) || handles(7) =>
+        {
+            (*parent, *name, *state, *module, *after)
+        }
+        (8, [.., after, _continue, module, state, name, parent]) if continues(7) => {
+            (*parent, *name, *state, *module, *after)
+        }
+        (8 | 10, [.., data, state]) if handles(3) || handles(4) => {
+            return server(evidence, *data, *state);
+        }
+        (3 | 4, [.., state, data]) if handles(3) || handles(4) => {
+            return server(evidence, *data, *state);
+        }
+        (5, [.., state, data]) if continues(4) => return server(evidence, *data, *state),
+        _ => return None,
+    };
+    let proven = evidence.is_family(parent, name) && evidence.is_time(after);
+    proven.then(|| found(evidence, module, state))?
 }
 
 /// What it has given to `sys`: `[Name, State, Module, Time, HibernateAfter]`, since OTP 28

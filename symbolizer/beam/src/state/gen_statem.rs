@@ -4,11 +4,15 @@
 //! `loop_receive/3` (OTP 25, 27), `loop/3` and `loop_hibernate/3` (29). `#state{}` begins with the pair of
 //! the state's name and data, `#params{}` has mode, state enter calls, parent, modules, name
 //! (`lib/stdlib/src/gen_statem.erl`).
+//!
+//! `loop_state_callback/11`, which calls a callback, has from the last slot a catch tag, `#params{}`, what
+//! `sys` needs, `#state{}`, events that wait, and the pair that the callback is given: 13 slots in OTP 25
+//! and 27, 12 in 29.
 
 use super::behaviour::{Found, Term};
 use super::evidence::Evidence;
 use super::frames::Frame;
-use super::{Behaviour, Rests};
+use super::{Behaviour, Rests, bare};
 use crate::memory::Memory;
 use crate::term::NIL;
 
@@ -50,7 +54,34 @@ pub(super) fn suspended<M: Memory>(evidence: &Evidence<'_, '_, M>, misc: u64) ->
     }
 }
 
+/// What the caller of a callback has, if it proves to be that.
+pub(super) fn before_callback<M: Memory>(
+    evidence: &Evidence<'_, '_, M>,
+    frame: &Frame,
+) -> Option<Found> {
+    let slots = frame.slots.as_slice();
+    if !frame.is("gen_statem", "loop_state_callback", 11) || !matches!(slots.len(), 12 | 13) {
+        return None;
+    }
+    match slots {
+        [.., pair, _waiting, state, _debug, params, caught] if bare::is_catch(*caught) => {
+            evidence.record(*state, "state")?;
+            with_pair(evidence, *params, *pair)
+        }
+        _ => None,
+    }
+}
+
 fn found<M: Memory>(evidence: &Evidence<'_, '_, M>, params: u64, state: u64) -> Option<Found> {
+    let state = evidence.record(state, "state")?;
+    let [_, pair, ..] = state.as_slice() else {
+        return None;
+    };
+    with_pair(evidence, params, *pair)
+}
+
+/// With `#params{}`, and the pair of the state's name and data.
+fn with_pair<M: Memory>(evidence: &Evidence<'_, '_, M>, params: u64, pair: u64) -> Option<Found> {
     let params = evidence.record(params, "params")?;
     let [_, _mode, _enter, parent, modules, name, ..] = params.as_slice() else {
         return None;
@@ -60,11 +91,7 @@ fn found<M: Memory>(evidence: &Evidence<'_, '_, M>, params: u64, state: u64) -> 
     }
     let modules = evidence.list(*modules, MODULES_MAX)?;
     let module = evidence.module(*modules.first()?)?;
-    let state = evidence.record(state, "state")?;
-    let [_, pair, ..] = state.as_slice() else {
-        return None;
-    };
-    let pair = evidence.tuple(*pair)?;
+    let pair = evidence.tuple(pair)?;
     let [state, data] = pair.as_slice() else {
         return None;
     };

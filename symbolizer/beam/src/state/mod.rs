@@ -13,6 +13,10 @@
 //! before it changes anything, and its reductions grow before it loses the flag: so one that has
 //! run in between has either the flag or other reductions. The flags have to be read first: read
 //! after the reductions, they may be of when it had come to rest again.
+//!
+//! Of a VM that stands still all processes are at one instant, and none has to rest. One that runs has
+//! its place in the registers of a thread. What a callback makes of a state is a variable of its, but
+//! who has called it keeps the state of before, further down the stack, and that is told.
 
 mod bare;
 mod behaviour;
@@ -41,7 +45,7 @@ use crate::said::Redaction;
 use crate::term::{Limits, Term};
 
 pub use lines::lines;
-pub use rest::read_state;
+pub use rest::{read_state, read_still};
 pub use supervision::{Child, Run, Supervision};
 
 /// What to read of a state, and what not to tell.
@@ -97,7 +101,8 @@ pub enum Rests {
     Hibernating,
     /// `sys:suspend/1` keeps it from its messages.
     Suspended,
-    /// In one of its callbacks, where its state is a variable of that function.
+    /// It does not: it is in one of its callbacks, where its state is a variable of that function.
+    /// What is told is its state as of before the callback, or none.
     InCallback,
 }
 
@@ -117,6 +122,8 @@ pub struct Part {
 pub struct ProcessState {
     /// What it is.
     pub behaviour: Behaviour,
+    /// As `process_info(Pid, status)` would put it: `waiting`, unless its VM stood still.
+    pub status: &'static str,
     /// How it rests.
     pub rests: Rests,
     /// The module of its callbacks.

@@ -1,10 +1,10 @@
-//! Reads one process while it rests, and proves that it did.
+//! Reads one process while it rests, and proves that it did; or while its VM stands still.
 
 use std::sync::Arc;
 
 use super::behaviour::{self, Found};
 use super::evidence::Evidence;
-use super::frames::{self, Frame};
+use super::frames::{self, Stack};
 use super::{
     Behaviour, Part, ProcessState, Reading, StateCode, StateOptions, supervision, supervisor,
 };
@@ -15,33 +15,82 @@ use crate::said::is_whole;
 use crate::snapshot::is_unchanged;
 use crate::term::{TermError, TermReader};
 
+/// What was found of a process before it is known whether it rested.
+struct Looked {
+    before: Vec<u8>,
+    state: Result<ProcessState, String>,
+}
+
 /// Reads the state of a process, given the address of its struct, its pid as a term and what it
 /// is registered as. Once: one that ran meanwhile may rest the next time.
 pub fn read_state<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,
-    (address, pid, name): (u64, u64, Option<&str>),
+    who: (u64, u64, Option<&str>),
     options: &StateOptions,
 ) -> Reading {
+    match look(reader, vm, code, who, (options, Sight::Passing)) {
+        Ok(looked) => verdict(vm, who.0, &looked.before, looked.state),
+        Err(reading) => reading,
+    }
+}
+
+/// The same of a VM that stands still, as its caller knows: one whose threads are stopped, or that
+/// has died. A process need not rest there. Of one that runs, [`Vm::ran`] has to say where it
+/// is; its state is told as of before the callback that it is in.
+pub fn read_still<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    code: &mut StateCode,
+    who: (u64, u64, Option<&str>),
+    options: &StateOptions,
+) -> Reading {
+    match look(reader, vm, code, who, (options, Sight::Still)) {
+        Ok(looked) => match looked.state {
+            Ok(state) => Reading::Exact(Box::new(state)),
+            Err(why) => Reading::Unreadable(why),
+        },
+        Err(reading) => reading,
+    }
+}
+
+/// Whether the VM goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Passing,
+    Still,
+}
+
+fn look<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    code: &mut StateCode,
+    (address, pid, name): (u64, u64, Option<&str>),
+    (options, sight): (&StateOptions, Sight),
+) -> Result<Looked, Reading> {
     reader.forget();
-    let Some(mut before) = block(vm, address) else {
-        return Reading::Gone;
-    };
+    let mut before = block(vm, address).ok_or(Reading::Gone)?;
     vm.ran.correct(address, &mut before, &vm.layout);
     let process = ProcessBlock::new(&before, &vm.layout);
     let flags = process.state();
     if process.id() != pid || flags.0 & Flags::ENDING != 0 {
-        return Reading::Gone;
+        return Err(Reading::Gone);
     }
     if process.is_sensitive() {
-        return Reading::Sensitive;
+        return Err(Reading::Sensitive);
     }
-    if flags.status() != "waiting" {
-        return Reading::Ran(flags.status());
+    let status = flags.status();
+    let may_be_read = match sight {
+        Sight::Passing => status == "waiting",
+        Sight::Still => !flags.collecting() && (!flags.running() || vm.ran.knows(address)),
+    };
+    if !may_be_read {
+        return Err(Reading::Ran(status));
     }
-    let Some(frames) = frames::read(vm, code, &process) else {
-        return verdict(vm, address, &before, Err("its stack cannot be read".into()));
+    let Some(stack) = frames::read(vm, code, &process) else {
+        let state = Err("its stack cannot be read".into());
+        return Ok(Looked { before, state });
     };
     let evidence = Evidence {
         reader,
@@ -50,16 +99,29 @@ pub fn read_state<M: Memory>(
         process: &process,
         name: name.map(Arc::from),
     };
-    let found = behaviour::find(&evidence, &frames);
+    let found = match flags.running() {
+        true => behaviour::find_running(&evidence, &stack).ok_or(Reading::Ran(status))?,
+        false => behaviour::find(&evidence, &stack),
+    };
+    // What it has then is in its registers.
+    if status != "waiting"
+        && found.behaviour == Behaviour::None
+        && behaviour::is_between_callbacks(&stack)
+    {
+        return Err(Reading::Ran(status));
+    }
     let supervision = match options.children {
         0 => None,
         most => supervision::read(&evidence, &found, most),
     };
-    let state = put_together(reader, &process, &frames, found, options).map(|state| ProcessState {
+    let state = put_together(reader, &process, &stack, found, options).map(|state| ProcessState {
         supervision,
         ..state
     });
-    verdict(vm, address, &before, state.map_err(|why| why.to_string()))
+    Ok(Looked {
+        state: state.map_err(|why| why.to_string()),
+        before,
+    })
 }
 
 fn block<M: Memory>(vm: &Vm<M>, address: u64) -> Option<Vec<u8>> {
@@ -101,7 +163,7 @@ pub(super) fn verdict<M: Memory>(
 fn put_together<M: Memory>(
     reader: &TermReader<'_, M>,
     process: &ProcessBlock<'_>,
-    frames: &[Frame],
+    stack: &Stack,
     found: Found,
     options: &StateOptions,
 ) -> Result<ProcessState, TermError> {
@@ -122,9 +184,10 @@ fn put_together<M: Memory>(
         (Behaviour::Supervisor, [state]) => supervisor::words(&state.term),
         _ => Vec::new(),
     };
-    let top = frames.first().and_then(|frame| frame.function.clone());
+    let top = stack.top.first().and_then(|frame| frame.function.clone());
     Ok(ProcessState {
         behaviour: found.behaviour,
+        status: process.state().status(),
         rests: found.rests,
         module: found.module,
         waits_in: top.as_ref().map(|function| function.mfa.clone()),
@@ -135,6 +198,6 @@ fn put_together<M: Memory>(
         supervision: None,
         masked,
         reductions: process.reductions(),
-        places: frames.iter().map(|frame| frame.address).collect(),
+        places: stack.places(),
     })
 }

@@ -7,6 +7,7 @@ mod inside;
 mod maps;
 mod perf_files;
 mod state;
+mod stop;
 mod threads;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use perf_files::PerfFileKind;
 pub(crate) use perf_files::open_perf_files;
 pub use state::is_stopped;
 pub(crate) use state::{age, has_ended, process_of_thread};
+pub use stop::{Hurry, Seized};
 pub use threads::read_threads;
 
 /// A path below `/proc/PID`.
