@@ -66,6 +66,7 @@ mod tier3 {
     pub(super) mod snapshot;
     mod split;
     mod state;
+    mod stop;
     mod storm;
     mod terms;
     mod traffic;

@@ -35,6 +35,12 @@ pub struct Runners {
 }
 
 impl Ran {
+    /// One process that ran, at this stack pointer and instruction.
+    #[cfg(test)]
+    pub(crate) fn at(process: u64, stop: u64, i: u64) -> Ran {
+        Ran(BTreeMap::from([(process, Place { stop, i })]))
+    }
+
     /// Whether it is known where a process was that ran.
     pub(crate) fn knows(&self, process: u64) -> bool {
         self.0.contains_key(&process)

@@ -71,8 +71,13 @@ pub(crate) fn detach(tid: u32, signal: i32) -> io::Result<()> {
 pub(crate) fn poll(tid: u32) -> Waited {
     let mut status = 0;
     // SAFETY: the status is ours and outlives the call.
-    let found =
-        unsafe { libc::waitpid(tid as libc::pid_t, &mut status, libc::__WALL | libc::WNOHANG) };
+    let found = unsafe {
+        libc::waitpid(
+            tid as libc::pid_t,
+            &mut status,
+            libc::__WALL | libc::WNOHANG,
+        )
+    };
     match found {
         0 => Waited::Runs,
         found if found < 0 || !libc::WIFSTOPPED(status) => Waited::Ended,

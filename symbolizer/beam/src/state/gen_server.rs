@@ -100,9 +100,7 @@ pub(super) fn before_callback<M: Memory>(
         (10 | 11, [.., after, module, state, name, parent]) if handles(6) || handles(7) => {
             (*parent, *name, *state, *module, *after)
         }
-        (6 | 7, [.., after, module, state, name, parent, _message])
-            if handles(6) || handles(7) =>
-        {
+        (6 | 7, [.., after, module, state, name, parent, _message]) if handles(6) || handles(7) => {
             (*parent, *name, *state, *module, *after)
         }
         (8, [.., after, _continue, module, state, name, parent]) if continues(7) => {

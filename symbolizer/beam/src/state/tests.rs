@@ -1,8 +1,12 @@
 //! A `gen_server` in memory that is made up: at rest, running, and with slots that prove nothing.
 
+mod callback;
+
 use std::sync::Arc;
 
-use super::{Behaviour, Reading, Rests, StateCode, StateOptions, Supervision, read_state};
+use super::{
+    Behaviour, Reading, Rests, StateCode, StateOptions, Supervision, read_state, read_still,
+};
 use crate::Vm;
 use crate::code::{CodeMap, ModuleCode};
 use crate::memory::Image;
@@ -68,6 +72,7 @@ pub(super) fn pid(number: u64) -> u64 {
 
 /// A process of OTP 25, by field.
 struct Process {
+    i: u64,
     state: u32,
     reds: u64,
     slots: Vec<u64>,
@@ -77,6 +82,7 @@ struct Process {
 impl Process {
     fn waiting(slots: Vec<u64>) -> Process {
         Process {
+            i: LOOP,
             state: WAITING,
             reds: 4000,
             slots,
@@ -92,7 +98,7 @@ impl Process {
             (fields.id, pid(80)),
             (fields.parent, pid(79)),
             (fields.reds, self.reds),
-            (fields.i, LOOP),
+            (fields.i, self.i),
             (fields.heap, HEAP),
             (fields.stop, STACK),
             (fields.hend, STACK + stack),
@@ -137,8 +143,37 @@ fn with(process: &Process, heap: &[u64]) -> Vm<Image> {
     vm
 }
 
+/// Reads the process by this way of reading.
+macro_rules! read_by {
+    ($read:ident, $vm:expr, $children:expr) => {{
+        let vm = $vm;
+        let mut code = code(vm);
+        let reader = TermReader::new(vm);
+        let options = StateOptions {
+            // Of a supervisor no term is read but what it supervises.
+            limits: match $children {
+                0 => Limits::default(),
+                _ => Limits {
+                    depth: 0,
+                    nodes: 0,
+                    bytes: 0,
+                },
+            },
+            redaction: Some(crate::said::Redaction::default()),
+            children: $children,
+        };
+        let who = (PROCESS, pid(80), Some("wl_srv"));
+        $read(&reader, vm, &mut code, who, &options)
+    }};
+}
+
 fn read(vm: &Vm<Image>) -> Reading {
-    read_children(vm, 0)
+    read_by!(read_state, vm, 0)
+}
+
+/// The same where the VM stands still.
+fn read_when_still(vm: &Vm<Image>) -> Reading {
+    read_by!(read_still, vm, 0)
 }
 
 /// What a supervisor says that has this state.
@@ -150,47 +185,46 @@ pub(super) fn supervision(
 ) -> Option<Supervision> {
     let mut slots = slots(state);
     slots[2] = atom(module);
-    match read_children(&with(&Process::waiting(slots), heap), most) {
+    match read_by!(read_state, &with(&Process::waiting(slots), heap), most) {
         Reading::Exact(state) => state.supervision,
         other => panic!("{other:?}"),
     }
 }
 
-fn read_children(vm: &Vm<Image>, children: usize) -> Reading {
+fn code(vm: &Vm<Image>) -> StateCode {
     let mut map = CodeMap::new();
-    for (module, at, function, arity) in [
-        ("gen_server", CODE, "loop", 7),
-        ("proc_lib", CODE + 0x1_0000, "init_p_do_apply", 3),
-        ("wl", CODE + 0x2_0000, "init", 1),
-        ("supervisor", CODE + 0x3_0000, "init", 1),
-        ("Elixir.DynamicSupervisor", CODE + 0x4_0000, "init", 1),
+    let none = ("none", 0);
+    for (module, at, functions) in [
+        (
+            "gen_server",
+            CODE,
+            [("loop", 7), ("handle_msg", 6), ("try_dispatch", 4)],
+        ),
+        (
+            "proc_lib",
+            CODE + 0x1_0000,
+            [("init_p_do_apply", 3), ("wake_up", 3), ("start", 3)],
+        ),
+        (
+            "wl",
+            CODE + 0x2_0000,
+            [("init", 1), ("handle_cast", 2), ("deep", 1)],
+        ),
+        ("supervisor", CODE + 0x3_0000, [("init", 1), none, none]),
+        (
+            "Elixir.DynamicSupervisor",
+            CODE + 0x4_0000,
+            [("init", 1), none, none],
+        ),
     ] {
-        let functions = [(0x10, 0x800, function.to_owned(), Some(arity))];
-        let code = ModuleCode::from_functions(module, at, 0x1000, functions);
+        let functions = (0..).zip(functions).map(|(index, (function, arity))| {
+            let begin = 0x10 + index * 0x800;
+            (begin, begin + 0x7f0, function.to_owned(), Some(arity))
+        });
+        let code = ModuleCode::from_functions(module, at, 0x2000, functions);
         map.add_known(0, Arc::new(code));
     }
-    let mut code = StateCode::new(vm, map);
-    let reader = TermReader::new(vm);
-    let options = StateOptions {
-        // Of a supervisor no term is read but what it supervises.
-        limits: match children {
-            0 => Limits::default(),
-            _ => Limits {
-                depth: 0,
-                nodes: 0,
-                bytes: 0,
-            },
-        },
-        redaction: Some(crate::said::Redaction::default()),
-        children,
-    };
-    read_state(
-        &reader,
-        vm,
-        &mut code,
-        (PROCESS, pid(80), Some("wl_srv")),
-        &options,
-    )
+    StateCode::new(vm, map)
 }
 
 /// Slots of `loop/7` without a time: debug, hibernation, module, state, name, parent.

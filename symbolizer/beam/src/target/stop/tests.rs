@@ -42,7 +42,11 @@ impl Sleeper {
     fn wait_for(&self, state: &str) {
         let until = Instant::now() + LONG;
         while self.state() != state {
-            assert!(Instant::now() < until, "it is {}, not {state}", self.state());
+            assert!(
+                Instant::now() < until,
+                "it is {}, not {state}",
+                self.state()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -104,7 +108,10 @@ fn signals_are_not_lost() {
     assert_eq!(sleeper.state(), "t");
     seized.let_go();
     use std::os::unix::process::ExitStatusExt;
-    assert_eq!(sleeper.0.wait().expect("a child").signal(), Some(libc::SIGTERM));
+    assert_eq!(
+        sleeper.0.wait().expect("a child").signal(),
+        Some(libc::SIGTERM)
+    );
     // One that comes between seizing and stopping is what it stops at.
     let mut sleeper = Sleeper::start();
     let mut seized = Seized::seize(sleeper.pid()).expect("it may be seized");
@@ -112,7 +119,10 @@ fn signals_are_not_lost() {
     sleeper.wait_for("t");
     seized.stop(Instant::now() + LONG).expect("it stops");
     seized.let_go();
-    assert_eq!(sleeper.0.wait().expect("a child").signal(), Some(libc::SIGTERM));
+    assert_eq!(
+        sleeper.0.wait().expect("a child").signal(),
+        Some(libc::SIGTERM)
+    );
 }
 
 #[test]
@@ -131,7 +141,10 @@ fn what_cannot_be_stopped_is_refused() {
     let pid = sleeper.pid();
     let other = std::thread::spawn(move || Seized::seize(pid).map(drop));
     let refused = other.join().expect("no panic");
-    assert!(matches!(refused, Err(BeamError::Traced { tracer, .. }) if tracer != 0), "{refused:?}");
+    assert!(
+        matches!(refused, Err(BeamError::Traced { tracer, .. }) if tracer != 0),
+        "{refused:?}"
+    );
     drop(held);
     sleeper.0.kill().expect("a child");
     sleeper.0.wait().expect("a child");
@@ -156,11 +169,17 @@ fn new_threads_are_stopped_too() {
     std::thread::sleep(Duration::from_millis(300));
     for _ in 0..20 {
         let mut seized = stopped(maker.pid());
-        for entry in fs::read_dir(proc_path(maker.pid(), "task")).expect("a folder").flatten() {
+        for entry in fs::read_dir(proc_path(maker.pid(), "task"))
+            .expect("a folder")
+            .flatten()
+        {
             let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
             let state = status.lines().find(|line| line.starts_with("State:"));
             let state = state.unwrap_or("State:\tX");
-            assert!(state.contains("t (tracing") || state.contains(['X', 'Z']), "{state}");
+            assert!(
+                state.contains("t (tracing") || state.contains(['X', 'Z']),
+                "{state}"
+            );
         }
         assert_eq!(seized.let_go(), 0);
     }

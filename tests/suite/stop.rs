@@ -1,0 +1,334 @@
+//! `state --stop`: what is told while all threads are stopped, how long they are, and that they go on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use escope_beam::Vm;
+use escope_beam::snapshot::ProcessSnapshot;
+use escope_beam::state::{ProcessState, Rests, StateOptions};
+use escope_beam::term::{Limits, Term};
+use escope_session::{StateAnswer, States, StatesOptions, read_states_stopped};
+
+use crate::support::{Workload, escope, monotonic_ns, start};
+
+/// Some twenty threads.
+const ERL: [&str; 8] = ["+S", "4:4", "+SDcpu", "4:4", "+SDio", "4", "+A", "4"];
+/// Longer than anything takes, on a machine that is busy.
+const LONG: Duration = Duration::from_secs(60);
+
+/// How often the VM is stopped where times are looked at.
+fn stops() -> usize {
+    let asked = std::env::var("ESCOPE_STOPS").ok();
+    asked.map_or(50, |stops| stops.parse().unwrap())
+}
+
+fn options() -> StatesOptions {
+    StatesOptions {
+        state: StateOptions {
+            limits: Limits::default(),
+            redaction: None,
+        },
+        processes: 20_000,
+        tries: 1,
+    }
+}
+
+/// Stops a VM and reads those that have one of these names.
+fn read(vm: &mut Vm, names: &[&str], limit: Duration) -> States {
+    let wanted = |process: &ProcessSnapshot| {
+        let name = process.name.as_deref();
+        name.is_some_and(|name| names.contains(&name))
+    };
+    read_states_stopped(vm, &wanted, &options(), limit).unwrap()
+}
+
+fn told(states: &States) -> BTreeMap<&str, &ProcessState> {
+    let told = states.told.iter().filter_map(|one| match &one.answer {
+        StateAnswer::Exact(state) => Some((one.process.name.as_deref()?, &**state)),
+        StateAnswer::Ran(_) | StateAnswer::NoTime => None,
+        other => panic!("{other:?}"),
+    });
+    told.collect()
+}
+
+fn texts(state: &ProcessState) -> String {
+    let texts = state.parts.iter().map(|part| part.term.to_string());
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// The states of a process's threads, as letters.
+fn thread_states(pid: u32) -> String {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let states = tasks.flatten().filter_map(|task| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let state = status
+            .lines()
+            .find_map(|line| line.strip_prefix("State:"))?;
+        state.trim().chars().next()
+    });
+    states.collect()
+}
+
+/// Waits until the workers have gone on and no thread is stopped.
+#[track_caller]
+fn assert_goes_on(vm: &mut Workload) {
+    let until = Instant::now() + LONG;
+    let from = vm.count().number("rounds");
+    while vm.count().number("rounds") == from || thread_states(vm.pid()).contains(['t', 'T']) {
+        let states = thread_states(vm.pid());
+        assert!(Instant::now() < until, "it does not go on: {states}");
+    }
+}
+
+/// Those that never rest are told, as of before their callback, and nothing but that.
+#[test]
+fn processes_that_never_rest_are_told() {
+    live!();
+    let mut vm = Workload::start("stops", &ERL, &[("PROCESSES", "10")]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let restless = ["state", "-p", &pid, "--process", "stops_restless"];
+    escope(&[&restless[..], &["--tries", "30"]].concat()).refused(1);
+    let expected = [
+        (
+            "stops_restless",
+            r#"{restless,[1,2,3],<<"kept">>}"#,
+            "stops:handle_cast/2",
+        ),
+        (
+            "stops_deep",
+            r#"{restless,[1,2,3],<<"kept">>}"#,
+            "stops:handle_cast/2",
+        ),
+        (
+            "stops_statem",
+            "spinning #{kept => 1}",
+            "stops:handle_event/4",
+        ),
+    ];
+    let names = expected.map(|(name, _, _)| name);
+    let mut target = Vm::attach(vm.pid()).unwrap();
+    let mut times: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    let (mut stopped, mut ran) = (0, 0);
+    for _ in 0..200 {
+        let states = read(&mut target, &names, Duration::from_millis(200));
+        let told = told(&states);
+        stopped += 1;
+        ran += states.told.len() - told.len();
+        for (name, text, callback) in expected {
+            let Some(state) = told.get(name) else {
+                continue;
+            };
+            assert_eq!(state.rests, Rests::InCallback, "{state:?}");
+            assert_eq!(texts(state), text, "{state:?}");
+            let called = state.callback.as_ref().unwrap().to_string();
+            assert_eq!(called, callback, "{state:?}");
+            let (running, others) = times.entry(name).or_default();
+            match state.status {
+                "running" => *running += 1,
+                _ => *others += 1,
+            }
+        }
+    }
+    eprintln!("{stopped} stops, not told {ran}; running and not running: {times:?}");
+    for name in names {
+        let (running, others) = times.get(name).copied().unwrap_or_default();
+        assert!(running > 0 && running + others > 100, "{name}: {times:?}");
+    }
+    assert_goes_on(&mut vm);
+
+    // The command tells the same, if not the first time: it may be between two instructions that
+    // do not tell where it is.
+    let told = (0..30).find_map(|_| {
+        let output = escope(&[&restless[..], &["--stop", "200", "--json"]].concat());
+        (output.code == Some(0)).then(|| output.json())
+    });
+    let told = &told.unwrap()[0];
+    assert_eq!(told["as_of"], "before_callback", "{told:#}");
+    assert_eq!(told["callback"], "stops:handle_cast/2", "{told:#}");
+    assert!(told["stopped_us"].as_u64().unwrap() > 0, "{told:#}");
+    vm.stop();
+    assert!(vm.quit().success());
+}
+
+/// All processes are of one instant.
+#[test]
+fn many_processes_are_told_at_one_instant() {
+    live!();
+    let mut vm = Workload::start("stops", &["+S", "4:4"], &[("PROCESSES", "3000")]);
+    vm.go();
+    let mut target = Vm::attach(vm.pid()).unwrap();
+    let (mut pairs, mut ahead) = (0, 0);
+    for _ in 0..300 {
+        let states = read(&mut target, &["stops_first", "stops_second"], LONG);
+        let told = told(&states);
+        let number = |name| Some(number(told.get(name)?));
+        let (Some(first), Some(second)) = (number("stops_first"), number("stops_second")) else {
+            continue;
+        };
+        assert!((0..=1).contains(&(first - second)), "{first} and {second}");
+        pairs += 1;
+        ahead += first - second;
+    }
+    eprintln!("{pairs} pairs, {ahead} times the first one was ahead");
+    assert!(pairs > 50, "{pairs}");
+
+    let pid = vm.pid().to_string();
+    let all = [
+        "state",
+        "-p",
+        &pid,
+        "--process",
+        "stops:init/1",
+        "-n",
+        "10000",
+        "--json",
+    ];
+    let output = escope(&[&all[..], &["--stop", "10000"]].concat());
+    let rows = output.json();
+    let rows = rows.as_array().unwrap();
+    let resting: Vec<&str> = rows
+        .iter()
+        .filter(|row| row["as_of"] == "now")
+        .filter_map(|row| row["parts"][0]["term"].as_str())
+        .filter(|term| term.starts_with("{server,"))
+        .collect();
+    assert_eq!(resting.len(), 3000, "{}", output.stderr);
+    // Of so many not all can be read in so short a time, and that is said.
+    let few = escope(&[&all[..], &["--stop", "1"]].concat());
+    assert!(few.stderr.contains("--stop"), "{few:?}");
+    assert_goes_on(&mut vm);
+    vm.stop();
+    assert!(vm.quit().success());
+}
+
+fn number(state: &ProcessState) -> i64 {
+    match &state.parts[0].term {
+        Term::Tuple(elements) => match elements.items[1] {
+            Term::Integer(number) => number,
+            _ => panic!("{state:?}"),
+        },
+        _ => panic!("{state:?}"),
+    }
+}
+
+/// The time that is printed is the time that a process of the VM sees no clock.
+#[test]
+fn the_time_of_a_stop_is_told() {
+    live!();
+    let mut vm = Workload::start("stops", &ERL, &[]);
+    vm.go();
+    let mut target = Vm::attach(vm.pid()).unwrap();
+    let limit = Duration::from_millis(5);
+    let mut windows = Vec::new();
+    let mut refused = 0;
+    let wanted = |process: &ProcessSnapshot| process.name.as_deref() == Some("stops_first");
+    for _ in 0..stops() {
+        let from_ns = monotonic_ns();
+        match read_states_stopped(&mut target, &wanted, &options(), limit) {
+            Ok(states) => {
+                let stop = states.stop.unwrap();
+                assert!(stop.threads >= 16 && stop.limit == limit, "{stop:?}");
+                windows.push((from_ns, monotonic_ns(), stop.took.as_nanos() as i64));
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("did not stop within"), "{error}");
+                refused += 1;
+            }
+        }
+        assert!(!thread_states(vm.pid()).contains(['t', 'T']));
+    }
+    assert_goes_on(&mut vm);
+    let (gaps, _) = vm.stop();
+    assert!(vm.quit().success());
+    let gaps: Vec<(i64, i64)> = gaps
+        .iter()
+        .map(|gap| (gap.number("from_ns"), gap.number("to_ns")))
+        .collect();
+    let seen = |&(from_ns, to_ns, took_ns): &(i64, i64, i64)| {
+        let within = gaps.iter().filter(|gap| gap.0 < to_ns && gap.1 > from_ns);
+        let longest = within.map(|gap| gap.1 - gap.0).max().unwrap_or(0);
+        (took_ns, longest)
+    };
+    let mut seen: Vec<(i64, i64)> = windows.iter().map(seen).collect();
+    seen.sort_unstable();
+    let at = |share: usize| seen[(seen.len() * share / 100).min(seen.len() - 1)].0;
+    eprintln!(
+        "{} stops, {refused} refused; told in ns: median {}, 90 % {}, 99 % {}, most {}; gaps {:?}",
+        seen.len(),
+        at(50),
+        at(90),
+        at(99),
+        at(100),
+        seen.iter().map(|seen| seen.1).collect::<Vec<_>>()
+    );
+    assert!(seen.len() > stops() / 2, "{refused} of {} refused", stops());
+    // The watcher was stopped after the first thread was seized, and let go before the last one was:
+    // so what it has seen is less than what is told, and more where the machine took its CPU.
+    let most = seen.iter().filter(|(took, gap)| gap * 8 > *took).count();
+    assert!(most * 2 > seen.len(), "{seen:?}");
+    let quiet = seen.iter().any(|(took, gap)| *gap < took + 1_000_000);
+    assert!(quiet, "{seen:?}");
+}
+
+/// Whatever ends the recorder in the middle, the VM goes on; and one that was stopped stays so.
+#[test]
+fn the_vm_goes_on_whatever_happens() {
+    live!();
+    let mut vm = Workload::start("stops", &ERL, &[]);
+    vm.go();
+    let pid = vm.pid().to_string();
+    let slow = [
+        "state",
+        "-p",
+        &pid,
+        "--process",
+        "stops:init/1",
+        "-n",
+        "20000",
+        "--stop",
+        "10000",
+    ];
+    for signal in ["KILL", "KILL", "INT", "TERM"] {
+        let until = Instant::now() + LONG;
+        let mut recorder = start(&slow);
+        loop {
+            let states = thread_states(vm.pid());
+            if !states.is_empty() && states.chars().all(|state| state == 't') {
+                recorder.signal(signal);
+                break;
+            }
+            assert!(Instant::now() < until, "it was not stopped: {states}");
+            if !recorder.runs_on(Duration::ZERO) {
+                recorder = start(&slow);
+            }
+        }
+        drop(recorder.finish(LONG));
+        assert_goes_on(&mut vm);
+    }
+    vm.signal("STOP");
+    let until = Instant::now() + LONG;
+    while thread_states(vm.pid()).contains(|state| state != 'T') {
+        assert!(Instant::now() < until, "{}", thread_states(vm.pid()));
+    }
+    let output = escope(&[
+        "state",
+        "-p",
+        &pid,
+        "--process",
+        "stops_first",
+        "--stop",
+        "500",
+    ]);
+    assert!(
+        output.stdout.contains("stopped for ") || output.code == Some(1),
+        "{output:?}"
+    );
+    assert!(thread_states(vm.pid()).chars().all(|state| state == 'T'));
+    vm.signal("CONT");
+    assert_goes_on(&mut vm);
+    escope(&["state", "-p", &pid, "--process", "x", "--stop", "0"]).misused("--stop");
+    vm.stop();
+    assert!(vm.quit().success());
+}
