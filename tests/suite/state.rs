@@ -331,7 +331,8 @@ fn the_command_tells_states_and_why_it_does_not() {
         waiting[0]["callback"], "states:handle_cast/2",
         "{waiting:#}"
     );
-    assert_eq!(waiting[0]["parts"], serde_json::json!([]), "{waiting:#}");
+    assert_eq!(waiting[0]["as_of"], "before_callback", "{waiting:#}");
+    assert_eq!(waiting[0]["parts"][0]["term"], "first", "{waiting:#}");
 
     let sensitive = state("states_sensitive", &[]);
     sensitive.refused(1);
