@@ -104,7 +104,12 @@ fn print<M: Memory>(vm: &Vm<M>, states: &States, args: &StateArgs) -> anyhow::Re
             };
             let why = why_not(&one.answer, one.tries, args);
             let pid = &one.process.pid;
-            Err(Failure::failed(format!("the state of {pid} is not told: {why}{more}")).into())
+            let stopped = match states.stop {
+                Some(stop) => format!("; the VM was stopped for {}", milliseconds(stop.took)),
+                None => String::new(),
+            };
+            let what = format!("the state of {pid} is not told: {why}{more}{stopped}");
+            Err(Failure::failed(what).into())
         }
     }
 }

@@ -18,9 +18,18 @@ use crate::SessionError;
 
 /// What it takes to let go of one thread, on a machine that is busy.
 const LETTING_GO: Duration = Duration::from_micros(15);
-/// Who ends the stop comes before who reads.
+/// Who ends the stop comes before who reads, and both before all other programs of the machine.
 const READER: u8 = 1;
 const TRACER: u8 = 2;
+/// But not for longer than this, which others would feel.
+const HURRY_MAX: Duration = Duration::from_millis(100);
+
+fn rank(rank: u8, limit: Duration) -> u8 {
+    match limit > HURRY_MAX {
+        true => 0,
+        false => rank,
+    }
+}
 
 /// How a VM was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +68,7 @@ pub(crate) fn while_stopped<T>(
     let let_go = AtomicBool::new(false);
     let (tell, told) = sync_channel(1);
     let (done, wait) = sync_channel(0);
-    let _hurry = Hurry::begin(READER);
+    let _hurry = Hurry::begin(rank(READER, limit));
     thread::scope(|scope| {
         let flag = &let_go;
         let tracer = thread::Builder::new().name("stop".to_owned());
@@ -91,7 +100,7 @@ fn stop(
     let_go: &AtomicBool,
     (tell, wait): (SyncSender<Told>, Receiver<()>),
 ) -> Result<StopTime, BeamError> {
-    let _hurry = Hurry::begin(TRACER);
+    let _hurry = Hurry::begin(rank(TRACER, limit));
     let began = Instant::now();
     let mut seized = Seized::seize(pid)?;
     let threads = seized.count();

@@ -131,7 +131,7 @@ impl Urgent {
         let policy = unsafe { libc::sched_getscheduler(0) };
         let known = policy >= 0 && unsafe { libc::sched_getparam(0, &raw mut param) } == 0;
         let before = (policy, param);
-        param.sched_priority = i32::from(rank.max(1));
+        param.sched_priority = i32::from(rank);
         // SAFETY: as above.
         let done = known && unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) } == 0;
         if !done {

@@ -138,7 +138,10 @@ impl Seized {
         let entries = fs::read_dir(proc_path(pid, "task"));
         let entries = entries.map_err(|_| BeamError::NoSuchProcess { pid })?;
         let mut new = 0;
-        for entry in entries.flatten().take(THREADS_MAX) {
+        for entry in entries.flatten() {
+            if self.threads.len() >= THREADS_MAX {
+                return Err(self.not_stopped(Duration::ZERO));
+            }
             let tid = entry.file_name().to_str().and_then(|tid| tid.parse().ok());
             let Some(tid) = tid.filter(|tid| !self.threads.contains_key(tid)) else {
                 continue;
@@ -231,17 +234,18 @@ impl Drop for Seized {
 /// as far as that is allowed: others wait for it.
 #[must_use]
 pub struct Hurry {
-    _urgent: Urgent,
+    _urgent: Option<Urgent>,
     _unstoppable: Unstoppable,
 }
 
 impl Hurry {
-    /// `rank` orders those who hurry, from 1 on; whoever ends the stop needs the highest. Threads
-    /// that this one starts meanwhile are not stopped by the terminal either.
+    /// `rank` orders those who hurry, from 1 on; whoever ends the stop needs the highest. With 0 it is
+    /// the terminal alone that is kept off. Threads that this one starts meanwhile are not stopped by
+    /// the terminal either.
     pub fn begin(rank: u8) -> Hurry {
         Hurry {
             _unstoppable: Unstoppable::begin(),
-            _urgent: Urgent::begin(rank),
+            _urgent: (rank > 0).then(|| Urgent::begin(rank)),
         }
     }
 }
