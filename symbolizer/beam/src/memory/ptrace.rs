@@ -129,11 +129,14 @@ impl Urgent {
         let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
         // SAFETY: 0 is the calling thread; the parameters are ours and outlive the calls.
         let policy = unsafe { libc::sched_getscheduler(0) };
-        let known = policy >= 0 && unsafe { libc::sched_getparam(0, &raw mut param) } == 0;
+        // SAFETY: as above.
+        let found = unsafe { libc::sched_getparam(0, &raw mut param) };
+        let known = policy >= 0 && found == 0;
         let before = (policy, param);
         param.sched_priority = i32::from(rank);
         // SAFETY: as above.
-        let done = known && unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) } == 0;
+        let set = || unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) };
+        let done = known && set() == 0;
         if !done {
             // Then at least not to be woken late: 50 us is the default.
             // SAFETY: numbers only.

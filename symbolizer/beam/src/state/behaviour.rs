@@ -16,6 +16,9 @@ const BEHAVIOURS: [(&str, Behaviour); 3] = [
     ("gen_event", Behaviour::GenEvent),
 ];
 
+/// What behaviours are made of: between two callbacks they call functions of these.
+const NO_CALLBACKS: [&str; 5] = ["gen", "sys", "proc_lib", "logger", "erlang"];
+
 /// A term of a state, not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Term {
@@ -61,14 +64,18 @@ pub(super) fn find_running<M: Memory>(
     evidence: &Evidence<'_, '_, M>,
     stack: &Stack,
 ) -> Option<Found> {
-    let is_between = is_between_callbacks(stack);
-    (!is_between).then(|| in_callback(evidence, stack))?
+    // Then the slots of the behaviour's own function may be not there yet.
+    let is_own = stack.top.first().is_some_and(is_of_behaviour);
+    (!is_own).then(|| in_callback(evidence, stack))?
 }
 
-/// Whether it is in a function of a behaviour that is at work, not at rest.
-pub(super) fn is_between_callbacks(stack: &Stack) -> bool {
-    let of = |frame: &Frame| BEHAVIOURS.iter().any(|(module, _)| frame.is_of(module));
-    stack.top.first().is_some_and(of)
+/// Whether it is in a function of a behaviour, or in one that such a function has called.
+pub(super) fn is_in_behaviour(stack: &Stack) -> bool {
+    stack.top.iter().chain(stack.lowest()).any(is_of_behaviour)
+}
+
+fn is_of_behaviour(frame: &Frame) -> bool {
+    BEHAVIOURS.iter().any(|(module, _)| frame.is_of(module))
 }
 
 fn in_loop<M: Memory>(evidence: &Evidence<'_, '_, M>, frames: &[Frame]) -> Option<Found> {
@@ -142,6 +149,9 @@ fn in_callback<M: Memory>(evidence: &Evidence<'_, '_, M>, stack: &Stack) -> Opti
         .rev()
         .skip_while(|frame| frame.is_of(module))
         .find_map(|frame| frame.function.as_ref())?;
+    if NO_CALLBACKS.contains(&callback.mfa.module.as_str()) {
+        return None;
+    }
     let before = match (stack.has_bottom, frames.get(outermost), above.last()) {
         (true, Some(frame), Some(called)) => gen_server::before_callback(evidence, frame, called)
             .or_else(|| gen_statem::before_callback(evidence, frame)),

@@ -103,10 +103,10 @@ fn look<M: Memory>(
         true => behaviour::find_running(&evidence, &stack).ok_or(Reading::Ran(status))?,
         false => behaviour::find(&evidence, &stack),
     };
-    // What it has then is in its registers.
+    // Between two callbacks what it has is in its registers.
     if status != "waiting"
         && found.behaviour == Behaviour::None
-        && behaviour::is_between_callbacks(&stack)
+        && behaviour::is_in_behaviour(&stack)
     {
         return Err(Reading::Ran(status));
     }

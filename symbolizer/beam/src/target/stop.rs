@@ -25,8 +25,10 @@ use crate::memory::ptrace::{self, Unstoppable, Urgent, Waited};
 const THREADS_MAX: usize = 1 << 14;
 /// How often new threads are looked for: each time, those that could make more were stopped.
 const LOOKS_MAX: usize = 64;
-/// Between two looks at threads that do not stop.
+/// Between two looks at threads that do not stop, at first; then it doubles up to the second of these,
+/// since who looks keeps them from a CPU.
 const NAP: Duration = Duration::from_micros(10);
+const NAP_MAX: Duration = Duration::from_micros(160);
 /// How long those are waited for that were interrupted and have not stopped, before that is left to
 /// the kernel.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -78,11 +80,13 @@ impl Seized {
         let began = Instant::now();
         for _ in 0..LOOKS_MAX {
             self.interrupt();
+            let mut nap = NAP;
             while self.look() > 0 {
                 if Instant::now() >= until {
                     return Err(self.not_stopped(until.saturating_duration_since(began)));
                 }
-                std::thread::sleep(NAP);
+                std::thread::sleep(nap);
+                nap = (nap * 2).min(NAP_MAX);
             }
             if self.threads.is_empty() {
                 return Err(BeamError::Died { pid: self.pid });
@@ -123,7 +127,7 @@ impl Seized {
             let until = Instant::now() + PATIENCE;
             while self.look() > 0 && Instant::now() < until {
                 self.detach();
-                std::thread::sleep(NAP);
+                std::thread::sleep(NAP_MAX);
             }
             self.detach();
         }
