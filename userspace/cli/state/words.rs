@@ -39,6 +39,9 @@ pub(super) fn why_not(answer: &StateAnswer, tries: u32, args: &StateArgs) -> Str
         StateAnswer::Ran(status) if args.core.is_some() => {
             format!("it did not wait when the VM died, but was {status}; see snapshot --core")
         }
+        StateAnswer::Ran("garbage_collecting") if args.stop.is_some() => {
+            "its garbage was collected when the VM was stopped; try again".to_owned()
+        }
         StateAnswer::Ran(status) if args.stop.is_some() => format!(
             "it was {status} when the VM was stopped, between two callbacks or where its stack cannot \
              be told; try again"
