@@ -33,6 +33,7 @@ fn options() -> StatesOptions {
         state: StateOptions {
             limits: Limits::default(),
             redaction: None,
+            children: 0,
         },
         processes: 20_000,
         tries: 1,

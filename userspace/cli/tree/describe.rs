@@ -137,6 +137,7 @@ pub(super) fn why(told: Option<&Told>) -> &'static str {
             StateAnswer::Sensitive => "it is sensitive",
             StateAnswer::Unreadable(_) => "it waits, and cannot be read",
             StateAnswer::Replaced => "its code was loaded or purged meanwhile",
+            StateAnswer::NoTime => "there was no time for it",
         },
     }
 }

@@ -132,6 +132,7 @@ fn certainty(told: Option<&Told>) -> Option<&'static str> {
             StateAnswer::Sensitive => "sensitive",
             StateAnswer::Unreadable(_) => "unreadable",
             StateAnswer::Replaced => "replaced",
+            StateAnswer::NoTime => "no_time",
         },
     })
 }

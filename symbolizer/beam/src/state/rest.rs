@@ -6,7 +6,7 @@ use super::behaviour::{self, Found};
 use super::evidence::Evidence;
 use super::frames::{self, Stack};
 use super::{
-    Behaviour, Part, ProcessState, Reading, StateCode, StateOptions, supervision, supervisor,
+    Behaviour, Part, ProcessState, Reading, Rests, StateCode, StateOptions, supervision, supervisor,
 };
 use crate::Vm;
 use crate::memory::Memory;
@@ -110,9 +110,11 @@ fn look<M: Memory>(
     {
         return Err(Reading::Ran(status));
     }
-    let supervision = match options.children {
-        0 => None,
-        most => supervision::read(&evidence, &found, most),
+    let supervision = match (options.children, found.rests) {
+        (0, _) => None,
+        // What it had before its callback is no tree any more.
+        (_, Rests::InCallback) => None,
+        (most, _) => supervision::read(&evidence, &found, most),
     };
     let state = put_together(reader, &process, &stack, found, options).map(|state| ProcessState {
         supervision,
