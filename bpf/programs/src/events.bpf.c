@@ -74,17 +74,28 @@ struct event {
 /* A program may lose its CPU to another one that counts there too. */
 #define COUNT(event, what_of, kind) __sync_fetch_and_add(&(event)->count->what_of[kind], 1)
 
-/* Counts the hit. */
-static __always_inline bool begin(struct event *event, u32 what)
+/* A hit of which it is not yet known what it is. */
+static __always_inline bool begin_uncounted(struct event *event)
 {
 	u32 zero = 0;
 
 	event->count = bpf_map_lookup_elem(&event_counters, &zero);
-	if (!event->count)
-		return false;
+	event->failed = 0;
+	return event->count;
+}
+
+static __always_inline void count_as(struct event *event, u32 what)
+{
 	COUNT(event, attempts, what);
 	event->what = what;
-	event->failed = 0;
+}
+
+/* Counts the hit. */
+static __always_inline bool begin(struct event *event, u32 what)
+{
+	if (!begin_uncounted(event))
+		return false;
+	count_as(event, what);
 	return true;
 }
 
@@ -232,7 +243,7 @@ static __noinline int event_in(const struct registers *regs, u64 cookie)
 	u64 process = VALUE(regs, cookie, 0), pid = 0, reds, current = 0, parent = 0;
 	u32 state = 0;
 
-	if (!begin(&event, EVENT_IN))
+	if (!begin_uncounted(&event))
 		return 0;
 	TAKE(&event, pid, process + event_config.process_id_at);
 	TAKE(&event, progress, process + event_config.process_i_at);
@@ -244,8 +255,13 @@ static __noinline int event_in(const struct registers *regs, u64 cookie)
 	 * (erl_create_process). It may have taken signals by then, which costs reductions. */
 	bool born = current && current == process + event_config.process_initial_at;
 
-	if (born)
+	/* It is looked at more closely, which has a price of its own. */
+	if (born) {
+		count_as(&event, EVENT_BORN);
 		TAKE(&event, initial, process + event_config.process_initial_at);
+	} else {
+		count_as(&event, EVENT_IN);
+	}
 	if (!wanted_in(event.count, process, pid, born, initial.module, initial.function, initial.arity))
 		return leave_out(&event);
 	/* Who shows itself has done so, and its runs are of no interest. */

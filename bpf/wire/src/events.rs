@@ -11,8 +11,7 @@ pub const EVENT_WORDS: usize = 7;
 
 /// [`EventRecord::what`], and the index into [`EventCounters::attempts`] and its like.
 pub mod what {
-    /// A process begins to run. Words: `Process.i`, state, and of one that has not run before:
-    /// parent, module, function, arity, [`super::ties`].
+    /// A process begins to run that has run before. Words: `Process.i`, state.
     pub const IN: u32 = 0;
     /// It stops. Words: `Process.i`, state, reductions of this run, those of all before.
     pub const OUT: u32 = 1;
@@ -85,8 +84,11 @@ pub mod what {
     /// from another node passes, which is told when it is whole. Such hits are counted, as attempts
     /// alone, because each costs.
     pub const PASSED: u32 = 25;
+    /// A process begins to run that has not run before: [`IN`] with all words, and behind them
+    /// parent, module, function, arity, [`super::ties`]. Counted apart because it costs more.
+    pub const BORN: u32 = 26;
     /// One more than the highest.
-    pub const COUNT: usize = 26;
+    pub const COUNT: usize = 27;
     /// What each is called in a recording; empty where there is no such event.
     pub const NAMES: [&str; COUNT] = [
         "schedule_in",
@@ -115,6 +117,7 @@ pub mod what {
         "native_return",
         "enqueue_payload",
         "nothing",
+        "schedule_in_first",
     ];
 }
 
@@ -270,13 +273,13 @@ wire_struct! {
     /// nor `filtered` are in the ring: who reads it counts them, so that each is counted once.
     EventCounters as "event_counters" {
         /// Hits of probes; of one that sees several signals at once, each.
-        attempts: [u64; 26] = "u64 attempts[26]",
+        attempts: [u64; 27] = "u64 attempts[27]",
         /// Of those, dropped because the ring was full.
-        ring_full: [u64; 26] = "u64 ring_full[26]",
+        ring_full: [u64; 27] = "u64 ring_full[27]",
         /// Of those, of processes that nobody asked for.
-        filtered: [u64; 26] = "u64 filtered[26]",
+        filtered: [u64; 27] = "u64 filtered[27]",
         /// Of those in the ring, with memory of the target that could not be read.
-        unreadable: [u64; 26] = "u64 unreadable[26]",
+        unreadable: [u64; 27] = "u64 unreadable[27]",
         /// Processes that were asked for and that there was no room to remember.
         wanted_full: u64 = "u64 wanted_full",
     }

@@ -46,7 +46,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
         pid: record.pid,
         what: kind,
     };
-    let born = (what == what::IN && words >= 7).then(|| {
+    let born = (what == what::BORN).then(|| {
         let [_, _, parent, module, function, arity, ties] = record.words;
         event(VmEventKind::Born {
             parent,
@@ -73,7 +73,7 @@ fn needed(kind: u32) -> Option<usize> {
         what::DIST_FRAGMENT => 2,
         what::DIST_RECEIVE => 5,
         what::PORT_CLOSE => 5,
-        what::EXIT | what::PORT_OPEN | what::PAYLOAD => 7,
+        what::EXIT | what::PORT_OPEN | what::PAYLOAD | what::BORN => 7,
         what::DEQUEUE | what::UNREGISTER | what::CODE_LOAD | what::NATIVE_RETURN => 1,
         what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
@@ -99,7 +99,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
         hibernates: matches!(what, what::HIBERNATE_START | what::HIBERNATE_END),
     };
     match what {
-        what::IN => VmEventKind::In {
+        what::IN | what::BORN => VmEventKind::In {
             at: words[0],
             state: words[1] as u32,
         },
@@ -266,7 +266,8 @@ mod tests {
         assert_eq!(born, None);
         assert_eq!(event.what, VmEventKind::In { at: 1, state: 2 });
         assert_eq!(event.scheduler, Some((SchedulerKind::DirtyCpu, 3)));
-        let (born, again) = decode_event(&record(what::IN, 7)).expect("whole");
+        assert!(decode_event(&record(what::BORN, 6)).is_err());
+        let (born, again) = decode_event(&record(what::BORN, 7)).expect("whole");
         assert_eq!(again, event);
         let born = born.expect("new").what;
         let call = [4, 5, 6];
@@ -360,7 +361,7 @@ mod tests {
         let needed = [2, 4, 3, 1, 7, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4, 4, 2, 5];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
         let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
-        let payload = [(what::PAYLOAD, 7)];
+        let payload = [(what::PAYLOAD, 7), (what::BORN, 7)];
         for (kind, words) in (0..)
             .zip(needed)
             .chain(switches)

@@ -19,6 +19,8 @@ mod keeper;
 mod loader;
 #[cfg(target_arch = "x86_64")]
 mod price;
+#[cfg(target_arch = "x86_64")]
+mod price_memory;
 mod price_switches;
 mod ticks;
 

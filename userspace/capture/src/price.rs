@@ -9,13 +9,11 @@ use std::arch::{asm, naked_asm};
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use escope_wire::{
-    EventConfig, NO_REGISTER, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, SchedulerKey, SchedulerSlot,
-    native_call, what,
-};
+use escope_wire::{EventConfig, NO_REGISTER, SchedulerKey, SchedulerSlot, native_call, what};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::loader::{EventCapture, EventOptions, EventSite, NativeSite};
+use crate::price_memory::Memory;
 use crate::{Batch, CaptureError};
 
 /// Hits that one measurement takes, some milliseconds.
@@ -29,14 +27,6 @@ const RING_BYTES: u32 = 1 << 20;
 const ARGUMENTS: u32 = 0xbcde;
 /// Where the third one is.
 const CODE_ARGUMENT: u32 = 0xc;
-/// Memory that the programs may look at, in words: more than a `Process` has.
-const WORDS: usize = 2048;
-/// Where the list is that is given to a port, in words, and how many cells it has: as many as are
-/// ever looked at (`IOLIST_STEPS`), which most data have not.
-const LIST_AT: usize = WORDS - 2 * LIST_CELLS;
-const LIST_CELLS: usize = 64;
-/// The empty list (`NIL` in `erl_term.h`).
-const NIL: u64 = 0x3b;
 /// The file that this program runs from.
 const OWN_FILE: &str = "/proc/self/exe";
 
@@ -71,8 +61,9 @@ macro_rules! probed {
 type Probed = extern "C" fn(u64, u64, u64, u64);
 
 /// What is measured. The others are like one of these.
-const KINDS: [u32; 10] = [
+const KINDS: [u32; 11] = [
     what::IN,
+    what::BORN,
     what::OUT,
     what::ENQUEUE,
     what::DEQUEUE,
@@ -93,8 +84,8 @@ const LIKE: [(u32, u32); 12] = [
     (what::HIBERNATE_START, what::GC_START),
     (what::HIBERNATE_END, what::GC_START),
     (what::UNREGISTER, what::REGISTER),
-    (what::CODE_LOAD, what::EXIT),
-    (what::CODE_PURGE, what::EXIT),
+    (what::CODE_LOAD, what::GC_START),
+    (what::CODE_PURGE, what::GC_START),
     (what::PORT_OPEN, what::PORT_OUTPUT),
     (what::PORT_CLOSE, what::PORT_OUTPUT),
     (what::PORT_INPUT, what::PORT_OUTPUT),
@@ -103,7 +94,7 @@ const LIKE: [(u32, u32); 12] = [
     (what::DIST_RECEIVE, what::PORT_OUTPUT),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 native_0 native_1);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 probed_10 native_0 native_1);
 
 /// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
 const NATIVES: [Probed; 2] = [native_0, native_1];
@@ -119,6 +110,7 @@ pub fn hit_prices(
 ) -> Result<HitPrices, CaptureError> {
     let said = Memory::said(config);
     let memory = Memory::new(config, &said);
+    let (born, ending) = (Memory::born(config), Memory::ending(config));
     let mut prices = [0.0; what::COUNT];
     let mut measured = Vec::new();
     for (kind, probed) in KINDS.into_iter().zip(PROBED) {
@@ -127,6 +119,8 @@ pub fn hit_prices(
             what::PAYLOAD => (what::ENQUEUE, &said),
             // A scheduler that has run no process.
             what::PASSED => (what::OUT, &memory),
+            what::BORN => (what::IN, &born),
+            what::EXIT => (kind, &ending),
             _ => (kind, &memory),
         };
         let is_like =
@@ -187,108 +181,6 @@ fn time_probed(
         batch.clear();
     }
     Ok(middle(times))
-}
-
-/// What looks like a process, a message and its term: enough for the programs to read what they
-/// read in a VM.
-struct Memory {
-    words: Box<[u64; WORDS]>,
-    /// The first argument of a probed function, where that is not its address.
-    first: Option<u64>,
-}
-
-/// Where in it terms lie: behind them is room for all that may be copied of a message.
-const TERMS: usize = WORDS / 2;
-const _: () = assert!((WORDS - TERMS) * 8 >= 4096 + 64);
-/// The pid of who sends, as a term.
-const SENDER: u64 = 0x13;
-/// What a signal that is no message has for a term: a link (`signal.rs` of the reader of VMs).
-const LINK: u64 = 5 << 6 | 0x30;
-
-impl Memory {
-    /// `said` is what messages that say something are measured with: then all others are signals.
-    fn new(config: &EventConfig, said: &Memory) -> Memory {
-        let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
-            first: None,
-        };
-        // A boxed pair whose first element is an atom.
-        let address = memory.address();
-        let term = (address + 8 * TERMS as u64) | 2;
-        memory.put(&[
-            (TERMS, 2 << 6),
-            (TERMS + 1, 0x4b),
-            (config.message_term_at as usize / 8, term),
-            // It lies in the fragment within the message.
-            (config.message_attached_at as usize / 8, 1),
-            (config.message_used_at as usize / 8, 3),
-            (config.process_save_at as usize / 8, address),
-            // It is the one that runs, and has a stack.
-            (config.current_process_at as usize / 8, address),
-            (config.process_stop_at as usize / 8, address),
-            // It has run before.
-            (config.process_reds_at as usize / 8, u64::MAX),
-        ]);
-        if config.payload_bytes > 0 {
-            memory.put(&[
-                (config.message_term_at as usize / 8, LINK),
-                (config.current_process_at as usize / 8, said.address()),
-            ]);
-        }
-        // A list of bytes.
-        for cell in 0..LIST_CELLS {
-            let at = LIST_AT + 2 * cell;
-            let next = match cell + 1 {
-                LIST_CELLS => NIL,
-                _ => (address + 8 * (at as u64 + 2)) | 1,
-            };
-            memory.put(&[(at, 0x41f), (at + 1, next)]);
-        }
-        memory
-    }
-
-    /// A message that says as much as is ever copied, of a process that runs here.
-    fn said(config: &EventConfig) -> Memory {
-        let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
-            first: Some(SENDER),
-        };
-        let address = memory.address();
-        let term = (address + 8 * TERMS as u64) | 2;
-        memory.put(&[
-            (TERMS, 6 << 6),
-            (TERMS + 1, 0x4b),
-            (config.message_term_at as usize / 8, term),
-        ]);
-        // Elsewhere, as literals are.
-        for piece in 0..PAYLOAD_PIECES {
-            let literal = address + (piece * PAYLOAD_PIECE_BYTES) as u64;
-            memory.put(&[(TERMS + 2 + piece, literal | 2)]);
-        }
-        memory.put(&[
-            (config.process_id_at as usize / 8, SENDER),
-            (config.process_trace_flags_at as usize / 8, 0),
-            (config.process_stop_at as usize / 8, address),
-        ]);
-        memory
-    }
-
-    fn put(&mut self, words: &[(usize, u64)]) {
-        for &(at, value) in words {
-            if let Some(word) = self.words.get_mut(at) {
-                *word = value;
-            }
-        }
-    }
-
-    /// Data for a port, as a term.
-    fn list(&self) -> u64 {
-        (self.address() + 8 * LIST_AT as u64) | 1
-    }
-
-    fn address(&self) -> u64 {
-        self.words.as_ptr() as u64
-    }
 }
 
 /// The programs, for this process, with sites like the target's.
@@ -356,7 +248,7 @@ fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
     let address = black_box(memory.address());
     let first = black_box(match kind {
         what::PASSED => 0,
-        _ => memory.first.unwrap_or(address),
+        _ => memory.first().unwrap_or(address),
     });
     let third = black_box(match kind {
         what::PORT_OUTPUT => memory.list(),

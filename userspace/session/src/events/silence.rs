@@ -44,6 +44,9 @@ pub(super) fn armed(
         }
     };
     sites.iter().for_each(|site| arm(site.what));
+    if sites.iter().any(|site| site.what == what::IN) {
+        arm(what::BORN);
+    }
     if sites.iter().any(|site| PASSES.contains(&site.what)) {
         arm(what::PASSED);
     }
@@ -141,10 +144,20 @@ const RULES: &[Rule] = &[
     ),
 ];
 
+/// What is counted apart from a kind and seen by its probe too.
+const PARTS: [(u32, u32); 2] = [(what::IN, what::BORN), (what::ENQUEUE, what::PAYLOAD)];
+
 impl Seen<'_> {
+    /// How often something was seen, whatever of it is counted apart.
+    fn of(&self, kind: u32) -> u64 {
+        let parts = PARTS.into_iter().filter(|(whole, _)| *whole == kind);
+        let parts = parts.map(|(_, part)| self.hits[part as usize]);
+        self.hits[kind as usize] + parts.sum::<u64>()
+    }
+
     /// Which probes ought to have been hit and were not, a sentence each.
     pub(super) fn silent(&self, armed: &[bool; what::COUNT]) -> Vec<String> {
-        let is_silent = |kind: u32| armed[kind as usize] && self.hits[kind as usize] == 0;
+        let is_silent = |kind: u32| armed[kind as usize] && self.of(kind) == 0;
         let mut told = Vec::new();
         let worked = self.reductions > MANY_REDUCTIONS * self.schedulers.max(1);
         for kind in [what::IN, what::OUT] {
@@ -157,14 +170,7 @@ impl Seen<'_> {
             }
         }
         for rule in RULES {
-            // Each is told as one of the two.
-            if rule.silent == what::ENQUEUE && self.hits[what::PAYLOAD as usize] > 0 {
-                continue;
-            }
-            let mut others = self.hits[rule.other as usize];
-            if rule.other == what::ENQUEUE {
-                others += self.hits[what::PAYLOAD as usize];
-            }
+            let others = self.of(rule.other);
             let chance = match rule.chance {
                 Chance::Pair => 2 * self.schedulers,
                 Chance::Queue => MANY_SIGNALS,
@@ -221,6 +227,9 @@ mod tests {
         assert_eq!(silent(&armed, &[], 10_000_000).len(), 2);
         let all = [(what::OUT, 1000), (what::IN, 1000)];
         assert!(silent(&armed, &all, 10_000_000).is_empty());
+        // Nobody runs twice.
+        let born = [(what::OUT, 1000), (what::BORN, 1000)];
+        assert!(silent(&armed, &born, 10_000_000).is_empty());
         // Reductions could not be read.
         assert_eq!(silent(&armed, &[(what::OUT, 1000)], 0).len(), 1);
     }
