@@ -39,6 +39,20 @@ pub enum CaptureError {
          them, with BTF and uprobes (CONFIG_UPROBES)"
     )]
     LoadEvents(String),
+    /// It shows hits of a process's first thread alone.
+    #[error(
+        "this kernel shows hits of probes in the first thread of a process alone, and a VM runs in \
+         others: events need Linux 6.10 or later, or a kernel with its fix (bpf: fix multi-uprobe PID \
+         filtering logic), as 6.6 and 6.9 have in their later updates; samples can be recorded without \
+         --events and --calls"
+    )]
+    OneThread,
+    /// Probes were placed in ourselves, and nothing was seen of them.
+    #[error(
+        "probes that were placed in this very program were hit and the kernel showed none of the hits: \
+         events need Linux 6.10 or later; samples can be recorded without --events and --calls"
+    )]
+    NoHits,
     /// No timer could be opened.
     #[error(
         "cannot open a sampling timer on CPU {cpu} ({reason}): try --clock cpu-clock, and look \

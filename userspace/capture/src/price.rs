@@ -8,6 +8,7 @@
 use std::arch::{asm, naked_asm};
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::thread;
 
 use escope_wire::{EventConfig, NO_REGISTER, SchedulerKey, SchedulerSlot, native_call, what};
 use rustix::time::{ClockId, clock_gettime};
@@ -102,7 +103,7 @@ const NATIVES: [Probed; 2] = [native_0, native_1];
 /// Measures the price of each kind of hit that the target's sites have. `config` is the target's.
 ///
 /// # Errors
-/// When the kernel refuses a probe in this process.
+/// When the kernel refuses a probe in this process, or shows no hits of it or those of one thread alone.
 pub fn hit_prices(
     config: &EventConfig,
     sites: &[EventSite],
@@ -145,8 +146,17 @@ pub fn hit_prices(
     let probed = measured
         .iter()
         .map(|(_, site, probed, ..)| (*site, *probed));
+    let any = measured
+        .first()
+        .map(|&(kind, _, probed, memory, _)| (memory, probed, kind));
+    let native = natives
+        .first()
+        .map(|&(probed, _)| (&memory, probed, what::NATIVE_CALL));
     let mut capture = load(config, &memory, probed, &natives)?;
     capture.arm()?;
+    if let Some((memory, probed, kind)) = any.or(native) {
+        try_threads(&mut capture, memory, probed, kind)?;
+    }
     for (kind, _, probed, memory, free_ns) in measured {
         let price = time_probed(&mut capture, memory, probed, kind)? - free_ns;
         if let Some(slot) = prices.get_mut(kind as usize) {
@@ -164,6 +174,47 @@ pub fn hit_prices(
         prices[kind as usize] = prices[other as usize];
     }
     Ok(HitPrices(prices))
+}
+
+/// Hits that try whether there are any.
+const TRIED: u32 = 16;
+
+/// Tries whether hits of all threads of a process are seen, whose first one may be this.
+fn try_threads(
+    capture: &mut EventCapture,
+    memory: &Memory,
+    probed: Probed,
+    kind: u32,
+) -> Result<(), CaptureError> {
+    let seen = |capture: &EventCapture| -> Result<u64, CaptureError> {
+        Ok(capture.counters()?.attempts.iter().sum())
+    };
+    let before = seen(capture)?;
+    hit(TRIED, memory, probed, kind);
+    let between = seen(capture)?;
+    thread::scope(|scope| {
+        let other = scope.spawn(|| hit(TRIED, memory, probed, kind));
+        // It does nothing that could panic.
+        let _ = other.join();
+    });
+    let after = seen(capture)?;
+    let mut batch = Batch::default();
+    while capture.fetch(usize::MAX, &mut batch)?.records > 0 {}
+    judge(
+        between.saturating_sub(before),
+        after.saturating_sub(between),
+    )
+}
+
+/// What hits of this thread and of another one that were seen say of the kernel. Before Linux 6.10
+/// (commit 46ba0e49b642) a link of `uprobe.multi` that is for a process takes it for its first thread.
+fn judge(own: u64, other: u64) -> Result<(), CaptureError> {
+    match (own, other) {
+        (_, 1..) => Ok(()),
+        (1.., 0) => Err(CaptureError::OneThread),
+        // This is not the first thread either, or there is no hit at all.
+        (0, 0) => Err(CaptureError::NoHits),
+    }
 }
 
 /// What a call of a probed function takes.
@@ -245,6 +296,11 @@ fn registers(site: &EventSite) -> u32 {
 
 /// Nanoseconds of CPU time that a call takes.
 fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
+    hit(HITS, memory, probed, kind) as f64 / f64::from(HITS)
+}
+
+/// Calls a probed function so many times; returns the CPU time that it took, in nanoseconds.
+fn hit(times: u32, memory: &Memory, probed: Probed, kind: u32) -> u64 {
     let address = black_box(memory.address());
     let first = black_box(match kind {
         what::PASSED => 0,
@@ -256,10 +312,10 @@ fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
     });
     let call = black_box(probed);
     let before = thread_ns();
-    for _ in 0..HITS {
+    for _ in 0..times {
         call(first, address, third, address);
     }
-    thread_ns().saturating_sub(before) as f64 / f64::from(HITS)
+    thread_ns().saturating_sub(before)
 }
 
 fn middle(mut times: [f64; ROUNDS]) -> f64 {
@@ -303,7 +359,8 @@ fn own_offset(address: u64) -> Result<u64, CaptureError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HitPrices, OWN_FILE, PROBED, own_offset};
+    use super::{HitPrices, OWN_FILE, PROBED, judge, own_offset};
+    use crate::CaptureError;
 
     #[test]
     fn our_own_code_is_found_in_its_file() {
@@ -317,6 +374,16 @@ mod tests {
         // Each has a place of its own.
         offsets.sort_unstable();
         assert!(offsets.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn a_kernel_that_sees_one_thread_alone_is_refused() {
+        assert!(judge(16, 16).is_ok());
+        assert!(matches!(judge(16, 0), Err(CaptureError::OneThread)));
+        // On that kernel, from any but the first thread.
+        assert!(matches!(judge(0, 0), Err(CaptureError::NoHits)));
+        let told = CaptureError::OneThread.to_string();
+        assert!(told.contains("Linux 6.10"), "{told}");
     }
 
     #[test]

@@ -170,7 +170,10 @@ impl SessionError {
                 | CaptureError::Timer { .. }
                 | CaptureError::NoBreakpoint { .. }
                 | CaptureError::Breakpoints(_)
-                | CaptureError::Load(_),
+                | CaptureError::Load(_)
+                | CaptureError::LoadEvents(_)
+                | CaptureError::OneThread
+                | CaptureError::NoHits,
             ) => Refusal::Target,
             _ => Refusal::Other,
         }

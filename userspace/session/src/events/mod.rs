@@ -170,6 +170,10 @@ impl Events {
         }
         let prices = match (prices, limits.share) {
             (Ok(prices), _) => prices,
+            // Whatever they cost, not all of them would be seen.
+            (Err(error @ (CaptureError::OneThread | CaptureError::NoHits)), _) => {
+                return Err(error.into());
+            }
             // Nothing depends on them.
             (Err(error), None) => {
                 missing.push(format!("what hits cost: {error}"));
