@@ -58,6 +58,31 @@ fn numbers_out_of_range() {
     record(&["-d", "soon"]).misused("soon");
 }
 
+/// What is asked for is not what the kernel makes of it, and messages are held three times.
+#[test]
+fn a_ring_that_takes_more_than_its_part_of_the_memory() {
+    let memory = ["--max-memory", "32", "--events", "msg", "--event-ring-kib"];
+    let payload = ["--payload", "64", "--processes", "init"];
+    for (ring, more, told) in [
+        (
+            "16385",
+            &[][..],
+            ["ring of 32768 KiB", "which is 16384 KiB"],
+        ),
+        (
+            "4097",
+            &payload,
+            ["3 times, 24576 KiB", "which is 16384 KiB"],
+        ),
+    ] {
+        let output = record(&[&memory[..], &[ring, "-p", "1"], more].concat());
+        assert_eq!(output.code, Some(2), "{output:#?}");
+        for part in told {
+            assert!(output.stderr.contains(part), "{output:#?}");
+        }
+    }
+}
+
 #[test]
 fn pids_that_cannot_be() {
     for pid in ["0", "-1", "99999999999", "beam"] {

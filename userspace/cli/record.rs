@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use escope_recording::{Clocks, Writer};
 use escope_session::{
     ClockChoice, EndedHow, EventLimits, Launched, PayloadLimits, Progress, RecordOptions, Recorder,
-    Redaction, SessionError, Stop, Vm, Wanted, WantedNatives, check_proc, choose, is_stopped,
+    Redaction, RingTooLarge, SessionError, Stop, Vm, Wanted, WantedNatives, check_proc, choose,
+    is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,17 +21,7 @@ use crate::signals;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
-    if args
-        .event_ring_kib
-        .is_some_and(|kib| kib > args.max_memory * 512)
-    {
-        return Err(Failure::usage(format!(
-            "--event-ring-kib is more than half of --max-memory, {} MiB: a smaller ring, or more memory",
-            args.max_memory
-        ))
-        .into());
-    }
-    let payload = payload(&args)?;
+    let limits = event_limits(&args, payload(&args)?)?;
     let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     if let Some(output) = &args.output {
@@ -38,7 +29,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
         Writer::check_free(output).map_err(SessionError::from)?;
     }
     let (vm, launched) = target(&args, &stop)?;
-    let mut recorder = match start(&args, vm, payload) {
+    let mut recorder = match start(&args, vm, limits) {
         Ok(recorder) => recorder,
         Err(error) => {
             if let Some(launched) = launched {
@@ -80,12 +71,12 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     problem.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn start(args: &RecordArgs, vm: Vm, payload: Option<PayloadLimits>) -> anyhow::Result<Recorder> {
+fn start(args: &RecordArgs, vm: Vm, limits: EventLimits) -> anyhow::Result<Recorder> {
     let output = match &args.output {
         Some(output) => output.clone(),
         None => default_output(&vm)?,
     };
-    Ok(Recorder::start(vm, options(args, output, payload))?)
+    Ok(Recorder::start(vm, options(args, output, limits))?)
 }
 
 fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), SessionError> {
@@ -97,7 +88,7 @@ fn target(args: &RecordArgs, stop: &Stop) -> Result<(Vm, Option<Launched>), Sess
     Ok((Vm::attach_with(pid, &args.target.layout.given())?, None))
 }
 
-fn options(args: &RecordArgs, output: PathBuf, payload: Option<PayloadLimits>) -> RecordOptions {
+fn options(args: &RecordArgs, output: PathBuf, limits: EventLimits) -> RecordOptions {
     let mut options = RecordOptions::new(output);
     options.frequency_hz = args.frequency;
     options.duration = args.duration;
@@ -112,7 +103,7 @@ fn options(args: &RecordArgs, output: PathBuf, payload: Option<PayloadLimits>) -
         names: args.calls.clone(),
         times: args.call_times,
     };
-    options.event_limits = event_limits(args, payload);
+    options.event_limits = limits;
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options
 }
@@ -146,20 +137,39 @@ fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
     Ok(Some(PayloadLimits { bytes, redaction }))
 }
 
-fn event_limits(args: &RecordArgs, payload: Option<PayloadLimits>) -> EventLimits {
-    let mut limits = EventLimits::within(u64::from(args.max_memory) << 20);
+fn event_limits(args: &RecordArgs, payload: Option<PayloadLimits>) -> anyhow::Result<EventLimits> {
+    let memory_bytes = u64::from(args.max_memory) << 20;
+    let mut limits = EventLimits::within(memory_bytes);
     if let Some(payload) = payload {
         limits = limits.listening(payload);
     }
     limits.share = args.max_overhead.0;
     limits.bare = args.bare_probes;
     if let Some(kib) = args.event_ring_kib {
-        limits.ring_bytes = kib * 1024;
+        let fits = limits.with_ring(kib * 1024, memory_bytes);
+        limits = fits.map_err(|ring| Failure::usage(too_large(kib, args.max_memory, &ring)))?;
     }
     if !args.processes.is_empty() {
         limits.processes = Some(Wanted(args.processes.clone()));
     }
-    limits
+    Ok(limits)
+}
+
+fn too_large(asked_kib: u32, memory_mib: u32, ring: &RingTooLarge) -> String {
+    let kib = |bytes: u64| bytes >> 10;
+    let held = match ring.times {
+        1 => String::new(),
+        times => format!(
+            ", which --payload holds {times} times, {} KiB",
+            kib(ring.bytes())
+        ),
+    };
+    format!(
+        "--event-ring-kib {asked_kib} makes a ring of {} KiB, a power of two{held}: more than half of \
+         --max-memory {memory_mib}, which is {} KiB; ask for a smaller ring, or more memory",
+        kib(ring.ring_bytes),
+        kib(ring.allowed_bytes),
+    )
 }
 
 /// `rabbit@host-20260131T120000.escope` here.

@@ -35,7 +35,7 @@ pub use keeper::{KEEPER_COMMAND, keep_probes, keepers_cpu_ns};
 pub use loader::{
     Breakpoint, Capture, CaptureOptions, CodeFollowing, CodeProbe, EventCapture, EventOptions,
     EventSite, Fetched, HitPrice, KernelSupport, NativeSite, WatchCapture, check_proc,
-    probe_breakpoints, probe_kernel,
+    event_ring_bytes, probe_breakpoints, probe_kernel,
 };
 #[cfg(target_arch = "x86_64")]
 pub use price::{HitPrices, hit_prices};

@@ -53,7 +53,7 @@ pub use events::{
 };
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
-pub use options::{EventLimits, PayloadLimits, RecordOptions, WantedNatives};
+pub use options::{EventLimits, PayloadLimits, RecordOptions, RingTooLarge, WantedNatives};
 pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use escope_beam::said::Redaction;
-use escope_capture::ClockChoice;
+use escope_capture::{ClockChoice, event_ring_bytes};
 
 use escope_beam::probes::NativeName;
 
@@ -99,6 +99,32 @@ impl EventLimits {
         }
     }
 
+    /// A ring of so many bytes, of memory for events of so many.
+    ///
+    /// # Errors
+    /// When it takes more than half of that, in the size that it really has.
+    pub fn with_ring(
+        mut self,
+        ring_bytes: u32,
+        memory_bytes: u64,
+    ) -> Result<EventLimits, RingTooLarge> {
+        self.ring_bytes = ring_bytes;
+        let too_large = RingTooLarge {
+            ring_bytes: self.ring_size().into(),
+            times: if self.payload.is_some() { LISTENING } else { 1 },
+            allowed_bytes: memory_bytes / 2,
+        };
+        match too_large.bytes() > too_large.allowed_bytes {
+            true => Err(too_large),
+            false => Ok(self),
+        }
+    }
+
+    /// What the ring has in the end.
+    pub(crate) fn ring_size(&self) -> u32 {
+        event_ring_bytes(self.ring_bytes)
+    }
+
     /// The same memory, of which what messages say takes its part: in the ring, as it is taken out
     /// of it, and until it is told. Each has room for as much as the ring.
     #[must_use]
@@ -106,6 +132,28 @@ impl EventLimits {
         self.ring_bytes = (self.ring_bytes / 4).max(64 << 10);
         self.payload = Some(payload);
         self
+    }
+}
+
+/// The ring, what is taken out of it at once, and what is not told yet.
+const LISTENING: u64 = 3;
+
+/// A ring that takes more than its part of the memory for events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingTooLarge {
+    /// What the ring would have: a power of two.
+    pub ring_bytes: u64,
+    /// How many times that is needed: where messages say something it is held twice more.
+    pub times: u64,
+    /// What all of them may have.
+    pub allowed_bytes: u64,
+}
+
+impl RingTooLarge {
+    /// What all of them would have.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.ring_bytes * self.times
     }
 }
 
@@ -163,5 +211,51 @@ impl RecordOptions {
             200..=1999 => 20,
             _ => 10,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use escope_beam::said::Redaction;
+
+    use super::{EventLimits, PayloadLimits, RingTooLarge};
+
+    fn listening(limits: EventLimits) -> EventLimits {
+        let redaction = Redaction::new(&[] as &[&str]).expect("no pattern");
+        limits.listening(PayloadLimits {
+            bytes: 4096,
+            redaction,
+        })
+    }
+
+    #[test]
+    fn a_ring_is_as_large_as_the_kernel_makes_it() {
+        let memory = 32 << 20;
+        let limits = || EventLimits::within(memory);
+        assert!(limits().with_ring(16 << 20, memory).is_ok());
+        // It is rounded up to twice that.
+        let refused = limits().with_ring((16 << 20) + 1024, memory).err();
+        let expected = RingTooLarge {
+            ring_bytes: 32 << 20,
+            times: 1,
+            allowed_bytes: 16 << 20,
+        };
+        assert_eq!(refused, Some(expected));
+    }
+
+    #[test]
+    fn what_messages_say_is_held_three_times() {
+        let memory = 32 << 20;
+        let limits = || listening(EventLimits::within(memory));
+        let refused = limits().with_ring(8 << 20, memory).err();
+        assert_eq!(
+            refused.map(|it| (it.times, it.bytes())),
+            Some((3, 24 << 20))
+        );
+        assert!(limits().with_ring(4 << 20, memory).is_ok());
+        assert!(limits().with_ring((4 << 20) + 1024, memory).is_err());
+        // What is chosen where nobody says anything fits too.
+        let chosen = limits().ring_bytes;
+        assert!(limits().with_ring(chosen, memory).is_ok());
     }
 }

@@ -64,7 +64,7 @@ pub struct EventOptions {
     pub config: EventConfig,
     /// The target's schedulers.
     pub schedulers: Vec<(SchedulerKey, SchedulerSlot)>,
-    /// Size of the ring, rounded up to a power of two.
+    /// Size of the ring, as [`event_ring_bytes`] makes it.
     pub ring_bytes: u32,
     /// The target's executable, as we can open it.
     pub binary: PathBuf,
@@ -113,6 +113,13 @@ const PLACING: &str = "placing probes in the VM's code";
 /// The least that a ring has.
 const RING_BYTES_MIN: u32 = 64 * 1024;
 
+/// What a ring of events has that was asked for with so many bytes: the kernel takes powers of two alone.
+#[must_use]
+pub fn event_ring_bytes(asked: u32) -> u32 {
+    let most = 1 << (u32::BITS - 1);
+    asked.clamp(RING_BYTES_MIN, most).next_power_of_two()
+}
+
 impl EventCapture {
     /// Loads the programs. Nothing is seen before [`Self::arm`].
     ///
@@ -124,10 +131,9 @@ impl EventCapture {
         let mut open = EventsSkelBuilder::default()
             .open(object)
             .map_err(|error| failed("opening the BPF object of events", &error))?;
-        let ring_bytes = options.ring_bytes.max(RING_BYTES_MIN).next_power_of_two();
         open.maps
             .event_ring
-            .set_max_entries(ring_bytes)
+            .set_max_entries(event_ring_bytes(options.ring_bytes))
             .map_err(|error| failed("sizing the ring of events", &error))?;
         let mut config = options.config;
         config.pid_namespace = namespace::own()?;

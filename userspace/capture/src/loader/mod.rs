@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::keeper::{Kept, Request};
 use crate::ticks::{self, Clock, ClockChoice};
 use crate::{Batch, CaptureError, cpus};
-pub use events::{EventCapture, EventOptions, EventSite, Fetched, NativeSite};
+pub use events::{EventCapture, EventOptions, EventSite, Fetched, NativeSite, event_ring_bytes};
 pub(crate) use links::place_probes;
 pub use namespace::check_proc;
 pub use open::{KernelSupport, probe_kernel};

@@ -204,7 +204,7 @@ impl Events {
         );
         if let Some(payload) = payload {
             // As much again as the ring holds.
-            let bytes = limits.ring_bytes as usize;
+            let bytes = limits.ring_size() as usize;
             tracker.listen(Said::new(payload.redaction.clone(), bytes));
         }
         Ok(Events {
@@ -226,7 +226,7 @@ impl Events {
             ready_max: limits.held,
             natives: native_names,
             wanted: limits.processes.clone(),
-            fetch_max: fetch_max(config.payload_bytes, limits.ring_bytes),
+            fetch_max: fetch_max(config.payload_bytes, limits.ring_size()),
         })
     }
 
