@@ -20,6 +20,7 @@ fn a_good_host_and_a_good_vm_are_found_so() {
         "checked: the stack of init",
         "breakpoints for `watch`: a hit costs",
         "events: sched, msg, proc, gc, code, port, dist; each costs",
+        "events: when schedulers have no CPU, with sched; each switch costs",
     ] {
         assert!(output.stdout.contains(line), "no {line:?} in {output:#?}");
     }

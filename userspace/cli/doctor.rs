@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use escope_session::{
-    Beam, CaptureError, Given, Vm, event_support, find_beams, is_stopped, online_cpus,
-    probe_breakpoints, probe_kernel,
+    Beam, CaptureError, EventSupport, Given, Vm, event_support, find_beams, is_stopped,
+    online_cpus, probe_breakpoints, probe_kernel,
 };
 
 use crate::args::DoctorArgs;
@@ -149,28 +149,51 @@ fn beam(pid: u32, given: &Given) -> Vec<Finding> {
 
 /// Which events can be watched, and what that costs.
 fn events(vm: &Vm) -> Vec<Finding> {
-    let support = match event_support(vm) {
-        Ok(support) => support,
-        Err(error) => return vec![Finding::bad(error.to_string())],
+    match event_support(vm) {
+        Ok(support) => seen(&support),
+        Err(error) => vec![Finding::bad(format!("     events: {error}"))],
+    }
+}
+
+fn seen(support: &EventSupport) -> Vec<Finding> {
+    let (whole, lacking): (Vec<_>, Vec<_>) =
+        (support.kinds.iter()).partition(|of| of.missing.is_empty());
+    let whole: Vec<&str> = whole.iter().map(|of| of.kind).collect();
+    let mut findings = Vec::new();
+    if let (false, Some((least_ns, most_ns))) = (whole.is_empty(), support.hit_ns) {
+        findings.push(Finding::good(format!(
+            "     events: {}; each costs {} to {}",
+            whole.join(", "),
+            time::show(least_ns as u64),
+            time::show(most_ns as u64),
+        )));
+    }
+    let instead = match &whole[..] {
+        [] => "record without --events".to_owned(),
+        whole => format!("record with --events {}", whole.join(",")),
     };
-    let whole = support.kinds.iter().filter(|of| of.missing.is_empty());
-    let whole: Vec<&str> = whole.map(|of| of.kind).collect();
-    let (least_ns, most_ns) = support.hit_ns;
-    let mut findings = vec![Finding::good(format!(
-        "     events: {}; each costs {} to {}",
-        whole.join(", "),
-        time::show(least_ns as u64),
-        time::show(most_ns as u64),
-    ))];
-    // Known of some releases, and no fault of the host.
-    let partly = support.kinds.iter().filter(|of| !of.missing.is_empty());
-    findings.extend(partly.map(|of| {
-        Finding::good(format!(
-            "     events: {} not, or not all: {}",
+    findings.extend(lacking.into_iter().map(|of| {
+        let how_much = match of.places {
+            0 => "cannot be recorded",
+            _ => "can be recorded in part",
+        };
+        Finding::bad(format!(
+            "     events: {} {how_much}: {}; {instead}, or run an emulator of a known release that \
+             is not stripped",
             of.kind,
             of.missing.join("; ")
         ))
     }));
+    findings.push(match &support.switch_ns {
+        Ok(price_ns) => Finding::good(format!(
+            "     events: when schedulers have no CPU, with sched; each switch costs {}",
+            time::show(*price_ns as u64)
+        )),
+        Err(why) => Finding::bad(format!(
+            "     events: when schedulers have no CPU cannot be recorded: {why}; runs are told \
+             without it"
+        )),
+    });
     findings
 }
 
@@ -207,4 +230,88 @@ fn names(vm: &Vm) -> Vec<Finding> {
         }
     });
     std::iter::once(list).chain(files).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use escope_session::{EventSupport, KindSupport};
+
+    use super::seen;
+
+    fn kind(kind: &'static str, places: usize, missing: &[&str]) -> KindSupport {
+        KindSupport {
+            kind,
+            places,
+            missing: missing.iter().map(|&why| why.to_owned()).collect(),
+        }
+    }
+
+    /// The lines, with what is said of each in front.
+    fn told(
+        kinds: Vec<KindSupport>,
+        hit_ns: Option<(f64, f64)>,
+        switch_ns: Result<f64, String>,
+    ) -> Vec<(bool, String)> {
+        let support = EventSupport {
+            kinds,
+            hit_ns,
+            switch_ns,
+        };
+        let findings = seen(&support).into_iter();
+        findings
+            .map(|finding| (finding.good, finding.what.trim().to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn what_can_be_seen_has_a_price() {
+        let kinds = vec![kind("sched", 5, &[]), kind("msg", 2, &[])];
+        let told = told(kinds, Some((1200.0, 3400.0)), Ok(150.0));
+        let expected = [
+            "events: sched, msg; each costs 1.2 µs to 3.4 µs",
+            "events: when schedulers have no CPU, with sched; each switch costs 150 ns",
+        ];
+        let expected = expected.map(|line| (true, line.to_owned()));
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn where_nothing_can_be_seen_nothing_is_good_and_nothing_has_a_price() {
+        let kinds = vec![
+            kind("sched", 0, &["no symbol a"]),
+            kind("msg", 0, &["no symbol b"]),
+        ];
+        let told = told(kinds, None, Err("no tracepoint".to_owned()));
+        assert!(told.iter().all(|(good, _)| !good), "{told:?}");
+        let [sched, msg, switches] = &told[..] else {
+            panic!("{told:?}");
+        };
+        for (line, parts) in [
+            (
+                sched,
+                [
+                    "sched cannot be recorded",
+                    "no symbol a",
+                    "without --events",
+                ],
+            ),
+            (
+                msg,
+                ["msg cannot be recorded", "no symbol b", "not stripped"],
+            ),
+            (switches, ["no CPU", "no tracepoint", "runs are told"]),
+        ] {
+            assert!(parts.iter().all(|part| line.1.contains(part)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_lacks_a_probe_is_no_good() {
+        let kinds = vec![kind("sched", 5, &[]), kind("port", 9, &["no symbol c"])];
+        let told = told(kinds, Some((1200.0, 3400.0)), Ok(150.0));
+        assert_eq!(told[0].1, "events: sched; each costs 1.2 µs to 3.4 µs");
+        let (good, line) = &told[1];
+        assert!(!good && line.contains("port can be recorded in part: no symbol c"));
+        assert!(line.contains("--events sched,"), "{line}");
+    }
 }
