@@ -505,6 +505,10 @@ impl Tracker {
         reason: &ExitReason,
         pipeline: &mut Pipeline<M>,
     ) {
+        // Of one that was forgotten meanwhile nobody is known by that pid.
+        if self.ended.has_told(event.pid) {
+            return;
+        }
         let Some(who) = self.who(event, &mut pipeline.symbolizer) else {
             return;
         };
