@@ -110,6 +110,16 @@ static __always_inline int pass(void)
 	return 0;
 }
 
+/* A probe that shares its kind with others, or that is also hit when there is nothing to see. */
+static __always_inline void count_site(u32 site)
+{
+	u32 zero = 0;
+	struct event_counters *count = bpf_map_lookup_elem(&event_counters, &zero);
+
+	if (count)
+		__sync_fetch_and_add(&count->sites[site & (SITES - 1)], 1);
+}
+
 /* Nobody asked for it. */
 static __always_inline int leave_out(struct event *event)
 {
@@ -482,8 +492,10 @@ int event(struct user_regs *ctx)
 	u64 cookie = bpf_get_attach_cookie(ctx);
 	struct registers regs;
 
+	if (cookie >> COOKIE_SITE_SHIFT)
+		count_site(cookie >> COOKIE_SITE_SHIFT);
 	copy_registers(&regs, ctx);
-	switch (cookie >> COOKIE_WHAT_SHIFT) {
+	switch (cookie >> COOKIE_WHAT_SHIFT & 255) {
 	case EVENT_IN: return event_in(&regs, cookie);
 	case EVENT_OUT: return event_out(&regs, cookie);
 	case EVENT_ENQUEUE: return event_enqueue(&regs, cookie);

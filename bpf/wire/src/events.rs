@@ -214,9 +214,14 @@ pub const WANTED_CALLS_MAX: usize = 8;
 /// How many names can be wanted.
 pub const WANTED_NAMES_MAX: usize = 8;
 
-/// A probe's cookie has [`what`] it sees above this bit, and below it where the probe finds its
-/// values.
+/// A probe's cookie has [`what`] it sees above this bit, in eight bits, and below it where the probe
+/// finds its values.
 pub const COOKIE_WHAT_SHIFT: u32 = 32;
+/// Above this bit is the number of a probe whose hits are counted apart, as others see the same; 0 for
+/// one whose hits are known from those of its kind.
+pub const COOKIE_SITE_SHIFT: u32 = 40;
+/// One more than the highest number of a probe.
+pub const SITES: usize = 16;
 /// The four bits of a cookie below [`COOKIE_WHAT_SHIFT`] are a [`way`].
 pub const COOKIE_WAY_SHIFT: u32 = 28;
 /// Where a probe finds a value: a nibble of its cookie, the index of a register in
@@ -280,6 +285,8 @@ wire_struct! {
         filtered: [u64; 27] = "u64 filtered[27]",
         /// Of those in the ring, with memory of the target that could not be read.
         unreadable: [u64; 27] = "u64 unreadable[27]",
+        /// Hits by number of the probe, of those that have one.
+        sites: [u64; 16] = "u64 sites[16]",
         /// Processes that were asked for and that there was no room to remember.
         wanted_full: u64 = "u64 wanted_full",
     }
@@ -409,4 +416,5 @@ wire_struct! {
 
 const _: () = assert!(EVENT_WORDS * 8 + 32 == size_of::<EventRecord>());
 const _: () = assert!(PAYLOAD_PIECES * 8 + 24 == size_of::<PayloadHead>());
-const _: () = assert!(what::COUNT * 8 * 4 + 8 == size_of::<EventCounters>());
+const _: () = assert!((what::COUNT * 4 + SITES + 1) * 8 == size_of::<EventCounters>());
+const _: () = assert!(SITES.is_power_of_two());

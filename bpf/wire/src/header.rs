@@ -53,6 +53,8 @@ pub fn c_header() -> String {
         ("NATIVE_CALL_FRAME_POINTERS", native_call::FRAME_POINTERS),
         ("NATIVE_CALL_FUNCTION_SHIFT", native_call::FUNCTION_SHIFT),
         ("COOKIE_WAY_SHIFT", COOKIE_WAY_SHIFT),
+        ("COOKIE_SITE_SHIFT", COOKIE_SITE_SHIFT),
+        ("SITES", SITES as u32),
         ("WAY_BYTES", way::BYTES),
         ("WAY_VECTOR", way::VECTOR),
         ("WAY_TERM", way::TERM),

@@ -250,6 +250,7 @@ fn load(
             what: site.what,
             file_offset: own_offset(probed as *const () as u64)?,
             registers: registers(&site),
+            number: site.number,
         });
     }
     let mut native_sites = Vec::new();

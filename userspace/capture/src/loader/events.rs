@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use escope_wire::{
-    COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot, what,
+    COOKIE_SITE_SHIFT, COOKIE_WHAT_SHIFT, EventConfig, EventCounters, SchedulerKey, SchedulerSlot,
+    what,
 };
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags};
@@ -28,11 +29,15 @@ pub struct EventSite {
     pub file_offset: u64,
     /// In which registers its values are: a nibble each, from the lowest.
     pub registers: u32,
+    /// Its number where its hits are counted apart (`EventCounters::sites`), else 0.
+    pub number: u32,
 }
 
 impl EventSite {
     fn place(&self) -> Place {
-        place(self.file_offset, self.what, self.registers)
+        let mut place = place(self.file_offset, self.what, self.registers);
+        place.cookie |= u64::from(self.number) << COOKIE_SITE_SHIFT;
+        place
     }
 }
 

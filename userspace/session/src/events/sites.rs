@@ -6,7 +6,8 @@ use escope_beam::{ProcessBlock, ProcessState, Vm};
 use escope_capture::EventSite;
 use escope_timeline::StateBits;
 use escope_wire::{
-    COOKIE_WAY_SHIFT, EventConfig, NO_REGISTER, WANTED_CALLS_MAX, WANTED_NAMES_MAX, way, what,
+    COOKIE_WAY_SHIFT, EventConfig, NO_REGISTER, SITES, WANTED_CALLS_MAX, WANTED_NAMES_MAX, way,
+    what,
 };
 
 use super::EventSelection;
@@ -144,6 +145,32 @@ const INPUTS: &[(u32, Probe, &[What])] = &[
     (way::ID_TERM_TO, Probe::PortIdTermTo, TERM_TO),
 ];
 
+/// Probes whose hits are counted apart, by their numbers from 1, and the functions that they are in: others
+/// see the same kind, or they are also hit when there is nothing to see. Where a process begins to run on a
+/// normal scheduler is not among them, as it costs: its hits are those of its kind but for these.
+pub(super) const COUNTED: [(Probe, &str); 13] = [
+    (Probe::DirtyNif, "erts_call_dirty_nif"),
+    (Probe::DirtyBif, "erts_call_dirty_bif"),
+    (Probe::DirtySystemTask, "erts_execute_dirty_system_task"),
+    (Probe::PortBytes, "driver_output2"),
+    (Probe::PortBinary, "driver_output_binary"),
+    (Probe::PortVector, "driver_outputv"),
+    (Probe::PortTerm, "driver_output_term"),
+    (Probe::PortTermTo, "driver_send_term"),
+    (Probe::PortIdTerm, "erl_drv_output_term"),
+    (Probe::PortIdTermTo, "erl_drv_send_term"),
+    (Probe::DistSend, "erts_dsig_send"),
+    (Probe::DistSuspend, "erts_dsig_send, where it suspends"),
+    (Probe::DistArrive, "erts_prepare_dist_ext"),
+];
+const _: () = assert!(COUNTED.len() < SITES);
+
+/// The number of a probe among those, else 0.
+pub(super) fn number(probe: Probe) -> usize {
+    let known = COUNTED.iter().position(|(counted, _)| *counted == probe);
+    known.map_or(0, |at| at + 1)
+}
+
 /// The sites that a selection needs, of those that were found; and those that it lacks.
 pub(crate) fn sites(
     found: &[Result<Site, Missing>],
@@ -241,6 +268,7 @@ fn site(
         what: kind,
         file_offset: site.file_offset,
         registers,
+        number: number(probe) as u32,
     })
 }
 
