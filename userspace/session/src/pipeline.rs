@@ -34,6 +34,8 @@ pub(crate) struct Pipeline<M: Memory = LiveMemory> {
     samples: u64,
     first_sample_ns: Option<u64>,
     code_unseen: u64,
+    /// Since when code that is announced is counted, and how much of it was.
+    announced: (Option<u64>, u64),
     sampled_ns: u64,
     /// What takes memory until it is written.
     unwritten_bytes: usize,
@@ -51,6 +53,7 @@ impl<M: Memory> Pipeline<M> {
             samples: 0,
             first_sample_ns: None,
             code_unseen: 0,
+            announced: (None, 0),
             sampled_ns: 0,
             unwritten_bytes: 0,
         }
@@ -81,6 +84,16 @@ impl<M: Memory> Pipeline<M> {
     /// How many pieces of code came or went unseen since the last call.
     pub(crate) fn take_code_unseen(&mut self) -> u64 {
         mem::take(&mut self.code_unseen)
+    }
+
+    /// Counts anew what code the VM announces, from a `CLOCK_MONOTONIC` time on, or stops to.
+    pub(crate) fn count_code(&mut self, since_ns: Option<u64>) {
+        self.announced = (since_ns, 0);
+    }
+
+    /// How much code was announced since it is counted.
+    pub(crate) fn announced(&self) -> u64 {
+        self.announced.1
     }
 
     /// CPU time that the samples stand for.
@@ -207,6 +220,9 @@ impl Pipeline {
         let Some(change) = self.symbolizer.code_registered(event, module) else {
             return;
         };
+        let (since_ns, announced) = &mut self.announced;
+        let counts = since_ns.is_some_and(|since_ns| event.monotonic_ns > since_ns);
+        *announced += u64::from(counts && change.loaded);
         self.writer.code(&CodeEvent {
             ts_ns: change.monotonic_ns.saturating_sub(self.origin_ns) as i64,
             event: if change.loaded {

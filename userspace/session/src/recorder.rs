@@ -263,7 +263,7 @@ impl Recorder {
         let Some(events) = &mut self.events else {
             return Ok(());
         };
-        events.end(self.pipeline.symbolizer.vm())?;
+        events.end(&mut self.pipeline)?;
         // All that is in the ring: nobody else will take it.
         loop {
             let more = events.fetch()?;

@@ -421,6 +421,14 @@ pub fn count_unreadable<M: Memory>(vm: &Vm<M>) -> Result<usize, BeamError> {
     Ok(chunks.sum())
 }
 
+/// Addresses of the structs of all processes that are there.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn structs<M: Memory>(vm: &Vm<M>) -> Result<Vec<u64>, BeamError> {
+    table(vm)
+}
+
 /// Addresses of the processes that are in the table.
 fn table<M: Memory>(vm: &Vm<M>) -> Result<Vec<u64>, BeamError> {
     let layout = &vm.layout.process_table;

@@ -27,7 +27,7 @@ use escope_beam::{Vm, proc_path};
 use escope_capture::{
     Batch, CaptureError, EventCapture, EventOptions, HitPrices, decode_event, hit_prices,
 };
-use escope_model::{VmEvent, VmEventKind};
+use escope_model::{SchedulerKind, VmEvent, VmEventKind};
 use escope_timeline::Reorder;
 use escope_wire::{
     EventCounters, EventRecord, PAYLOAD_BYTES, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, PayloadHead,
@@ -48,6 +48,7 @@ use crate::pipeline::Pipeline;
 use crate::setup::slot;
 use natives::Natives;
 use said::Said;
+use silence::{Armed, Evidence};
 use tracker::Tracker;
 use windows::{Gap, Windows, events_of};
 
@@ -95,7 +96,9 @@ pub(crate) struct Events {
     /// Probes that the VM has no place for, and why.
     missing: Vec<String>,
     /// What the others see.
-    armed: [bool; what::COUNT],
+    armed: Armed,
+    /// What shows that they ought to have been hit.
+    evidence: Evidence,
     /// How many schedulers the VM has, of all kinds.
     schedulers: u64,
     counters: EventCounters,
@@ -115,6 +118,12 @@ pub(crate) struct Events {
     wanted: Option<Wanted>,
     /// How many records are taken out of the ring at once.
     fetch_max: usize,
+}
+
+/// Whether a run ended on a dirty scheduler.
+fn ends_on_dirty(event: &VmEvent) -> bool {
+    let is_out = matches!(event.what, VmEventKind::Out { .. });
+    is_out && (event.scheduler).is_some_and(|(kind, _)| kind != SchedulerKind::Normal)
 }
 
 /// Events that were lost between two `CLOCK_MONOTONIC` times.
@@ -198,7 +207,7 @@ impl Events {
         let mut tracker = Tracker::new(
             vm,
             natives,
-            armed[what::OUT as usize],
+            armed.kinds[what::OUT as usize],
             limits.open_messages,
             origin_ns,
         );
@@ -216,6 +225,7 @@ impl Events {
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
             missing,
             armed,
+            evidence: Evidence::default(),
             schedulers: schedulers.len() as u64,
             counters: EventCounters::default(),
             recorded: 0,
@@ -236,7 +246,7 @@ impl Events {
         match self.windows.step(vm, &self.counters.attempts) {
             budget::Step::Stay => Ok(()),
             budget::Step::Open => self.open(pipeline),
-            budget::Step::Close => self.close(pipeline.symbolizer.vm()),
+            budget::Step::Close => self.close(pipeline),
         }
     }
 
@@ -269,6 +279,7 @@ impl Events {
             return Err(error);
         }
         self.whole_until_ns = monotonic_ns();
+        pipeline.count_code(Some(self.whole_until_ns));
         self.windows
             .opened(pipeline.symbolizer.vm(), &self.counters);
         Ok(())
@@ -285,21 +296,23 @@ impl Events {
     }
 
     /// Removes the probes. What is in the ring is still to be fetched.
-    pub(crate) fn close(&mut self, vm: &Vm) -> Result<(), SessionError> {
-        self.close_for(vm, Gap::Closed)
+    fn close(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
+        self.close_for(pipeline, Gap::Closed)
     }
 
     /// The same at the end of the recording.
-    pub(crate) fn end(&mut self, vm: &Vm) -> Result<(), SessionError> {
-        self.windows.ended(vm);
-        self.close_for(vm, Gap::Ended)
+    pub(crate) fn end(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
+        self.windows.ended(pipeline.symbolizer.vm());
+        self.close_for(pipeline, Gap::Ended)
     }
 
-    fn close_for(&mut self, vm: &Vm, why: Gap) -> Result<(), SessionError> {
+    fn close_for(&mut self, pipeline: &mut Pipeline, why: Gap) -> Result<(), SessionError> {
         if !self.windows.is_open() {
             self.capture.disarm();
             return Ok(());
         }
+        self.look_for_evidence(pipeline);
+        let vm = pipeline.symbolizer.vm();
         // What was lost until then is of this window.
         let to_ns = monotonic_ns();
         let looked = self.look_for_losses();
@@ -310,6 +323,22 @@ impl Events {
         self.count_losses(to_ns)?;
         self.windows.closed(&self.counters);
         Ok(())
+    }
+
+    /// Looks for what shows that probes were not hit that ought to have been, while they are in place.
+    fn look_for_evidence(&mut self, pipeline: &mut Pipeline) {
+        self.evidence.announced += pipeline.announced();
+        pipeline.count_code(None);
+        // Once, and only where there is a doubt: it takes some milliseconds.
+        let silent = |kind: u32| {
+            self.armed.kinds[kind as usize] && self.counters.attempts[kind as usize] == 0
+        };
+        let is_doubtful = [what::EXIT, what::REGISTER, what::UNREGISTER]
+            .into_iter()
+            .any(silent);
+        if self.windows.is_first_open() && is_doubtful {
+            self.tracker.look(&pipeline.symbolizer, &mut self.evidence);
+        }
     }
 
     /// Counts what was lost since a time outside of windows, where nothing is told.
@@ -337,10 +366,18 @@ impl Events {
     pub(crate) fn summary(&mut self, vm: &Vm) -> EventsSummary {
         let counters = &self.counters;
         let windows = self.windows.told(vm, &counters.attempts);
+        let mut evidence = self.evidence;
+        self.tracker.shows(&mut evidence);
+        if self.wanted.is_some() {
+            // What ports give to others is not told.
+            (evidence.unseen_inputs, evidence.unseen_outputs) = (0, 0);
+        }
         let seen = silence::Seen {
             hits: &counters.attempts,
+            sites: &counters.sites,
             reductions: windows.reductions,
             schedulers: self.schedulers,
+            evidence,
         };
         let mut missing = self.missing.clone();
         missing.extend(seen.silent(&self.armed));
@@ -430,6 +467,7 @@ impl Events {
                     self.recorded += 1;
                     let is_call = matches!(event.what, VmEventKind::NativeCall { .. });
                     self.native_calls += u64::from(is_call);
+                    self.evidence.dirty_ends += u64::from(ends_on_dirty(&event));
                     if let Some(born) = born {
                         self.order.push(born, &mut self.ready);
                     }

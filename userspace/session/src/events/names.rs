@@ -1,30 +1,36 @@
 //! What processes are called.
 
 use escope_beam::memory::Memory;
-use escope_beam::snapshot::{ProcessSnapshot, called, called_at};
+use escope_beam::snapshot::{ProcessSnapshot, called, called_at, structs};
 use escope_model::ProcId;
 use escope_symbolizer::{Symbolizer, Told};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::dist::Dist;
 use super::downs::Downs;
 
-/// Reads what all processes are called, and who has messages; returns whether that was possible.
+/// Of so many processes it is remembered whether they had a name, and so many are looked at again.
+const LOOKED_AT: usize = 1 << 10;
+
+/// Reads what all processes are called, and who has messages. Returns which of them have names and
+/// which have none, if they could be read.
 pub(super) fn learn<M: Memory>(
     symbolizer: &mut Symbolizer<M>,
     at: &mut FxHashMap<u64, ProcId>,
     dist: &mut Dist,
     downs: &mut Downs,
-) -> bool {
+) -> Option<FxHashMap<ProcId, bool>> {
     // A table that cannot be read leaves pids without names.
-    let Ok(all) = called(symbolizer.vm()) else {
-        return false;
-    };
+    let all = called(symbolizer.vm()).ok()?;
+    let mut named = FxHashMap::default();
     for (pid, address, process) in all {
         if let Some(proc) = symbolizer.process(pid, address) {
             at.insert(address, proc);
             if process.consistent && process.mailbox == Some(0) && !process.mailbox_cut {
                 downs.has_none(proc);
+            }
+            if process.consistent && named.len() < LOOKED_AT {
+                named.insert(proc, process.name.is_some());
             }
             if let Some(name) = &process.name {
                 dist.register(name.clone(), proc);
@@ -32,7 +38,41 @@ pub(super) fn learn<M: Memory>(
             symbolizer.describe(proc, told(process));
         }
     }
-    true
+    Some(named)
+}
+
+/// How many of the processes that were met at these addresses are not there any more; `None` where
+/// the VM cannot be asked.
+pub(super) fn gone<M: Memory>(
+    symbolizer: &Symbolizer<M>,
+    at: &FxHashMap<u64, ProcId>,
+) -> Option<u64> {
+    let there: FxHashSet<u64> = structs(symbolizer.vm()).ok()?.into_iter().collect();
+    let gone = at.keys().filter(|address| !there.contains(address));
+    Some(gone.count() as u64)
+}
+
+/// How many processes have a name now that had none, and how many have none that had one. `named` is
+/// who had one before, and who had none; whoever was `born` since had none.
+pub(super) fn renamed<M: Memory>(
+    symbolizer: &Symbolizer<M>,
+    at: &FxHashMap<u64, ProcId>,
+    named: &FxHashMap<ProcId, bool>,
+    born: &dyn Fn(ProcId) -> bool,
+) -> (u64, u64) {
+    let known = |who: &ProcId| named.contains_key(who) || born(*who);
+    let addresses = at.iter().filter(|(_, who)| known(who));
+    let addresses: Vec<u64> = addresses.map(|(at, _)| *at).take(2 * LOOKED_AT).collect();
+    let (mut got, mut lost) = (0, 0);
+    for (pid, address, process) in called_at(symbolizer.vm(), &addresses) {
+        let Some(who) = symbolizer.met(pid, address).filter(|_| process.consistent) else {
+            continue;
+        };
+        let had = named.get(&who).copied().unwrap_or(false);
+        got += u64::from(!had && process.name.is_some());
+        lost += u64::from(had && process.name.is_none());
+    }
+    (got, lost)
 }
 
 /// Reads what processes are called that were met while they ran, by the addresses of their

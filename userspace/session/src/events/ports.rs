@@ -29,6 +29,11 @@ pub(super) struct Ports {
     printer: Option<PortPrinter>,
     next: u32,
     origin_ns: u64,
+    /// Ports that are watched since they were opened: whether one was seen to give something, and to
+    /// get something.
+    whole: FxHashMap<u64, [bool; 2]>,
+    /// How many of those that are closed did so by the VM's own count alone.
+    unseen: [u64; 2],
 }
 
 /// What an event tells of a port besides what happened.
@@ -49,6 +54,49 @@ impl Ports {
         }
     }
 
+    /// Events are missing: of no port it is known whether all was seen.
+    pub(super) fn gap(&mut self) {
+        self.whole.clear();
+    }
+
+    /// How many ports gave data to processes, and how many got some, of which nothing was seen.
+    pub(super) fn unseen(&self) -> [u64; 2] {
+        self.unseen
+    }
+
+    fn watch(&mut self, what: &VmEventKind) {
+        match *what {
+            VmEventKind::PortOpen { port, .. } => {
+                if self.whole.len() >= PORTS_MAX {
+                    self.whole.clear();
+                }
+                self.whole.insert(port, [false; 2]);
+            }
+            VmEventKind::PortInput { port, .. } => {
+                if let Some([gave, _]) = self.whole.get_mut(&port) {
+                    *gave = true;
+                }
+            }
+            VmEventKind::PortOutput { port, .. } => {
+                if let Some([_, got]) = self.whole.get_mut(&port) {
+                    *got = true;
+                }
+            }
+            VmEventKind::PortClose {
+                port,
+                bytes_in,
+                bytes_out,
+                ..
+            } => {
+                let seen = self.whole.remove(&port).unwrap_or([true; 2]);
+                for (at, bytes) in [bytes_in, bytes_out].into_iter().enumerate() {
+                    self.unseen[at] += u64::from(bytes > 0 && !seen[at]);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// An event of a port. `by` is the process that the event is about, if it is about one.
     pub(super) fn on<M: Memory>(
         &mut self,
@@ -56,6 +104,7 @@ impl Ports {
         by: Option<ProcId>,
         pipeline: &mut Pipeline<M>,
     ) {
+        self.watch(&event.what);
         match event.what {
             VmEventKind::PortOpen {
                 port,

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use escope_beam::probes::Probe;
 use escope_capture::{EventSite, NativeSite};
-use escope_wire::what;
+use escope_wire::{SITES, what};
+
+use super::sites;
 
 /// In so many reductions per scheduler more than one process has had its turn: a turn is 4000 of them
 /// (`CONTEXT_REDS` in `erl_vm.h`).
@@ -24,10 +27,43 @@ const PASSES: [u32; 4] = [
 pub(super) struct Seen<'a> {
     /// Hits by [`what`].
     pub(super) hits: &'a [u64; what::COUNT],
+    /// Hits of probes that are counted apart, by their numbers.
+    pub(super) sites: &'a [u64; SITES],
     /// What the VM has run meanwhile, in reductions.
     pub(super) reductions: u64,
     /// How many schedulers it has.
     pub(super) schedulers: u64,
+    /// What else shows that probes ought to have been hit.
+    pub(super) evidence: Evidence,
+}
+
+/// What shows that something has happened, besides the probe that should have seen it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evidence {
+    /// Runs that ended on dirty schedulers.
+    pub(super) dirty_ends: u64,
+    /// Ports that were watched from their beginning to their end and by the VM's own account gave bytes
+    /// to processes, or got some, of which nothing was seen.
+    pub(super) unseen_inputs: u64,
+    pub(super) unseen_outputs: u64,
+    /// Modules that were loaded for the third time since one was purged: a VM has two of each.
+    pub(super) unpurged: u64,
+    /// Pieces of code that the VM has announced while a window was open.
+    pub(super) announced: u64,
+    /// Processes that were met and are not there any more.
+    pub(super) gone: u64,
+    /// Processes that have a name and had none, and those that have none any more.
+    pub(super) named: u64,
+    pub(super) unnamed: u64,
+}
+
+/// Which probes are placed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Armed {
+    /// By what they see.
+    pub(super) kinds: [bool; what::COUNT],
+    /// By number, of those that are counted apart.
+    pub(super) sites: [bool; SITES],
 }
 
 /// What the probes of these sites see.
@@ -36,10 +72,10 @@ pub(super) fn armed(
     natives: &[NativeSite],
     switches: bool,
     said: bool,
-) -> [bool; what::COUNT] {
-    let mut armed = [false; what::COUNT];
+) -> Armed {
+    let mut armed = Armed::default();
     let mut arm = |kind: u32| {
-        if let Some(armed) = armed.get_mut(kind as usize) {
+        if let Some(armed) = armed.kinds.get_mut(kind as usize) {
             *armed = true;
         }
     };
@@ -63,16 +99,18 @@ pub(super) fn armed(
         arm(what::SWITCHED_OUT);
         arm(what::SWITCHED_IN);
     }
+    for site in sites.iter().filter(|site| site.number > 0) {
+        if let Some(armed) = armed.sites.get_mut(site.number as usize) {
+            *armed = true;
+        }
+    }
     armed
 }
 
 /// Hits by name, of all that are armed.
-pub(super) fn named(
-    armed: &[bool; what::COUNT],
-    hits: &[u64; what::COUNT],
-) -> BTreeMap<&'static str, u64> {
-    let all = what::NAMES.into_iter().zip(armed).zip(hits);
-    all.filter(|((_, armed), _)| **armed)
+pub(super) fn named(armed: &Armed, hits: &[u64; what::COUNT]) -> BTreeMap<&'static str, u64> {
+    let all = what::NAMES.into_iter().zip(armed.kinds).zip(hits);
+    all.filter(|((_, armed), _)| *armed)
         .map(|((name, _), &hits)| (name, hits))
         .collect()
 }
@@ -130,6 +168,8 @@ const RULES: &[Rule] = &[
         what::HIBERNATE_START,
         "processes began to hibernate",
     ),
+    queue(what::PORT_OPEN, what::PORT_CLOSE, "ports were closed"),
+    queue(what::PORT_CLOSE, what::PORT_OPEN, "ports were opened"),
     pair(what::NATIVE_RETURN, what::NATIVE_CALL, "calls began"),
     pair(what::NATIVE_CALL, what::NATIVE_RETURN, "calls returned"),
     pair(
@@ -147,6 +187,9 @@ const RULES: &[Rule] = &[
 /// What is counted apart from a kind and seen by its probe too.
 const PARTS: [(u32, u32); 2] = [(what::IN, what::BORN), (what::ENQUEUE, what::PAYLOAD)];
 
+/// Where processes begin to run on dirty schedulers.
+const DIRTY: [Probe; 3] = [Probe::DirtyNif, Probe::DirtyBif, Probe::DirtySystemTask];
+
 impl Seen<'_> {
     /// How often something was seen, whatever of it is counted apart.
     fn of(&self, kind: u32) -> u64 {
@@ -155,9 +198,33 @@ impl Seen<'_> {
         self.hits[kind as usize] + parts.sum::<u64>()
     }
 
+    /// Hits of a probe that is counted apart.
+    fn at(&self, probe: Probe) -> u64 {
+        self.sites[sites::number(probe)]
+    }
+
+    fn dirty(&self) -> u64 {
+        DIRTY.into_iter().map(|probe| self.at(probe)).sum()
+    }
+
+    /// The same without what other probes of its kind have seen.
+    fn of_its_own(&self, kind: u32) -> u64 {
+        match kind {
+            what::IN => self.of(kind).saturating_sub(self.dirty()),
+            _ => self.of(kind),
+        }
+    }
+
     /// Which probes ought to have been hit and were not, a sentence each.
-    pub(super) fn silent(&self, armed: &[bool; what::COUNT]) -> Vec<String> {
-        let is_silent = |kind: u32| armed[kind as usize] && self.of(kind) == 0;
+    pub(super) fn silent(&self, armed: &Armed) -> Vec<String> {
+        let mut told = self.of_kinds(&armed.kinds);
+        told.extend(self.of_sites(armed));
+        told.extend(self.by_evidence(&armed.kinds));
+        told
+    }
+
+    fn of_kinds(&self, armed: &[bool; what::COUNT]) -> Vec<String> {
+        let is_silent = |kind: u32| armed[kind as usize] && self.of_its_own(kind) == 0;
         let mut told = Vec::new();
         let worked = self.reductions > MANY_REDUCTIONS * self.schedulers.max(1);
         for kind in [what::IN, what::OUT] {
@@ -170,7 +237,10 @@ impl Seen<'_> {
             }
         }
         for rule in RULES {
-            let others = self.of(rule.other);
+            let others = match rule.silent {
+                what::IN => self.of(rule.other).saturating_sub(self.dirty()),
+                _ => self.of(rule.other),
+            };
             let chance = match rule.chance {
                 Chance::Pair => 2 * self.schedulers,
                 Chance::Queue => MANY_SIGNALS,
@@ -191,26 +261,167 @@ impl Seen<'_> {
         }
         told
     }
+
+    /// Of probes that share a kind, those that were never hit where what they alone see is missing.
+    fn of_sites(&self, armed: &Armed) -> Vec<String> {
+        let chance = 2 * self.schedulers;
+        let evidence = &self.evidence;
+        let silent = |wanted: &dyn Fn(Probe) -> bool| -> Option<String> {
+            let counted = sites::COUNTED.iter().enumerate();
+            let silent = counted.filter(|(at, (probe, _))| {
+                armed.sites[at + 1] && self.sites[at + 1] == 0 && wanted(*probe)
+            });
+            let names: Vec<&str> = silent.map(|(_, (_, function))| *function).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        let mut told = Vec::new();
+        let mut tell = |kind: u32, wanted: &dyn Fn(Probe) -> bool, shows: String| {
+            if let Some(places) = silent(wanted) {
+                let kind = what::NAMES[kind as usize];
+                told.push(format!(
+                    "of the probes of {kind} those in {places} were never hit, although {shows}"
+                ));
+            }
+        };
+        if evidence.dirty_ends > self.dirty() + chance {
+            let shows = format!(
+                "{} runs ended on dirty schedulers, of which {} were seen to begin",
+                evidence.dirty_ends,
+                self.dirty()
+            );
+            tell(what::IN, &|probe| DIRTY.contains(&probe), shows);
+        }
+        if evidence.unseen_inputs > chance {
+            let shows = format!(
+                "{} ports gave data to processes, by the VM's own count, of which nothing was seen",
+                evidence.unseen_inputs
+            );
+            tell(what::PORT_INPUT, &is_input, shows);
+        }
+        let whole = self.hits[what::DIST_RECEIVE as usize];
+        if whole > chance {
+            let shows = format!("{whole} signals from other nodes were whole");
+            tell(
+                what::DIST_FRAGMENT,
+                &|probe| probe == Probe::DistArrive,
+                shows,
+            );
+        }
+        let suspended = self.at(Probe::DistSuspend);
+        if suspended > chance {
+            let shows = format!("{suspended} times who sent was suspended");
+            tell(what::DIST_SEND, &|probe| probe == Probe::DistSend, shows);
+        }
+        told
+    }
+
+    /// Probes that are the only ones of their kinds, by what shows itself elsewhere.
+    fn by_evidence(&self, armed: &[bool; what::COUNT]) -> Vec<String> {
+        let Evidence {
+            unseen_outputs,
+            unpurged,
+            announced,
+            gone,
+            named,
+            unnamed,
+            ..
+        } = self.evidence;
+        let parts = self.hits[what::DIST_FRAGMENT as usize];
+        let last_parts = self.at(Probe::DistArrive).saturating_sub(parts);
+        let shown = [
+            (what::EXIT, gone, "processes that were met are gone"),
+            (what::REGISTER, named, "processes got a name"),
+            (
+                what::UNREGISTER,
+                unnamed,
+                "processes that live have lost theirs",
+            ),
+            (
+                what::CODE_LOAD,
+                announced,
+                "pieces of code were announced: none of them was put in place, or the probe does not work",
+            ),
+            (
+                what::CODE_PURGE,
+                unpurged,
+                "modules were loaded for the third time",
+            ),
+            (
+                what::PORT_OUTPUT,
+                unseen_outputs,
+                "ports got data, by the VM's own count",
+            ),
+            (
+                what::DIST_RECEIVE,
+                last_parts,
+                "times the last part of a signal from another node arrived",
+            ),
+        ];
+        let chance = 2 * self.schedulers;
+        let silent = shown.into_iter().filter(|&(kind, count, _)| {
+            armed[kind as usize] && self.hits[kind as usize] == 0 && count > chance
+        });
+        silent
+            .map(|(kind, count, shows)| {
+                let kind = what::NAMES[kind as usize];
+                format!("the probe of {kind} was never hit, although {count} {shows}")
+            })
+            .collect()
+    }
+}
+
+fn is_input(probe: Probe) -> bool {
+    matches!(
+        probe,
+        Probe::PortBytes
+            | Probe::PortBinary
+            | Probe::PortVector
+            | Probe::PortTerm
+            | Probe::PortTermTo
+            | Probe::PortIdTerm
+            | Probe::PortIdTermTo
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, named};
-    use escope_wire::what;
+    use super::{Armed, Evidence, Seen, named};
+    use escope_beam::probes::Probe;
+    use escope_wire::{SITES, what};
+
+    use crate::events::sites;
 
     fn silent(armed: &[u32], hits: &[(u32, u64)], reductions: u64) -> Vec<String> {
-        let (mut is_armed, mut counts) = ([false; what::COUNT], [0; what::COUNT]);
+        by_sites(armed, hits, &[], Evidence::default(), reductions)
+    }
+
+    /// The same with probes that are counted apart: all of those that are named are placed.
+    fn by_sites(
+        armed: &[u32],
+        hits: &[(u32, u64)],
+        at: &[(Probe, u64)],
+        evidence: Evidence,
+        reductions: u64,
+    ) -> Vec<String> {
+        let (mut placed, mut counts) = (Armed::default(), [0; what::COUNT]);
+        let mut counts_at = [0; SITES];
         armed
             .iter()
-            .for_each(|&kind| is_armed[kind as usize] = true);
+            .for_each(|&kind| placed.kinds[kind as usize] = true);
         hits.iter()
             .for_each(|&(kind, count)| counts[kind as usize] = count);
+        for &(probe, count) in at {
+            placed.sites[sites::number(probe)] = true;
+            counts_at[sites::number(probe)] = count;
+        }
         let seen = Seen {
             hits: &counts,
+            sites: &counts_at,
             reductions,
             schedulers: 4,
+            evidence,
         };
-        seen.silent(&is_armed)
+        seen.silent(&placed)
     }
 
     #[test]
@@ -251,11 +462,114 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_is_not_heard_for_another_one_of_its_kind() {
+        let armed = [what::IN, what::OUT];
+        let dirty = [
+            (Probe::DirtyNif, 50),
+            (Probe::DirtyBif, 0),
+            (Probe::DirtySystemTask, 0),
+        ];
+        let evidence = |dirty_ends| Evidence {
+            dirty_ends,
+            ..Evidence::default()
+        };
+        // Runs on dirty schedulers alone are seen to begin.
+        let hits = [(what::IN, 50), (what::OUT, 1000)];
+        let told = by_sites(&armed, &hits, &dirty, evidence(50), 0);
+        assert_eq!(
+            told,
+            ["the probe of schedule_in was never hit, although 950 processes stopped running"]
+        );
+        let hits = [(what::IN, 1000), (what::OUT, 1000)];
+        assert!(by_sites(&armed, &hits, &dirty, evidence(58), 0).is_empty());
+        let told = by_sites(&armed, &hits, &dirty, evidence(90), 0);
+        assert_eq!(
+            told,
+            [
+                "of the probes of schedule_in those in erts_call_dirty_bif, erts_execute_dirty_system_task \
+                 were never hit, although 90 runs ended on dirty schedulers, of which 50 were seen to begin"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_vm_counts_itself_was_seen_or_a_probe_is_silent() {
+        let evidence = Evidence {
+            unseen_inputs: 9,
+            unseen_outputs: 9,
+            ..Evidence::default()
+        };
+        let armed = [what::PORT_INPUT, what::PORT_OUTPUT];
+        let at = [(Probe::PortBytes, 7), (Probe::PortBinary, 0)];
+        let hits = [(what::PORT_INPUT, 7)];
+        let told = by_sites(&armed, &hits, &at, evidence, 0);
+        let [input, output] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert!(input.contains("port_input those in driver_output_binary were never hit"));
+        assert!(output.contains("port_output was never hit, although 9 ports got data"));
+        // All of them are alive.
+        let at = [(Probe::PortBytes, 7), (Probe::PortBinary, 1)];
+        assert_eq!(by_sites(&armed, &hits, &at, evidence, 0).len(), 1);
+    }
+
+    #[test]
+    fn a_signal_from_another_node_arrives_and_is_whole() {
+        let armed = [what::DIST_FRAGMENT, what::DIST_RECEIVE, what::DIST_SEND];
+        let none = Evidence::default();
+        // A large one in 40 parts.
+        let hits = [(what::DIST_FRAGMENT, 39)];
+        assert!(by_sites(&armed, &hits, &[(Probe::DistArrive, 40)], none, 0).is_empty());
+        let told = by_sites(&armed, &hits, &[(Probe::DistArrive, 60)], none, 0);
+        assert!(
+            told[0].contains("dist_receive was never hit, although 21 times"),
+            "{told:?}"
+        );
+        let hits = [(what::DIST_RECEIVE, 20)];
+        let told = by_sites(&armed, &hits, &[(Probe::DistArrive, 0)], none, 0);
+        assert!(told[0].contains("erts_prepare_dist_ext"), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_not_there_any_more_has_ended() {
+        let evidence = Evidence {
+            gone: 9,
+            named: 9,
+            unnamed: 9,
+            unpurged: 9,
+            announced: 9,
+            ..Evidence::default()
+        };
+        let kinds = [
+            what::EXIT,
+            what::REGISTER,
+            what::UNREGISTER,
+            what::CODE_LOAD,
+            what::CODE_PURGE,
+        ];
+        assert_eq!(by_sites(&kinds, &[], &[], evidence, 0).len(), kinds.len());
+        // Each of them was hit, nobody asked for any, or it may be chance.
+        let hits = kinds.map(|kind| (kind, 1));
+        assert!(by_sites(&kinds, &hits, &[], evidence, 0).is_empty());
+        assert!(by_sites(&[], &[], &[], evidence, 0).is_empty());
+        let few = Evidence {
+            gone: 8,
+            ..Evidence::default()
+        };
+        assert!(by_sites(&kinds, &[], &[], few, 0).is_empty());
+        let told = by_sites(&kinds, &[], &[], Evidence { gone: 9, ..few }, 0);
+        assert_eq!(
+            told,
+            ["the probe of exit was never hit, although 9 processes that were met are gone"]
+        );
+    }
+
+    #[test]
     fn every_probe_that_is_placed_has_a_name() {
         let hits = [3; what::COUNT];
-        let mut armed = [false; what::COUNT];
-        armed[what::EXIT as usize] = true;
-        armed[what::NATIVE_RETURN as usize] = true;
+        let mut armed = Armed::default();
+        armed.kinds[what::EXIT as usize] = true;
+        armed.kinds[what::NATIVE_RETURN as usize] = true;
         let named = named(&armed, &hits);
         let named: Vec<_> = named.into_iter().collect();
         assert_eq!(named, [("exit", 3), ("native_return", 3)]);

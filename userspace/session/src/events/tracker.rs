@@ -23,6 +23,7 @@ use super::ports::Ports;
 use super::reason;
 use super::rows::{Collected, Known, Rows};
 use super::said::{Said, SaidCounts};
+use super::silence::Evidence;
 use super::sites;
 use super::windows::Gap;
 use crate::pipeline::Pipeline;
@@ -43,6 +44,10 @@ pub(super) struct Tracker {
     native_calls: NativeCalls<ProcId>,
     /// Processes by the addresses of their structs.
     at: FxHashMap<u64, ProcId>,
+    /// How many of them were found to be others by then.
+    replaced: u64,
+    /// Who had a name and who had none when all were learned.
+    named: FxHashMap<ProcId, bool>,
     /// What each had used after its last run.
     reductions: FxHashMap<ProcId, u64>,
     born: FxHashSet<ProcId>,
@@ -82,6 +87,8 @@ impl Tracker {
             collections: Collections::new(origin_ns),
             native_calls: NativeCalls::new(natives.returns(), origin_ns),
             at: FxHashMap::default(),
+            replaced: 0,
+            named: FxHashMap::default(),
             reductions: FxHashMap::default(),
             born: FxHashSet::default(),
             names: FxHashMap::default(),
@@ -119,7 +126,30 @@ impl Tracker {
 
     /// Learns which processes there are, and what they are called.
     pub(super) fn learn<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
-        self.has_all = names::learn(symbolizer, &mut self.at, &mut self.dist, &mut self.downs);
+        let learned = names::learn(symbolizer, &mut self.at, &mut self.dist, &mut self.downs);
+        self.has_all = learned.is_some();
+        self.named = learned.unwrap_or_default();
+    }
+
+    /// Looks who is still there of those that were met, and who has a name, for what that shows.
+    pub(super) fn look<M: Memory>(&self, symbolizer: &Symbolizer<M>, evidence: &mut Evidence) {
+        // Of a VM that has ended nobody is there.
+        if let Some(gone) = names::gone(symbolizer, &self.at) {
+            evidence.gone += gone;
+            let born = |who| self.born.contains(&who);
+            let (named, unnamed) = names::renamed(symbolizer, &self.at, &self.named, &born);
+            evidence.named += named;
+            evidence.unnamed += unnamed;
+        }
+    }
+
+    /// What was seen that shows what else there must have been.
+    pub(super) fn shows(&self, evidence: &mut Evidence) {
+        evidence.gone += self.replaced;
+        evidence.unpurged += self.purges.unpurged();
+        let [inputs, outputs] = self.ports.unseen();
+        evidence.unseen_inputs += inputs;
+        evidence.unseen_outputs += outputs;
     }
 
     /// Between these times events are missing: nothing that is open can be told from what comes.
@@ -140,6 +170,7 @@ impl Tracker {
         self.heaps.clear();
         self.born.clear();
         self.purges.gap();
+        self.ports.gap();
         // Others may have come to live there. Before the first window it was just learned.
         if from_ns > 0 {
             self.at.clear();
@@ -290,6 +321,7 @@ impl Tracker {
             VmEventKind::CollectionStart(heaps) => self.collect(event, &heaps, pipeline),
             VmEventKind::CollectionEnd(heaps) => self.collected(event, &heaps, pipeline),
             VmEventKind::CodeLoad { module } => {
+                self.purges.loaded(module);
                 let module = pipeline.symbolizer.vm().atom(module);
                 let told = module.map(|module| (ModuleAction::Load, module));
                 self.module(event, told, pipeline);
@@ -361,7 +393,10 @@ impl Tracker {
 
     /// A process is at an address; returns whether that is new.
     fn seen_at(&mut self, address: u64, who: ProcId) -> bool {
-        let is_new = self.at.insert(address, who) != Some(who);
+        let before = self.at.insert(address, who);
+        let is_new = before != Some(who);
+        // Whose place it was has ended.
+        self.replaced += u64::from(is_new && before.is_some());
         if is_new {
             self.met.push(address);
             // All that it ever got was seen.

@@ -126,6 +126,11 @@ impl Windows {
         self.told.count == 0 && self.open.is_none()
     }
 
+    /// Whether the first one is open.
+    pub(super) fn is_first_open(&self) -> bool {
+        self.told.count == 0 && self.is_open()
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
