@@ -48,7 +48,7 @@ use crate::pipeline::Pipeline;
 use crate::setup::slot;
 use natives::Natives;
 use said::Said;
-use silence::{Armed, Evidence};
+use silence::{Armed, Evidence, NativeSeen};
 use tracker::Tracker;
 use windows::{Gap, Windows, events_of};
 
@@ -115,9 +115,24 @@ pub(crate) struct Events {
     ready_max: usize,
     /// The BIFs and NIFs whose calls are seen.
     natives: Vec<String>,
+    natives_seen: Vec<NativeSeen>,
     wanted: Option<Wanted>,
     /// How many records are taken out of the ring at once.
     fetch_max: usize,
+}
+
+/// Counts a call or a return by its function; returns how many calls it is.
+fn note_native(seen: &mut [NativeSeen], what: &VmEventKind) -> u64 {
+    let (function, calls, returns) = match *what {
+        VmEventKind::NativeCall { function, .. } => (function, 1, 0),
+        VmEventKind::NativeReturn { function } => (function, 0, 1),
+        _ => return 0,
+    };
+    if let Some(seen) = seen.get_mut(function as usize) {
+        seen.calls += calls;
+        seen.came_back += returns;
+    }
+    calls
 }
 
 /// Whether a run ended on a dirty scheduler.
@@ -153,6 +168,7 @@ impl Events {
         missing.extend(natives.notes());
         let native_sites = natives.sites(vm.frame_pointers);
         let native_names = natives.names();
+        let natives_seen = natives.seen();
         if sites.is_empty() && native_sites.is_empty() {
             return Err(SessionError::NoProbes(missing.join("; ")));
         }
@@ -235,6 +251,7 @@ impl Events {
             given_up: 0,
             ready_max: limits.held,
             natives: native_names,
+            natives_seen,
             wanted: limits.processes.clone(),
             fetch_max: fetch_max(config.payload_bytes, limits.ring_size()),
         })
@@ -381,6 +398,7 @@ impl Events {
         };
         let mut missing = self.missing.clone();
         missing.extend(seen.silent(&self.armed));
+        missing.extend(seen.of_natives(&self.natives_seen));
         EventsSummary {
             attempts: events_of(&counters.attempts),
             recorded: self.recorded,
@@ -465,8 +483,7 @@ impl Events {
             match decode_event(record) {
                 Ok((born, event)) => {
                     self.recorded += 1;
-                    let is_call = matches!(event.what, VmEventKind::NativeCall { .. });
-                    self.native_calls += u64::from(is_call);
+                    self.native_calls += note_native(&mut self.natives_seen, &event.what);
                     self.evidence.dirty_ends += u64::from(ends_on_dirty(&event));
                     if let Some(born) = born {
                         self.order.push(born, &mut self.ready);

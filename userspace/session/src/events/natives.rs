@@ -8,6 +8,7 @@ use escope_model::FrameId;
 use escope_symbolizer::Symbolizer;
 use escope_wire::{NO_REGISTER, native_call};
 
+use super::silence::NativeSeen;
 use crate::SessionError;
 use crate::options::WantedNatives;
 
@@ -56,6 +57,16 @@ impl Natives {
     pub(super) fn names(&self) -> Vec<String> {
         let names = self.all.iter().map(|native| native.found.mfa.to_string());
         names.collect()
+    }
+
+    /// What will be seen of each: nothing yet.
+    pub(super) fn seen(&self) -> Vec<NativeSeen> {
+        let seen = self.all.iter().map(|native| NativeSeen {
+            name: native.found.mfa.to_string(),
+            returns: native.returns,
+            ..NativeSeen::default()
+        });
+        seen.collect()
     }
 
     /// Of each, whether its returns are watched.

@@ -57,6 +57,16 @@ pub(super) struct Evidence {
     pub(super) unnamed: u64,
 }
 
+/// What was seen of a BIF or NIF.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NativeSeen {
+    pub(super) name: String,
+    /// Whether its returns are watched.
+    pub(super) returns: bool,
+    pub(super) calls: u64,
+    pub(super) came_back: u64,
+}
+
 /// Which probes are placed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Armed {
@@ -315,6 +325,33 @@ impl Seen<'_> {
         told
     }
 
+    /// BIFs and NIFs of which calls or returns alone were seen, where others have both.
+    pub(super) fn of_natives(&self, natives: &[NativeSeen]) -> Vec<String> {
+        let chance = 2 * self.schedulers;
+        let hit = |kind: u32| self.hits[kind as usize] > 0;
+        let natives = natives.iter().filter(|native| native.returns);
+        natives
+            .filter_map(|native| {
+                let NativeSeen {
+                    name,
+                    calls,
+                    came_back,
+                    ..
+                } = native;
+                if hit(what::NATIVE_RETURN) && *came_back == 0 && *calls > chance {
+                    return Some(format!(
+                        "returns of {name} were never seen, although it was called {calls} times"
+                    ));
+                }
+                (hit(what::NATIVE_CALL) && *calls == 0 && *came_back > chance).then(|| {
+                    format!(
+                        "calls of {name} were never seen, although it returned {came_back} times"
+                    )
+                })
+            })
+            .collect()
+    }
+
     /// Probes that are the only ones of their kinds, by what shows itself elsewhere.
     fn by_evidence(&self, armed: &[bool; what::COUNT]) -> Vec<String> {
         let Evidence {
@@ -385,7 +422,7 @@ fn is_input(probe: Probe) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Armed, Evidence, Seen, named};
+    use super::{Armed, Evidence, NativeSeen, Seen, named};
     use escope_beam::probes::Probe;
     use escope_wire::{SITES, what};
 
@@ -528,6 +565,43 @@ mod tests {
         let hits = [(what::DIST_RECEIVE, 20)];
         let told = by_sites(&armed, &hits, &[(Probe::DistArrive, 0)], none, 0);
         assert!(told[0].contains("erts_prepare_dist_ext"), "{told:?}");
+    }
+
+    #[test]
+    fn a_function_is_not_heard_for_another_one() {
+        let native = |name: &str, calls, came_back| NativeSeen {
+            name: name.to_owned(),
+            returns: true,
+            calls,
+            came_back,
+        };
+        let mut hits = [0; what::COUNT];
+        hits[what::NATIVE_CALL as usize] = 60;
+        hits[what::NATIVE_RETURN as usize] = 60;
+        let seen = Seen {
+            hits: &hits,
+            sites: &[0; SITES],
+            reductions: 0,
+            schedulers: 4,
+            evidence: Evidence::default(),
+        };
+        let silent = [
+            native("a:b/1", 30, 30),
+            native("c:d/2", 30, 0),
+            native("e:f/3", 0, 30),
+            native("g:h/4", 8, 0),
+            NativeSeen {
+                returns: false,
+                ..native("i:j/5", 30, 0)
+            },
+        ];
+        assert_eq!(
+            seen.of_natives(&silent),
+            [
+                "returns of c:d/2 were never seen, although it was called 30 times",
+                "calls of e:f/3 were never seen, although it returned 30 times"
+            ]
+        );
     }
 
     #[test]
