@@ -61,6 +61,7 @@ mod tier3 {
     mod ports;
     mod rabbitmq;
     mod reasons;
+    mod registered;
     mod reload;
     mod servers;
     pub(super) mod snapshot;

@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Facts, Workload, escope, start, temp_dir};
-
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+use crate::support::{Facts, Workload, escope, record_all, temp_dir};
 
 #[test]
 fn every_call_has_its_reply_or_is_counted_as_without() {
@@ -12,23 +10,7 @@ fn every_call_has_its_reply_or_is_counted_as_without() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let mut vm = Workload::start("calls", &["+S", "2:2"], &[]);
-    let pid = vm.pid().to_string();
-    let mut recorder = start(&[
-        "record",
-        "-p",
-        &pid,
-        "--events",
-        "full",
-        "--max-overhead",
-        "off",
-        "-o",
-        &path,
-    ]);
-    recorder.wait_for("recording", PATIENCE);
-    vm.go();
-    let (lines, done) = vm.stop();
-    recorder.signal("INT");
-    let output = recorder.finish(PATIENCE).success();
+    let (lines, done, output) = record_all(&mut vm, &path, &["--events", "full"]);
     assert!(vm.quit().success());
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
 

@@ -2,35 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use escope_model::{Dictionary, ModuleAction, ModuleEvent};
 use escope_recording::{Recording, TimeRange};
 
-use crate::support::{Facts, Workload, escope, start, temp_dir};
-
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::{Facts, Workload, escope, record_all, temp_dir};
 
 /// What the VM did while `reload` ran with these settings; its lines; and the recording.
 fn record(path: &str, settings: &[(&str, &str)]) -> (Vec<ModuleEvent>, Vec<Facts>, Dictionary) {
     let mut vm = Workload::start("reload", &["+S", "2:2"], settings);
-    let pid = vm.pid().to_string();
-    let mut recorder = start(&[
-        "record",
-        "-p",
-        &pid,
-        "--events",
-        "code,proc",
-        "--max-overhead",
-        "off",
-        "-o",
-        path,
-    ]);
-    recorder.wait_for("recording", PATIENCE);
-    vm.go();
-    let (lines, _) = vm.stop();
-    recorder.signal("INT");
-    let output = recorder.finish(PATIENCE).success();
+    let (lines, _, output) = record_all(&mut vm, path, &["--events", "code,proc"]);
     assert!(vm.quit().success());
     assert!(!output.stderr.contains("could not be seen"), "{output:#?}");
     let recording = Recording::open(Path::new(path)).unwrap();
@@ -160,25 +141,11 @@ fn only_what_was_asked_for_is_told() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let mut vm = Workload::start("reload", &["+S", "2:2"], &[("GENERATIONS", "5")]);
-    let pid = vm.pid().to_string();
-    let mut recorder = start(&[
-        "record",
-        "-p",
-        &pid,
-        "--events",
-        "code",
-        "--max-overhead",
-        "off",
-        "--processes",
-        "erts_code_purger",
-        "-o",
+    let (versions, _, _) = record_all(
+        &mut vm,
         &path,
-    ]);
-    recorder.wait_for("recording", PATIENCE);
-    vm.go();
-    let (versions, _) = vm.stop();
-    recorder.signal("INT");
-    recorder.finish(PATIENCE).success();
+        &["--events", "code", "--processes", "erts_code_purger"],
+    );
     assert!(vm.quit().success());
     let recording = Recording::open(Path::new(&path)).unwrap();
     let events = recording.modules(TimeRange::default()).unwrap();

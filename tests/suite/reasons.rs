@@ -3,14 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use escope_model::LifeEvent;
 use escope_recording::{Recording, TimeRange};
 
-use crate::support::{Workload, start, temp_dir};
-
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::{Workload, record_all, temp_dir};
 
 /// What the program calls a reason, and what is told of it.
 const REASONS: [(&str, &str); 21] = [
@@ -43,23 +40,7 @@ fn a_reason_is_told_with_where_it_went_wrong() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let mut vm = Workload::start("reasons", &["+S", "2:2"], &[]);
-    let pid = vm.pid().to_string();
-    let mut recorder = start(&[
-        "record",
-        "-p",
-        &pid,
-        "--events",
-        "proc",
-        "--max-overhead",
-        "off",
-        "-o",
-        &path,
-    ]);
-    recorder.wait_for("recording", PATIENCE);
-    vm.go();
-    let (_, done) = vm.stop();
-    recorder.signal("INT");
-    recorder.finish(PATIENCE).success();
+    let (_, done, _) = record_all(&mut vm, &path, &["--events", "proc"]);
     assert!(vm.quit().success());
 
     let recording = Recording::open(Path::new(&path)).unwrap();

@@ -8,9 +8,7 @@ use escope_model::Fate;
 use escope_recording::{Recording, TimeRange};
 use serde_json::Value;
 
-use crate::support::{Facts, Workload, escope, start, temp_dir};
-
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+use crate::support::{Facts, Workload, escope, record_all, temp_dir};
 
 #[test]
 fn what_nobody_receives_is_waiting() {
@@ -18,23 +16,7 @@ fn what_nobody_receives_is_waiting() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let mut vm = Workload::start("unread", &["+S", "2:2"], &[]);
-    let pid = vm.pid().to_string();
-    let mut recorder = start(&[
-        "record",
-        "-p",
-        &pid,
-        "--events",
-        "full",
-        "--max-overhead",
-        "off",
-        "-o",
-        &path,
-    ]);
-    recorder.wait_for("recording", PATIENCE);
-    vm.go();
-    let (lines, _) = vm.stop();
-    recorder.signal("INT");
-    let output = recorder.finish(PATIENCE).success();
+    let (lines, _, output) = record_all(&mut vm, &path, &["--events", "full"]);
     assert!(vm.quit().success());
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
     assert_eq!(lines.len(), 4);

@@ -6,9 +6,7 @@ use std::path::Path;
 use escope_recording::{Recording, TimeRange};
 use serde_json::Value;
 
-use crate::support::{Facts, Workload, escope, start, temp_dir};
-
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+use crate::support::{Facts, Workload, escope, record_all, temp_dir};
 
 /// What does not lie within the message, or not alone, whatever the mailbox.
 const ELSEWHERE: [&str; 4] = ["literal", "timer", "alias", "traced"];
@@ -21,23 +19,7 @@ fn what_is_told_of_sizes_is_so() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let mut vm = Workload::start("weights", &["+S", "2:2"], &[]);
-    let pid = vm.pid().to_string();
-    let mut recorder = start(&[
-        "record",
-        "-p",
-        &pid,
-        "--events",
-        "messages",
-        "--max-overhead",
-        "off",
-        "-o",
-        &path,
-    ]);
-    recorder.wait_for("recording", PATIENCE);
-    vm.go();
-    let (lines, _) = vm.stop();
-    recorder.signal("INT");
-    let output = recorder.finish(PATIENCE).success();
+    let (lines, _, output) = record_all(&mut vm, &path, &["--events", "messages"]);
     assert!(vm.quit().success());
     assert!(!output.stderr.contains("event_ring_full"), "{output:#?}");
     assert_eq!(lines.len(), 44);

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::listen::lines;
-use super::{Folder, Workload};
+use super::{Facts, Folder, Workload};
 
 /// Longer than any command takes that is not told to wait.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -82,6 +82,24 @@ pub(crate) fn recorded(vm: &Workload, seconds: u64, frequency: u32, folder: &Fol
     let patience = Duration::from_secs(seconds) + PATIENCE;
     start(&args).finish(patience).success();
     path
+}
+
+/// Records all that a workload does from its begin to its end, with every event that is asked for.
+/// Returns its lines, the last one apart, and what was said of the recording.
+#[track_caller]
+pub(crate) fn record_all(
+    vm: &mut Workload,
+    path: &str,
+    asked: &[&str],
+) -> (Vec<Facts>, Facts, Output) {
+    let pid = vm.pid().to_string();
+    let args = ["record", "-p", &pid, "--max-overhead", "off", "-o", path];
+    let mut recorder = start(&[&args, asked].concat());
+    recorder.wait_for("recording", PATIENCE);
+    vm.go();
+    let (lines, done) = vm.stop();
+    recorder.signal("INT");
+    (lines, done, recorder.finish(PATIENCE).success())
 }
 
 /// Starts `escope-bpf`.

@@ -15,7 +15,9 @@ mod terminal;
 mod workload;
 
 pub(crate) use ejabberd::ejabberd;
-pub(crate) use escope::{Output, Running, escope, recorded, start, start_under, start_whole};
+pub(crate) use escope::{
+    Output, Running, escope, record_all, recorded, start, start_under, start_whole,
+};
 pub(crate) use folder::{Folder, temp_dir};
 pub(crate) use live::enter;
 pub(crate) use otp::is_system as is_system_otp;

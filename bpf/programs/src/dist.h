@@ -103,21 +103,25 @@ struct {
 #define FRAGMENT_FIRST 'E'
 #define FRAGMENT_NEXT 'F'
 
+enum part { PART_WHOLE, PART_LAST, PART_MORE_COME };
+
 /* Data are a whole signal or a fragment, which says how many are to come, itself included, in network
  * order: magic, which, 8 bytes that say of which signal, 8 bytes. */
-static __always_inline bool more_to_come(u64 buffer, u64 size)
+static __always_inline enum part part(u64 buffer, u64 size)
 {
 	u8 head[18];
 
 	if (size < sizeof(head) || READ(head, buffer))
-		return false;
+		return PART_WHOLE;
 	if (head[0] != VERSION_MAGIC || (head[1] != FRAGMENT_FIRST && head[1] != FRAGMENT_NEXT))
-		return false;
+		return PART_WHOLE;
 	for (u32 at = 10; at < 17; at++) {
 		if (head[at])
-			return true;
+			return PART_MORE_COME;
 	}
-	return head[17] > 1;
+	if (head[17] > 1)
+		return PART_MORE_COME;
+	return head[1] == FRAGMENT_NEXT ? PART_LAST : PART_WHOLE;
 }
 
 static __noinline int event_dist_arrive(const struct registers *regs, u64 cookie)
@@ -129,7 +133,12 @@ static __noinline int event_dist_arrive(const struct registers *regs, u64 cookie
 	if (!regs)
 		return 0;
 	arrived.bytes = VALUE(regs, cookie, 1);
-	if (!more_to_come(VALUE(regs, cookie, 0), arrived.bytes)) {
+	enum part of = part(VALUE(regs, cookie, 0), arrived.bytes);
+
+	if (of != PART_MORE_COME) {
+		/* What came before was nobody's yet, and is not told. */
+		if (of == PART_LAST && event_config.filtered)
+			arrived.bytes = BYTES_UNKNOWN;
 		/* It is told with what it is. */
 		arrived.node = node_of(&event, VALUE(regs, cookie, 2));
 		bpf_map_update_elem(&event_arrived, &thread, &arrived, BPF_ANY);

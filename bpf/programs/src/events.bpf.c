@@ -446,34 +446,27 @@ static __always_inline int collection(const struct registers *regs, u64 cookie, 
 	return end(&event);
 }
 
-static __always_inline int event_register(const struct registers *regs, u64 cookie)
+/* What the table of names was found to have: of a name that is given, what is there now, which is
+ * somebody else's where that one came first; of one that is taken away, what was there. */
+static __always_inline int event_name(const struct registers *regs, u64 cookie, u32 what)
 {
 	struct event event;
-	u64 name = VALUE(regs, cookie, 1), whose = VALUE(regs, cookie, 2);
+	u64 registration = VALUE(regs, cookie, 0), process = 0, pid = 0, name = 0;
+	bool given = what == EVENT_REGISTER;
 
-	if (!begin(&event, EVENT_REGISTER))
+	if (!registration ||
+	    READ(process, registration + event_config.registration_process_at) ||
+	    !process || (given && process != VALUE(regs, cookie, 1)))
+		return pass();
+	if (!begin(&event, what))
 		return 0;
-	if (!wanted_name(name, whose))
+	TAKE(&event, pid, process + event_config.process_id_at);
+	TAKE(&event, name, registration + event_config.registration_name_at);
+	if (given ? !wanted_name(name, pid) : !wanted_process(process, pid))
 		return leave_out(&event);
-	if (!reserve(&event, 2, NULL, VALUE(regs, cookie, 0), 0))
+	if (!reserve(&event, 1, NULL, process, pid))
 		return 0;
 	event.record->words[0] = name;
-	event.record->words[1] = whose;
-	return end(&event);
-}
-
-static __always_inline int event_unregister(const struct registers *regs, u64 cookie)
-{
-	struct event event;
-	u64 process = VALUE(regs, cookie, 0);
-
-	if (!begin(&event, EVENT_UNREGISTER))
-		return 0;
-	if (!wanted_address(process))
-		return leave_out(&event);
-	if (!reserve(&event, 1, NULL, process, 0))
-		return 0;
-	event.record->words[0] = VALUE(regs, cookie, 1);
 	return end(&event);
 }
 
@@ -505,8 +498,8 @@ int event(struct user_regs *ctx)
 	case EVENT_GC_END: return collection(&regs, cookie, EVENT_GC_END);
 	case EVENT_HIBERNATE_START: return collection(&regs, cookie, EVENT_HIBERNATE_START);
 	case EVENT_HIBERNATE_END: return collection(&regs, cookie, EVENT_HIBERNATE_END);
-	case EVENT_REGISTER: return event_register(&regs, cookie);
-	case EVENT_UNREGISTER: return event_unregister(&regs, cookie);
+	case EVENT_REGISTER: return event_name(&regs, cookie, EVENT_REGISTER);
+	case EVENT_UNREGISTER: return event_name(&regs, cookie, EVENT_UNREGISTER);
 	case EVENT_CODE_LOAD: return event_code_load(&regs, cookie);
 	case EVENT_CODE_PURGE: return event_code_purge(&regs, cookie);
 	case EVENT_PORT_OPEN: return event_port_open(&regs, cookie);

@@ -82,6 +82,7 @@ static __noinline int event_exit(const struct registers *regs, u64 cookie)
 	struct event event;
 	struct second second = {};
 	u64 process, pid = 0, reason = 0, element = 0, inner = 0;
+	u32 flags = 0;
 
 	if (!regs)
 		return 0;
@@ -92,7 +93,10 @@ static __noinline int event_exit(const struct registers *regs, u64 cookie)
 	TAKE(&event, pid, process + event_config.process_id_at);
 	if (!wanted_process(process, pid))
 		return leave_out(&event);
-	TAKE(&event, reason, process + event_config.process_reason_at);
+	TAKE(&event, flags, process + event_config.process_trace_flags_at);
+	/* Nothing is told of why it ends. */
+	if (!(flags & event_config.sensitive))
+		TAKE(&event, reason, process + event_config.process_reason_at);
 	struct shape is = shape(&event, reason);
 
 	if (IS_BOXED(reason) && IS_TUPLE(is.header)) {

@@ -29,9 +29,9 @@ pub mod what {
     pub const GC_START: u32 = 5;
     /// A collection ends. Words: the same.
     pub const GC_END: u32 = 6;
-    /// A name is given. Words: name, whose.
+    /// A name was given to the process. Word: name.
     pub const REGISTER: u32 = 7;
-    /// A name is taken away. Word: name.
+    /// A name is taken away from the process. Word: name.
     pub const UNREGISTER: u32 = 8;
     /// A collection because of hibernation begins. Words: as of others.
     pub const HIBERNATE_START: u32 = 9;
@@ -319,6 +319,10 @@ wire_struct! {
         virtual_reds_at: u32 = "u32 virtual_reds_at",
         /// `Process.fvalue`.
         process_reason_at: u32 = "u32 process_reason_at",
+        /// `RegProc.p`.
+        registration_process_at: u32 = "u32 registration_process_at",
+        /// `RegProc.name`.
+        registration_name_at: u32 = "u32 registration_name_at",
         /// `Process.sig_qs.save`.
         process_save_at: u32 = "u32 process_save_at",
         /// `Process.heap_sz`.

@@ -61,7 +61,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
 /// How many words an event has at least.
 fn needed(kind: u32) -> Option<usize> {
     Some(match kind {
-        what::IN | what::REGISTER | what::CODE_PURGE => 2,
+        what::IN | what::CODE_PURGE => 2,
         what::OUT => 4,
         what::ENQUEUE
         | what::GC_START
@@ -74,7 +74,11 @@ fn needed(kind: u32) -> Option<usize> {
         what::DIST_RECEIVE => 5,
         what::PORT_CLOSE => 5,
         what::EXIT | what::PORT_OPEN | what::PAYLOAD | what::BORN => 7,
-        what::DEQUEUE | what::UNREGISTER | what::CODE_LOAD | what::NATIVE_RETURN => 1,
+        what::DEQUEUE
+        | what::REGISTER
+        | what::UNREGISTER
+        | what::CODE_LOAD
+        | what::NATIVE_RETURN => 1,
         what::SWITCHED_OUT | what::SWITCHED_IN => 2,
         _ => return None,
     })
@@ -127,10 +131,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
         },
         what::GC_START | what::HIBERNATE_START => VmEventKind::CollectionStart(heaps),
         what::GC_END | what::HIBERNATE_END => VmEventKind::CollectionEnd(heaps),
-        what::REGISTER => VmEventKind::Register {
-            name: words[0],
-            whose: words[1],
-        },
+        what::REGISTER => VmEventKind::Register { name: words[0] },
         what::SWITCHED_OUT => VmEventKind::SwitchedOut {
             is_ready: words[1] != 0,
             delayed_ns: counted(words[0]),

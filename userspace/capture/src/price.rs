@@ -305,6 +305,7 @@ fn hit(times: u32, memory: &Memory, probed: Probed, kind: u32) -> u64 {
     let address = black_box(memory.address());
     let first = black_box(match kind {
         what::PASSED => 0,
+        what::REGISTER => memory.registration(),
         _ => memory.first().unwrap_or(address),
     });
     let third = black_box(match kind {

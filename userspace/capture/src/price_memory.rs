@@ -9,6 +9,8 @@ const WORDS: usize = 2048;
 /// ever looked at (`IOLIST_STEPS`), which most data have not.
 const LIST_AT: usize = WORDS - 2 * LIST_CELLS;
 const LIST_CELLS: usize = 64;
+/// Where it has a `RegProc`.
+const REGISTRATION_AT: usize = LIST_AT - 8;
 
 /// What looks like a process, a message and its term: enough for the programs to read what they
 /// read in a VM.
@@ -60,6 +62,9 @@ impl Memory {
                 (config.current_process_at as usize / 8, said.address()),
             ]);
         }
+        // A name of the process.
+        let process_at = REGISTRATION_AT + config.registration_process_at as usize / 8;
+        memory.put(&[(process_at, address)]);
         // A list of bytes.
         for cell in 0..LIST_CELLS {
             let at = LIST_AT + 2 * cell;
@@ -170,6 +175,11 @@ impl Memory {
     /// Data for a port, as a term.
     pub(crate) fn list(&self) -> u64 {
         (self.address() + 8 * LIST_AT as u64) | 1
+    }
+
+    /// What the table of names has.
+    pub(crate) fn registration(&self) -> u64 {
+        self.address() + 8 * REGISTRATION_AT as u64
     }
 
     /// The first argument of a probed function, where that is not its address.

@@ -89,14 +89,12 @@ pub enum VmEventKind {
     CollectionStart(Heaps),
     /// It has ended.
     CollectionEnd(Heaps),
-    /// The process registers a name, for itself or another one.
+    /// The process was given a name, by itself or another one.
     Register {
         /// The name, as a term.
         name: u64,
-        /// Whose, as a term.
-        whose: u64,
     },
-    /// The process gives up a name.
+    /// A name is taken away from the process, by itself or another one, or because it ends.
     Unregister {
         /// The name, as a term.
         name: u64,

@@ -17,8 +17,8 @@ use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 use super::begin::{FirstCall, constant, first_calls};
 use super::by_code::{ByCode, Found, only};
 use super::port::{is_kept, last_set};
-use super::site::{Bytes, Emulated, Place, Spot, Word, instructions, jumped_into};
-use super::state::PT_REGS;
+use super::site::{Bytes, Emulated, Spot, Word, instructions, jumped_into};
+use super::state::place;
 use crate::layout::DistLayout;
 use crate::memory::Memory;
 
@@ -47,11 +47,6 @@ fn sets_phase(instruction: &Instruction, phase: u64, at: u32) -> Option<Register
         && instruction.memory_index() == Register::None
         && instruction.memory_displacement64() == u64::from(at);
     is_it.then(|| instruction.memory_base())
-}
-
-fn place(register: Register) -> Option<Place> {
-    let number = PT_REGS.iter().position(|&it| it == register)?;
-    Some(Place::Register(number as u8))
 }
 
 /// The branch behind where a signal is all encoded: its context.

@@ -15,6 +15,7 @@ mod execute;
 mod functions;
 mod jit;
 mod loading;
+mod names;
 mod native;
 mod port;
 mod site;
@@ -148,6 +149,10 @@ impl<M: Memory> Vm<M> {
             Probe::CollectBegin | Probe::HibernateBegin => Edge::Begin,
             Probe::CollectEnd | Probe::HibernateEnd => Edge::End,
             Probe::OpenPort => return port::find(code, range),
+            Probe::Register => {
+                return names::find_given(code, range, self.layout.reg_proc.process);
+            }
+            Probe::Unregister => return names::find_taken(code, range),
             Probe::DistSend => return dist::find_sent(code, range, self.layout.dist.as_ref()),
             Probe::DistSuspend => {
                 return dist::find_suspended(code, range, self.layout.dist.as_ref());

@@ -12,8 +12,8 @@ use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 use super::by_code::{ByCode, Found, only};
 use super::functions::Function;
-use super::site::{Bytes, Emulated, Place, Spot, find as find_site, instructions, jumped_into};
-use super::state::PT_REGS;
+use super::site::{Bytes, Emulated, Spot, find as find_site, instructions, jumped_into};
+use super::state::place;
 use super::wanted::Probe;
 use crate::layout::Text;
 use crate::memory::Memory;
@@ -103,10 +103,6 @@ pub(super) fn find(code: &impl Bytes, function: Range<u64>) -> Result<Spot, &'st
     if jumped_into(code, function, way, &[]) {
         return Err("something else leads to where a port was put into the table");
     }
-    let place = |register: Register| {
-        let number = PT_REGS.iter().position(|&it| it == register);
-        number.map(|number| Place::Register(number as u8))
-    };
     Ok(Spot {
         address: entered.branch,
         instruction: Emulated::ConditionalJump,

@@ -43,6 +43,12 @@ pub(super) const PT_REGS: [Register; 15] = [
     Register::RSI,
     Register::RDI,
 ];
+
+/// Where a register is when a probe is hit.
+pub(super) fn place(register: Register) -> Option<Place> {
+    let number = PT_REGS.iter().position(|&it| it == register)?;
+    Some(Place::Register(number as u8))
+}
 /// How many arguments beyond the sixth are followed.
 const MORE_ARGUMENTS: u8 = 6;
 

@@ -42,9 +42,9 @@ pub enum Probe {
     HibernateBegin,
     /// It has ended.
     HibernateEnd,
-    /// A name is to be registered.
+    /// A name was looked up to be given to a process, and is given to it if it was free.
     Register,
-    /// A name is to be unregistered.
+    /// A name was looked up to be taken away from a process, and is if it was there.
     Unregister,
     /// The code of a module is put in place.
     LoadModule,
@@ -148,10 +148,8 @@ pub enum What {
     Function,
     /// Reason of an exit, as a term.
     Reason,
-    /// Name, an atom.
-    Name,
-    /// Pid or port, as a term.
-    Id,
+    /// Pointer to a `RegProc`; may be 0.
+    Registration,
     /// Pointer to the arguments of a BIF.
     Arguments,
     /// Pointer to the `Port`.
@@ -298,18 +296,11 @@ impl Probe {
                 }
             }
             Probe::Exit => &const { [argument(What::Process, 0), argument(What::Reason, 1)] },
-            // (Process *, name, id)
+            // No arguments, but what the table of names has: `names.rs`.
             Probe::Register => {
-                &const {
-                    [
-                        argument(What::Process, 0),
-                        argument(What::Name, 1),
-                        argument(What::Id, 2),
-                    ]
-                }
+                &const { [argument(What::Registration, 0), argument(What::Process, 1)] }
             }
-            // (Process *, locks, Port *, name)
-            Probe::Unregister => &const { [argument(What::Process, 0), argument(What::Name, 3)] },
+            Probe::Unregister => &const { [argument(What::Registration, 0)] },
             // (prepared code, Process *, locks, where the module goes)
             Probe::LoadModule => {
                 &const {

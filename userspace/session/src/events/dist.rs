@@ -2,6 +2,7 @@
 
 use escope_beam::Vm;
 use escope_beam::memory::Memory;
+use escope_beam::snapshot::called_one;
 use escope_model::{DistAction, DistEvent, DistOp, ProcId, VmEvent, VmEventKind};
 use rustc_hash::FxHashMap;
 
@@ -13,17 +14,34 @@ const NAMES_MAX: usize = 1 << 16;
 /// Who has which name: messages from other nodes are for names as often as for pids.
 #[derive(Default)]
 pub(super) struct Dist {
-    names: FxHashMap<String, ProcId>,
+    names: FxHashMap<String, Held>,
     /// The other way round: a process has one name at most.
     named: FxHashMap<ProcId, String>,
+    /// How many gaps there were.
+    gaps: u64,
+}
+
+/// A name that a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    proc: ProcId,
+    /// Where its struct is.
+    address: u64,
+    /// After how many gaps it was known to.
+    gaps: u64,
 }
 
 impl Dist {
-    /// A process has a name.
-    pub(super) fn register(&mut self, name: String, proc: ProcId) {
+    /// A process, whose struct is at an address, has a name.
+    pub(super) fn register(&mut self, name: String, (proc, address): (ProcId, u64)) {
         if self.names.len() < NAMES_MAX || self.names.contains_key(&name) {
-            if let Some(before) = self.names.insert(name.clone(), proc) {
-                self.named.remove(&before);
+            let held = Held {
+                proc,
+                address,
+                gaps: self.gaps,
+            };
+            if let Some(before) = self.names.insert(name.clone(), held) {
+                self.named.remove(&before.proc);
             }
             self.named.insert(proc, name);
         }
@@ -31,8 +49,8 @@ impl Dist {
 
     /// Nobody has it any more.
     pub(super) fn unregister(&mut self, name: &str) {
-        if let Some(proc) = self.names.remove(name) {
-            self.named.remove(&proc);
+        if let Some(held) = self.names.remove(name) {
+            self.named.remove(&held.proc);
         }
     }
 
@@ -43,15 +61,26 @@ impl Dist {
         }
     }
 
-    /// Names may have been given and taken away.
+    /// Names may have been given and taken away: each is asked for anew when it is needed.
     pub(super) fn gap(&mut self) {
-        self.names.clear();
-        self.named.clear();
+        self.gaps += 1;
+    }
+
+    /// Who has a name. `has` tells whether one who had it before a gap has it still.
+    fn whose(&mut self, name: &str, has: impl FnOnce(Held) -> bool) -> Option<ProcId> {
+        let gaps = self.gaps;
+        let held = self.names.get_mut(name)?;
+        if held.gaps == gaps || has(*held) {
+            held.gaps = gaps;
+            return Some(held.proc);
+        }
+        self.unregister(name);
+        None
     }
 
     /// An event. `by` is the process that it is about, if it is about one.
     pub(super) fn on<M: Memory>(
-        &self,
+        &mut self,
         event: &VmEvent,
         by: Option<ProcId>,
         origin_ns: u64,
@@ -90,13 +119,19 @@ impl Dist {
     }
 
     /// A pid, or who has the name. Who made an alias is not known.
-    fn receiver<M: Memory>(&self, to: u64, pipeline: &mut Pipeline<M>) -> Option<ProcId> {
+    fn receiver<M: Memory>(&mut self, to: u64, pipeline: &mut Pipeline<M>) -> Option<ProcId> {
         let symbolizer = &mut pipeline.symbolizer;
         if let Some(proc) = symbolizer.process(to, 0) {
             return Some(proc);
         }
         let name = symbolizer.vm().atom(to)?;
-        self.names.get(&*name).copied()
+        self.whose(&name, |held| {
+            let now = called_one(symbolizer.vm(), held.address);
+            now.is_some_and(|(pid, process)| {
+                symbolizer.met(pid, held.address) == Some(held.proc)
+                    && process.name.as_deref() == Some(&*name)
+            })
+        })
     }
 }
 
@@ -130,12 +165,31 @@ mod tests {
     #[test]
     fn a_name_is_of_who_had_it_last() {
         let mut dist = Dist::default();
-        dist.register("a".to_owned(), ProcId(1));
-        dist.register("a".to_owned(), ProcId(2));
-        dist.register("b".to_owned(), ProcId(3));
-        assert_eq!(dist.names.get("a"), Some(&ProcId(2)));
+        let never = |_| unreachable!("nothing was missed");
+        dist.register("a".to_owned(), (ProcId(1), 0x10));
+        dist.register("a".to_owned(), (ProcId(2), 0x20));
+        dist.register("b".to_owned(), (ProcId(3), 0x30));
+        assert_eq!(dist.whose("a", never), Some(ProcId(2)));
         dist.ended(ProcId(2));
         dist.unregister("b");
+        assert_eq!(dist.whose("a", never), None);
         assert!(dist.names.is_empty() && dist.named.is_empty());
+    }
+
+    #[test]
+    fn after_a_gap_it_is_of_who_has_it_still() {
+        let mut dist = Dist::default();
+        for (name, proc) in [("a", 1), ("b", 2)] {
+            dist.register(name.to_owned(), (ProcId(proc), 0x10));
+        }
+        dist.gap();
+        dist.register("c".to_owned(), (ProcId(3), 0x30));
+        assert_eq!(dist.whose("a", |_| true), Some(ProcId(1)));
+        assert_eq!(dist.whose("b", |_| false), None);
+        // It is asked for once.
+        let never = |_| unreachable!("it is known");
+        assert_eq!(dist.whose("a", never), Some(ProcId(1)));
+        assert_eq!(dist.whose("b", never), None);
+        assert_eq!(dist.whose("c", never), Some(ProcId(3)));
     }
 }

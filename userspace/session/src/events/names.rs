@@ -10,35 +10,46 @@ use super::dist::Dist;
 use super::downs::Downs;
 
 /// Of so many processes it is remembered whether they had a name, and so many are looked at again.
-const LOOKED_AT: usize = 1 << 10;
+pub(super) const LOOKED_AT: usize = 1 << 10;
 
-/// Reads what all processes are called, and who has messages. Returns which of them have names and
-/// which have none, if they could be read.
+/// A process that was there.
+pub(super) struct Learned {
+    pub(super) proc: ProcId,
+    /// Where its struct is.
+    pub(super) address: u64,
+    /// It has asked not to be looked at.
+    pub(super) is_sensitive: bool,
+    /// Whether it had a name, if it rested.
+    pub(super) is_named: Option<bool>,
+}
+
+/// Reads what all processes are called, and who has messages. `None` where that is not possible.
 pub(super) fn learn<M: Memory>(
     symbolizer: &mut Symbolizer<M>,
-    at: &mut FxHashMap<u64, ProcId>,
     dist: &mut Dist,
     downs: &mut Downs,
-) -> Option<FxHashMap<ProcId, bool>> {
+) -> Option<Vec<Learned>> {
     // A table that cannot be read leaves pids without names.
     let all = called(symbolizer.vm()).ok()?;
-    let mut named = FxHashMap::default();
+    let mut learned = Vec::with_capacity(all.len());
     for (pid, address, process) in all {
         if let Some(proc) = symbolizer.process(pid, address) {
-            at.insert(address, proc);
+            learned.push(Learned {
+                proc,
+                address,
+                is_sensitive: process.sensitive,
+                is_named: process.consistent.then_some(process.name.is_some()),
+            });
             if process.consistent && process.mailbox == Some(0) && !process.mailbox_cut {
                 downs.has_none(proc);
             }
-            if process.consistent && named.len() < LOOKED_AT {
-                named.insert(proc, process.name.is_some());
-            }
             if let Some(name) = &process.name {
-                dist.register(name.clone(), proc);
+                dist.register(name.clone(), (proc, address));
             }
             symbolizer.describe(proc, told(process));
         }
     }
-    Some(named)
+    Some(learned)
 }
 
 /// How many of the processes that were met at these addresses are not there any more; `None` where
@@ -76,21 +87,27 @@ pub(super) fn renamed<M: Memory>(
 }
 
 /// Reads what processes are called that were met while they ran, by the addresses of their
-/// structs. Those that have ended meanwhile have no names.
-pub(super) fn meet<M: Memory>(symbolizer: &mut Symbolizer<M>, addresses: &mut Vec<u64>) {
+/// structs. Those that have ended meanwhile have no names. Returns who of them has asked not to be
+/// looked at.
+pub(super) fn meet<M: Memory>(
+    symbolizer: &mut Symbolizer<M>,
+    addresses: &mut Vec<u64>,
+) -> Vec<ProcId> {
+    let mut sensitive = Vec::new();
     for (pid, address, process) in called_at(symbolizer.vm(), addresses) {
         if let Some(proc) = symbolizer.met(pid, address) {
+            sensitive.extend(process.sensitive.then_some(proc));
             symbolizer.describe(proc, told(process));
         }
     }
     addresses.clear();
+    sensitive
 }
 
 /// A process gets a name.
-pub(super) fn registered<M: Memory>(symbolizer: &mut Symbolizer<M>, who: ProcId, name: u64) {
-    let name = symbolizer.vm().atom(name).map(|name| name.to_string());
+pub(super) fn registered<M: Memory>(symbolizer: &mut Symbolizer<M>, who: ProcId, name: String) {
     let told = Told {
-        name,
+        name: Some(name),
         ..Told::default()
     };
     symbolizer.describe(who, told);

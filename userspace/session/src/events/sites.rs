@@ -49,14 +49,14 @@ const LIVES: &[Use] = &[
     (
         what::REGISTER,
         Probe::Register,
-        &[What::Process, What::Name, What::Id],
-        3,
+        &[What::Registration, What::Process],
+        2,
     ),
     (
         what::UNREGISTER,
         Probe::Unregister,
-        &[What::Process, What::Name],
-        2,
+        &[What::Registration],
+        1,
     ),
 ];
 
@@ -291,6 +291,8 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         process_initial_at: process.initial,
         process_current_at: process.current,
         process_reason_at: process.reason,
+        registration_process_at: vm.layout.reg_proc.process,
+        registration_name_at: vm.layout.reg_proc.name,
         process_save_at: process.save,
         process_heap_words_at: process.heap_words,
         process_old_heap_at: process.old_heap,

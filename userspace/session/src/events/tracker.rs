@@ -17,7 +17,7 @@ use super::code::Purges;
 use super::dist::Dist;
 use super::downs::Downs;
 use super::ended::Ended;
-use super::names;
+use super::names::{self, LOOKED_AT};
 use super::natives::Natives;
 use super::ports::Ports;
 use super::reason;
@@ -27,9 +27,6 @@ use super::silence::Evidence;
 use super::sites;
 use super::windows::Gap;
 use crate::pipeline::Pipeline;
-
-/// How many names are remembered.
-const NAMES_MAX: usize = 1 << 16;
 
 /// What is known of processes, runs, messages and collections that are under way.
 pub(super) struct Tracker {
@@ -51,8 +48,8 @@ pub(super) struct Tracker {
     /// What each had used after its last run.
     reductions: FxHashMap<ProcId, u64>,
     born: FxHashSet<ProcId>,
-    /// Who was seen to get a name, an atom's term.
-    names: FxHashMap<u64, ProcId>,
+    /// Who has asked not to be looked at, as far as was seen.
+    sensitive: FxHashSet<ProcId>,
     ended: Ended,
     /// Where processes were met that were not seen to be spawned.
     met: Vec<u64>,
@@ -91,7 +88,7 @@ impl Tracker {
             named: FxHashMap::default(),
             reductions: FxHashMap::default(),
             born: FxHashSet::default(),
-            names: FxHashMap::default(),
+            sensitive: FxHashSet::default(),
             ended: Ended::default(),
             met: Vec::new(),
             downs: Downs::default(),
@@ -126,9 +123,17 @@ impl Tracker {
 
     /// Learns which processes there are, and what they are called.
     pub(super) fn learn<M: Memory>(&mut self, symbolizer: &mut Symbolizer<M>) {
-        let learned = names::learn(symbolizer, &mut self.at, &mut self.dist, &mut self.downs);
+        let learned = names::learn(symbolizer, &mut self.dist, &mut self.downs);
         self.has_all = learned.is_some();
-        self.named = learned.unwrap_or_default();
+        for process in learned.into_iter().flatten() {
+            self.at.insert(process.address, process.proc);
+            if process.is_sensitive {
+                self.sensitive.insert(process.proc);
+            }
+            if let (Some(is_named), true) = (process.is_named, self.named.len() < LOOKED_AT) {
+                self.named.insert(process.proc, is_named);
+            }
+        }
     }
 
     /// Looks who is still there of those that were met, and who has a name, for what that shows.
@@ -186,7 +191,8 @@ impl Tracker {
         self.met
             .retain(|address| at.get(address).is_none_or(|who| !ended.knows(*who)));
         if !self.met.is_empty() {
-            names::meet(symbolizer, &mut self.met);
+            let met = names::meet(symbolizer, &mut self.met);
+            self.sensitive.extend(met);
         }
     }
 
@@ -297,21 +303,11 @@ impl Tracker {
                 }
             }
             VmEventKind::Exit { reason } => self.exit(event, &reason, pipeline),
-            VmEventKind::Register { name, whose } => {
-                let other = pipeline.symbolizer.process(whose, 0);
-                if let (Some(other), true) = (other, self.names.len() < NAMES_MAX) {
-                    self.names.insert(name, other);
-                }
-                if let Some(other) = other {
-                    names::registered(&mut pipeline.symbolizer, other, name);
-                }
-                self.name(event, LifeEvent::Register, name, other, pipeline);
+            VmEventKind::Register { name } => {
+                self.name(event, LifeEvent::Register, name, pipeline);
             }
-            // Whoever asks for it need not be whose name it is.
             VmEventKind::Unregister { name } => {
-                let other = self.names.remove(&name);
-                let other = other.or_else(|| self.owner(event.process, &pipeline.symbolizer));
-                self.name(event, LifeEvent::Unregister, name, other, pipeline);
+                self.name(event, LifeEvent::Unregister, name, pipeline);
             }
             VmEventKind::NativeCall { .. } | VmEventKind::NativeReturn { .. } => {
                 let who = self.who(event, &mut pipeline.symbolizer);
@@ -472,9 +468,13 @@ impl Tracker {
             Signal::MayBecomeMessage(kind) => (Entry::MayBecomeMessage, kind, 0),
             Signal::Life(_) | Signal::Other => (Entry::Signal, MessageKind::Message, 0),
         };
+        let is_told = |who: &ProcId| !self.sensitive.contains(who);
         let what = Known {
             kind,
-            tag,
+            tag: match is_told(&to) && from.as_ref().is_none_or(is_told) {
+                true => tag,
+                false => 0,
+            },
             // What carries a message to an alias has more in its fragment than that.
             size_words: size_words.filter(|_| entry == Entry::Message),
         };
@@ -559,6 +559,7 @@ impl Tracker {
         self.downs.doubt(who);
         self.heaps.remove(&who);
         self.born.remove(&who);
+        self.sensitive.remove(&who);
         self.dist.ended(who);
         let vm = pipeline.symbolizer.vm();
         let reason = reason::text(reason, &|term| vm.atom(term));
@@ -571,17 +572,25 @@ impl Tracker {
         event: &VmEvent,
         what: LifeEvent,
         name: u64,
-        whose: Option<ProcId>,
         pipeline: &mut Pipeline<M>,
     ) {
-        let text = pipeline.symbolizer.vm().atom(name);
-        if let (Some(proc), Some(text)) = (whose, text) {
-            match what {
-                LifeEvent::Register => self.dist.register(text.to_string(), proc),
-                _ => self.dist.unregister(&text),
+        let Some(text) = pipeline.symbolizer.vm().atom(name) else {
+            return;
+        };
+        let Some(proc) = self.who(event, &mut pipeline.symbolizer) else {
+            return;
+        };
+        let name = text.to_string();
+        match what {
+            LifeEvent::Register => {
+                self.dist.register(name.clone(), (proc, event.process));
+                names::registered(&mut pipeline.symbolizer, proc, name.clone());
             }
-            let name = Some(text.to_string());
-            self.life(event, proc, what, (None, name, None), pipeline);
+            _ => self.dist.unregister(&name),
+        }
+        // That one who has ended has no name any more goes without saying.
+        if !self.ended.knows(proc) {
+            self.life(event, proc, what, (None, Some(name), None), pipeline);
         }
     }
 
