@@ -316,7 +316,7 @@ fn spoken(on: Spent) -> &'static str {
         Spent::Blocked => "on a scheduler that waited in the kernel",
         Spent::RunQueue => "ready, no scheduler ran it",
         Spent::Waiting => "waiting for a message or a timeout",
-        Spent::Woken => "waiting, then ready: what woke it was not seen",
+        Spent::Woken => "waiting, then ready: since when was not seen",
         Spent::Suspended => "suspended, then ready",
         Spent::DirtyQueue => "waiting for a dirty scheduler, or on the way back",
         Spent::Before => "before its first run that was seen",

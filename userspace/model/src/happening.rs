@@ -56,7 +56,8 @@ words! {
     WokenBy {
         /// It went on where it had waited: a message or another signal came, or it was resumed.
         Signal = "signal",
-        /// The time of its `receive` was up.
+        /// The time of its `receive` was up when it went on. A message may have come too, before or
+        /// after that.
         Timeout = "timeout",
     }
 }

@@ -5,12 +5,13 @@
 //! `receive` that it waits in will match it (`erts_proc_notify_new_message`): so until the
 //! first one that was put into its queue it waited, and from then on it was ready to run.
 //! Without one a timeout woke it (`receive ... after`), or something else that is not
-//! seen; when, nobody knows.
+//! seen; when, nobody knows. Nor is it known where it timed out and a message came too: either
+//! may have been first.
 //!
 //! A mere signal, as a monitor or a link, does not end the wait: a scheduler handles it in
 //! `erts_schedule` and does not run the process for it.
 
-use escope_model::{Cut, LeftAs};
+use escope_model::{Cut, LeftAs, WokenBy};
 
 use crate::runs::RunRow;
 
@@ -55,7 +56,7 @@ pub enum DelayKind {
     Waiting,
     /// A scheduler: it was ready to run.
     RunQueue,
-    /// First a timeout or the like, then a scheduler; what woke it was not seen.
+    /// First a timeout or the like, then a scheduler; what woke it, or when, was not seen.
     Woken,
     /// To be resumed, and then a scheduler.
     Suspended,
@@ -105,7 +106,10 @@ impl<P: Copy> ProcessRuns<'_, P> {
                 from_ns = ns;
             }
         };
-        match (before.left_as, self.first_enqueue(start_ns, sure_ns)) {
+        let first_message = self
+            .first_enqueue(start_ns, sure_ns)
+            .filter(|_| after.woken_by != Some(WokenBy::Timeout));
+        match (before.left_as, first_message) {
             (Some(LeftAs::Waiting), Some(woken_ns)) => {
                 until(woken_ns, DelayKind::Waiting);
                 until(sure_ns, DelayKind::RunQueue);
@@ -136,7 +140,7 @@ impl<P: Copy> ProcessRuns<'_, P> {
 
 #[cfg(test)]
 mod tests {
-    use escope_model::{Cut, LeftAs};
+    use escope_model::{Cut, LeftAs, WokenBy};
     use proptest::prelude::*;
 
     use super::{Delay, DelayKind, ProcessRuns};
@@ -194,6 +198,24 @@ mod tests {
     fn what_woke_it_unseen_leaves_open_when() {
         let runs = [run(0, 10, LeftAs::Waiting), run(50, 60, LeftAs::Waiting)];
         assert_eq!(delays(&runs, &[9, 50], &[]), [(10, 50, DelayKind::Woken)]);
+    }
+
+    #[test]
+    fn a_timeout_is_not_told_as_a_wait_for_a_message_that_came_too() {
+        let mut runs = [run(0, 10, LeftAs::Waiting), run(50, 60, LeftAs::Waiting)];
+        for (woken_by, expected) in [
+            (Some(WokenBy::Timeout), vec![(10, 50, DelayKind::Woken)]),
+            (
+                Some(WokenBy::Signal),
+                vec![(10, 40, DelayKind::Waiting), (40, 50, DelayKind::RunQueue)],
+            ),
+        ] {
+            runs[1].woken_by = woken_by;
+            assert_eq!(delays(&runs, &[40], &[]), expected);
+        }
+        // What woke it for the run before says nothing of this wait.
+        runs[0].woken_by = Some(WokenBy::Timeout);
+        assert_eq!(delays(&runs, &[40], &[]).len(), 2);
     }
 
     #[test]
@@ -261,16 +283,22 @@ mod tests {
     proptest! {
         #[test]
         fn every_instant_between_two_runs_is_told_once_and_rightly(
-            program in prop::collection::vec((0..9u64, 0..9u64, 0..5usize), 0..12),
+            program in prop::collection::vec(
+                (0..9u64, 0..9u64, 0..5usize, 0..3usize),
+                0..12,
+            ),
             mut enqueued_ns in prop::collection::vec(0..150u64, 0..12),
             gaps in prop::collection::vec((1..60u64, 1..9u64), 0..3),
         ) {
             enqueued_ns.sort_unstable();
             let mut now = 0;
-            let runs: Vec<RunRow<char>> = program.iter().map(|&(idle, busy, left_as)| {
+            let runs: Vec<RunRow<char>> = program.iter().map(|&(idle, busy, left_as, woken_by)| {
                 let start = now + idle;
                 now = start + busy;
-                run(start, now, LeftAs::ALL[left_as])
+                RunRow {
+                    woken_by: WokenBy::ALL.get(woken_by).copied(),
+                    ..run(start, now, LeftAs::ALL[left_as])
+                }
             }).collect();
             let mut end = 0;
             let gaps_ns: Vec<(u64, u64)> = gaps.iter().map(|&(pause, length)| {
@@ -294,6 +322,8 @@ mod tests {
                         let first = enqueued_ns.iter().filter(until).find(known);
                         Some(match (lost, before.left_as, first) {
                             (true, ..) | (_, Some(LeftAs::Exiting) | None, _) => DelayKind::Unknown,
+                            (_, Some(LeftAs::Waiting), _)
+                                if next.woken_by == Some(WokenBy::Timeout) => DelayKind::Woken,
                             (_, Some(LeftAs::Waiting), None) => DelayKind::Woken,
                             (_, Some(LeftAs::Waiting), Some(&first)) if ns < first => DelayKind::Waiting,
                             (_, Some(LeftAs::Waiting | LeftAs::Runnable), _) => DelayKind::RunQueue,

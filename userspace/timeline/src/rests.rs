@@ -66,6 +66,7 @@ impl Rest {
         let next = RunRow {
             start_ns: ns,
             end_ns: ns,
+            woken_by: None,
             cut: None,
             ..self.run
         };
@@ -106,7 +107,7 @@ fn row(run: &Run) -> RunRow<ProcId> {
         start_ns,
         end_ns: since_start(run.end_ns).max(start_ns),
         at: None,
-        woken_by: None,
+        woken_by: run.woken_by,
         reductions: run.reductions,
         left_as: run.left_as,
         cut: run.cut,

@@ -67,8 +67,8 @@ spent! {
     RunQueue = "run_queue",
     /// Waiting for a message or a timeout.
     Waiting = "waiting",
-    /// First waiting, until a timeout or something else that is not seen, and then for a
-    /// scheduler.
+    /// First waiting, until a timeout or something else of which it is not seen when, and then for
+    /// a scheduler.
     Woken = "waiting_then_run_queue",
     /// Suspended, and then waiting for a scheduler.
     Suspended = "suspended",

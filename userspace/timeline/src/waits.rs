@@ -1,9 +1,11 @@
 //! Where processes wait, to tell what ended it.
 //!
 //! A process that waits in a `receive` goes on where it waits when a signal comes. When the time
-//! of `after` is up, the VM sets `Process.i` to the code behind it (`proc_timeout_common` in
-//! `erl_hl_timer.c`, OTP 25 to 29): so it went on somewhere else, and was not killed, if it timed
-//! out.
+//! of `after` is up, its timer is marked as such, and it is made ready if it is not
+//! (`proc_timeout_common` in `erl_hl_timer.c`). Only when a scheduler then takes it, the VM sets
+//! its `Process.i` to the code behind `after` (`erts_schedule` in `erl_process.c`, OTP 25 to 29),
+//! whoever made it ready: so it went on somewhere else, and was not killed, if it timed out. A
+//! message may have come before its time was up, or after, while it was in the run queue.
 
 use std::hash::Hash;
 use std::mem;

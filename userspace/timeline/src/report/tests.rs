@@ -5,7 +5,7 @@ mod kit;
 
 use std::collections::BTreeMap;
 
-use escope_model::{Cut, Fate, LeftAs, LifeEvent, MessageKind, ProcId};
+use escope_model::{Cut, Fate, LeftAs, LifeEvent, MessageKind, ProcId, WokenBy};
 use proptest::prelude::*;
 
 use self::kit::{ALL, collection, life, message, report, run, scope};
@@ -288,7 +288,7 @@ fn only_what_is_wanted_counts() {
 
 /// Runs of few processes that do not overlap, and messages.
 fn rows() -> impl Strategy<Value = Vec<Happening>> {
-    let runs = prop::collection::vec((0..3u32, 0..12i64, 0..12i64, 0..6usize), 0..20);
+    let runs = prop::collection::vec((0..3u32, 0..12i64, 0..12i64, 0..6usize, 0..3usize), 0..20);
     let messages = prop::collection::vec(
         (0..4u32, 0..3u32, 0..6usize, 0..150i64, 0..80i64, 0..4usize),
         0..30,
@@ -296,12 +296,13 @@ fn rows() -> impl Strategy<Value = Vec<Happening>> {
     (runs, messages).prop_map(|(runs, messages)| {
         let mut rows = Vec::new();
         let mut now = [0; 3];
-        for (proc, idle, busy, left) in runs {
+        for (proc, idle, busy, left, woken_by) in runs {
             let now = &mut now[proc as usize];
             let start = *now + idle;
             *now = start + busy;
             let mut row = kit::run_row(ProcId(proc), start, *now);
             row.left_as = LeftAs::ALL.get(left).copied();
+            row.woken_by = WokenBy::ALL.get(woken_by).copied();
             rows.push(Happening::Run(row));
         }
         for (from, to, kind, sent, lay, fate) in messages {
@@ -334,7 +335,7 @@ fn delays(rows: &[Happening], proc: ProcId, gaps: &Gaps) -> BTreeMap<(DelayKind,
                 start_ns: run.start_ns as u64,
                 end_ns: run.end_ns as u64,
                 at: None,
-                woken_by: None,
+                woken_by: run.woken_by,
                 reductions: run.reductions,
                 left_as: run.left_as,
                 cut: run.cut,

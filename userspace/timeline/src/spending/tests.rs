@@ -1,6 +1,6 @@
 use escope_model::{
     Collection, Fate, FrameId, LeftAs, Life, LifeEvent, Message, MessageKind, OffCpu, OffCpuWhy,
-    ProcId, Run, SchedulerId, SchedulerKind,
+    ProcId, Run, SchedulerId, SchedulerKind, WokenBy,
 };
 use proptest::prelude::*;
 
@@ -231,6 +231,35 @@ fn places_and_who_ended_waits_are_counted() {
     assert_eq!((from, kind), (Some(OTHER), MessageKind::Cast));
     assert_eq!((waits.count, waits.waited_ns), (1, 30));
     assert_eq!((spending.runs, spending.reductions), (3, 30));
+}
+
+#[test]
+fn whose_receive_timed_out_is_not_told_to_have_waited_for_a_message() {
+    let gaps = Gaps::default();
+    let mut waits = Vec::new();
+    for woken_by in [None, Some(WokenBy::Signal), Some(WokenBy::Timeout)] {
+        let Happening::Run(next) = normal(45, 50, LeftAs::Waiting) else {
+            unreachable!("it is a run");
+        };
+        let rows = [
+            normal(0, 10, LeftAs::Waiting),
+            message(40),
+            Happening::Run(Run { woken_by, ..next }),
+            message(70),
+        ];
+        let mut spending = Spending::new(ME, (0, 100), &gaps);
+        rows.iter().for_each(|row| spending.on(row, &mut |_| {}));
+        spending.finish(&mut |_| {});
+        let spent = |on| spending.spent_ns(on);
+        // Nothing ran it since the last run, so that no timeout is told of that.
+        waits.push((
+            spent(Spent::Waiting) - 20,
+            spent(Spent::RunQueue) - 30,
+            spent(Spent::Woken),
+            spending.waits().map(|(_, of)| of.count).sum::<u64>(),
+        ));
+    }
+    assert_eq!(waits, [(30, 5, 0, 2), (30, 5, 0, 2), (0, 0, 35, 1)]);
 }
 
 /// Rows that may contradict each other in any way.
