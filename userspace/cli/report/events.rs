@@ -99,10 +99,10 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
         return Ok(Vec::new());
     }
     let coverage = Coverage::of(&recording, range)?;
-    let wanted = |proc: ProcId| match &args.filter.process {
+    let wanted = |proc: Option<ProcId>| match &args.filter.process {
         None => true,
         Some(wanted) => {
-            let process = loaded.dictionary.process(proc);
+            let process = proc.and_then(|proc| loaded.dictionary.process(proc));
             process.is_some_and(|process| process.is_called(wanted))
         }
     };

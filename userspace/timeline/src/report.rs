@@ -54,8 +54,9 @@ pub struct ReportScope<'a> {
     pub gaps: Gaps,
     /// How many of the worst single messages, calls and collections are kept.
     pub worst: usize,
-    /// Whose rows count: of a message or call that of either side.
-    pub wanted: &'a dyn Fn(ProcId) -> bool,
+    /// Whose rows count: of a message or call that of either side. `None` asks for those that are
+    /// of no process.
+    pub wanted: &'a dyn Fn(Option<ProcId>) -> bool,
 }
 
 impl fmt::Debug for ReportScope<'_> {
@@ -92,8 +93,12 @@ impl ReportScope<'_> {
         to_ns.saturating_sub(from_ns)
     }
 
+    fn wants(&self, proc: ProcId) -> bool {
+        (self.wanted)(Some(proc))
+    }
+
     fn wants_either(&self, one: Option<ProcId>, other: ProcId) -> bool {
-        one.is_some_and(self.wanted) || (self.wanted)(other)
+        one.is_some_and(|one| self.wants(one)) || self.wants(other)
     }
 }
 

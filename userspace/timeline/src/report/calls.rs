@@ -186,7 +186,7 @@ impl Calls {
     pub(super) fn on_message(&mut self, message: &Message, scope: &ReportScope<'_>) {
         let Some(from) = message.from else {
             let is_call = message.kind == MessageKind::Call;
-            let counts = is_call && (scope.wanted)(message.to);
+            let counts = is_call && scope.wants(message.to);
             self.from_outside += u64::from(counts && scope.contains(since_start(message.sent_ns)));
             return;
         };

@@ -63,8 +63,7 @@ impl Dist {
 
     pub(super) fn add(&mut self, event: &DistEvent, scope: &ReportScope<'_>) {
         let at_ns = since_start(event.ts_ns);
-        // Of one without a process nobody says that it is not wanted.
-        if !scope.contains(at_ns) || event.proc.is_some_and(|proc| !(scope.wanted)(proc)) {
+        if !scope.contains(at_ns) || !(scope.wanted)(event.proc) {
             return;
         }
         self.all.add(event);

@@ -74,7 +74,7 @@ impl Lives {
                     self.lives.entry(parent).or_default().children += 1;
                 }
             }
-            LifeEvent::Exit if (scope.wanted)(row.proc) => {
+            LifeEvent::Exit if scope.wants(row.proc) => {
                 if !is_within {
                     self.lives.remove(&row.proc);
                     return;

@@ -181,7 +181,7 @@ impl Mail {
         let sent_ns = since_start(message.sent_ns);
         let received_ns = message.received_ns.map(|ns| since_start(ns).max(sent_ns));
         let is_message = became_message(message);
-        if lies_in_mailbox(message) && (scope.wanted)(message.to) {
+        if lies_in_mailbox(message) && scope.wants(message.to) {
             let change = self.lying.put(message.to, sent_ns, received_ns);
             let mailbox = self.boxes.entry(message.to).or_default();
             if let Some(change) = change {
@@ -192,10 +192,7 @@ impl Mail {
             return;
         }
         let seen_to_ns = scope.seen_from(sent_ns);
-        if let Some(from) = message
-            .from
-            .filter(|&from| is_message && (scope.wanted)(from))
-        {
+        if let Some(from) = message.from.filter(|&from| is_message && scope.wants(from)) {
             self.sent.entry(from).or_default().add(message.kind);
         }
         if is_message && scope.wants_either(message.from, message.to) {
@@ -210,7 +207,7 @@ impl Mail {
                 });
             }
         }
-        if (scope.wanted)(message.to) {
+        if scope.wants(message.to) {
             let letters = self.got.entry(message.to).or_default();
             if is_message {
                 letters.sent.add(message.kind);

@@ -80,7 +80,7 @@ impl Natives {
     }
 
     fn add(&mut self, call: &NativeCall, scope: &ReportScope<'_>) {
-        if !scope.contains(since_start(call.start_ns)) || !(scope.wanted)(call.proc) {
+        if !scope.contains(since_start(call.start_ns)) || !scope.wants(call.proc) {
             return;
         }
         if matches!(call.cut, Some(Cut::Start | Cut::Both)) {
@@ -135,7 +135,7 @@ mod tests {
             until_ns: 20,
             gaps: Gaps::default(),
             worst: 0,
-            wanted: &|proc| proc != ProcId(2),
+            wanted: &|proc| proc != Some(ProcId(2)),
         };
         let rows = rows.into_iter().map(Ok::<_, Infallible>);
         let natives = Natives::of(rows, &scope).expect("no errors");

@@ -59,7 +59,7 @@ impl Pauses {
     pub(super) fn add(&mut self, collection: &Collection, scope: &ReportScope<'_>) {
         let start_ns = since_start(collection.start_ns);
         let end_ns = since_start(collection.end_ns).max(start_ns);
-        if !(scope.wanted)(collection.proc) || end_ns < scope.since_ns {
+        if !scope.wants(collection.proc) || end_ns < scope.since_ns {
             return;
         }
         let is_within = scope.contains(start_ns);

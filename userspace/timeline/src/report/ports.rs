@@ -46,7 +46,7 @@ impl Ports {
 
     pub(super) fn add(&mut self, event: &PortEvent, scope: &ReportScope<'_>) {
         let at_ns = since_start(event.ts_ns);
-        if !scope.contains(at_ns) || event.proc.is_some_and(|proc| !(scope.wanted)(proc)) {
+        if !scope.contains(at_ns) || !(scope.wanted)(event.proc) {
             return;
         }
         let of = self.of.entry(event.port).or_default();

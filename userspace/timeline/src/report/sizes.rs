@@ -59,7 +59,7 @@ impl Weights {
     /// A message that was sent within the part, by or to somebody who is asked for.
     pub(super) fn add(&mut self, message: &Message, scope: &ReportScope<'_>) {
         self.all.add(message.size_words);
-        if let Some(from) = message.from.filter(|&from| (scope.wanted)(from)) {
+        if let Some(from) = message.from.filter(|&from| scope.wants(from)) {
             let sizes = self.by_sender.entry(from).or_default();
             sizes.add(message.size_words);
         }

@@ -5,7 +5,10 @@ mod kit;
 
 use std::collections::BTreeMap;
 
-use escope_model::{Cut, Fate, LeftAs, LifeEvent, MessageKind, ProcId, WokenBy};
+use escope_model::{
+    Cut, DistAction, DistEvent, Fate, LeftAs, LifeEvent, MessageKind, ModuleAction, ModuleEvent,
+    PortAction, PortEvent, PortId, ProcId, WokenBy,
+};
 use proptest::prelude::*;
 
 use self::kit::{ALL, collection, life, message, report, run, scope};
@@ -275,7 +278,7 @@ fn only_what_is_wanted_counts() {
         run(A, 0, 20, LeftAs::Waiting),
         run(B, 30, 40, LeftAs::Waiting),
     ];
-    let wanted = |proc| proc == B;
+    let wanted = |proc| proc == Some(B);
     let scope = ReportScope {
         wanted: &wanted,
         ..scope(100)
@@ -284,6 +287,55 @@ fn only_what_is_wanted_counts() {
     assert_eq!(report.mail.kinds.sum(), 1);
     assert_eq!(report.mail.senders().count(), 0);
     assert_eq!(report.work.processes().count(), 1);
+}
+
+#[test]
+fn what_is_of_no_process_is_not_of_the_one_that_is_asked_for() {
+    let rows = |proc| {
+        [
+            Happening::Dist(DistEvent {
+                ts_ns: 10,
+                proc,
+                node: Some("other@host".to_owned()),
+                event: DistAction::Received,
+                op: None,
+                bytes: Some(7),
+            }),
+            Happening::Port(PortEvent {
+                ts_ns: 11,
+                port: PortId(0),
+                event: PortAction::Input,
+                proc,
+                bytes: Some(7),
+            }),
+            Happening::Module(ModuleEvent {
+                ts_ns: 12,
+                proc,
+                event: ModuleAction::Purge,
+                module: "lists".to_owned(),
+            }),
+        ]
+    };
+    let of_b = ReportScope {
+        wanted: &|proc| proc == Some(B),
+        ..scope(100)
+    };
+    for (scope, proc, expected) in [
+        (&scope(100), None, 1),
+        (&of_b, None, 0),
+        (&of_b, Some(A), 0),
+        (&of_b, Some(B), 1),
+    ] {
+        let report = report(&rows(proc), scope);
+        let counts = [
+            report.dist.all.received.signals,
+            report.ports.all.into.times,
+            report.modules.all.purges,
+        ];
+        assert_eq!(counts, [expected; 3], "{proc:?}");
+        let told = (report.dist.nodes().count(), report.ports.each().count());
+        assert_eq!(told, (expected as usize, expected as usize));
+    }
 }
 
 /// Runs of few processes that do not overlap, and messages.
@@ -444,7 +496,7 @@ fn schedulers_without_a_cpu_do_not_work() {
     );
     assert_eq!((report.rows.off_cpu, report.rows.runs), (4, 1));
     let nobody = ReportScope {
-        wanted: &|proc| proc == B,
+        wanted: &|proc| proc == Some(B),
         ..scope(200)
     };
     assert!(kit::report(&rows, &nobody).work.process(A).is_none());

@@ -129,7 +129,8 @@ impl Work {
 
     /// What a run tells of itself is in its row; here is what it did not have a CPU for.
     pub(super) fn on_off_cpu(&mut self, off_cpu: &OffCpu, scope: &ReportScope<'_>) {
-        if off_cpu.proc.is_some_and(|proc| !(scope.wanted)(proc)) {
+        // That a scheduler slept is a part of what it did, whomever is asked for.
+        if off_cpu.proc.is_some_and(|proc| !scope.wants(proc)) {
             return;
         }
         let start_ns = since_start(off_cpu.start_ns);
@@ -157,7 +158,7 @@ impl Work {
     }
 
     pub(super) fn on_run(&mut self, run: &Run, scope: &ReportScope<'_>) {
-        if !(scope.wanted)(run.proc) {
+        if !scope.wants(run.proc) {
             return;
         }
         let before = self.rests.insert(run.proc, Rest::after(run));
