@@ -8,7 +8,7 @@
 
 use std::fmt::{self, Write};
 
-use super::text::{Bounded, channel, write_big};
+use super::text::{Bounded, channel, more, separate, write_big};
 use super::{Bits, Elements, Fun, List, LocalFun, Map, Record, Term, number};
 
 /// Operators that are atoms without quotes.
@@ -24,6 +24,9 @@ const RESERVED: [&str; 15] = [
     "after", "and", "catch", "do", "else", "end", "false", "fn", "in", "nil", "not", "or",
     "rescue", "true", "when",
 ];
+
+/// Between elements.
+const BY: &str = ", ";
 
 /// What comes before the names of Elixir's own modules.
 const PREFIX: &str = "Elixir.";
@@ -82,30 +85,15 @@ fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
 
 fn write_elements(out: &mut dyn Write, elements: &Elements) -> fmt::Result {
     write_items(out, &elements.items)?;
-    more(out, elements.items.is_empty(), elements.missing > 0)
+    more(out, elements.items.is_empty(), elements.missing, BY)
 }
 
 fn write_items(out: &mut dyn Write, items: &[Term]) -> fmt::Result {
     for (index, item) in items.iter().enumerate() {
-        separate(out, index)?;
+        separate(out, index, BY)?;
         write_term(out, item)?;
     }
     Ok(())
-}
-
-fn separate(out: &mut dyn Write, index: usize) -> fmt::Result {
-    match index {
-        0 => Ok(()),
-        _ => out.write_str(", "),
-    }
-}
-
-fn more(out: &mut dyn Write, first: bool, missing: bool) -> fmt::Result {
-    match (missing, first) {
-        (false, _) => Ok(()),
-        (true, true) => out.write_str("..."),
-        (true, false) => out.write_str(", ..."),
-    }
 }
 
 /// A key and a value that can be written as `key: value`.
@@ -127,7 +115,7 @@ fn write_list(out: &mut dyn Write, list: &List) -> fmt::Result {
     match keywords.filter(|_| proper) {
         Some(pairs) => {
             for (index, (key, value)) in pairs.into_iter().enumerate() {
-                separate(out, index)?;
+                separate(out, index, BY)?;
                 write_key(out, key)?;
                 write_term(out, value)?;
             }
@@ -139,7 +127,7 @@ fn write_list(out: &mut dyn Write, list: &List) -> fmt::Result {
             out.write_str(" | ")?;
             write_term(out, tail)?;
         }
-        _ => more(out, list.items.is_empty(), cut)?,
+        _ => more(out, list.items.is_empty(), usize::from(cut), BY)?,
     }
     out.write_char(']')
 }
@@ -149,7 +137,7 @@ fn write_map(out: &mut dyn Write, map: &Map) -> fmt::Result {
     let is_key = |key: &Term| matches!(key, Term::Atom(key) if !key.starts_with(PREFIX));
     let short = map.pairs.iter().all(|(key, _)| is_key(key));
     for (index, (key, value)) in map.pairs.iter().enumerate() {
-        separate(out, index)?;
+        separate(out, index, BY)?;
         match key {
             Term::Atom(key) if short => write_key(out, key)?,
             _ => {
@@ -159,7 +147,7 @@ fn write_map(out: &mut dyn Write, map: &Map) -> fmt::Result {
         }
         write_term(out, value)?;
     }
-    more(out, map.pairs.is_empty(), map.missing > 0)?;
+    more(out, map.pairs.is_empty(), map.missing, BY)?;
     out.write_char('}')
 }
 
@@ -170,11 +158,11 @@ fn write_record(out: &mut dyn Write, record: &Record) -> fmt::Result {
     write_function(out, &record.name)?;
     out.write_char('{')?;
     for (index, (name, value)) in record.fields.iter().enumerate() {
-        separate(out, index)?;
+        separate(out, index, BY)?;
         write_key(out, name)?;
         write_term(out, value)?;
     }
-    more(out, record.fields.is_empty(), record.missing > 0)?;
+    more(out, record.fields.is_empty(), record.missing, BY)?;
     out.write_str("}>")
 }
 
@@ -196,14 +184,19 @@ fn write_bits(out: &mut dyn Write, bits: &Bits) -> fmt::Result {
     out.write_str("<<")?;
     let last = bits.bytes.len().saturating_sub(1);
     for (index, byte) in bits.bytes.iter().enumerate() {
-        separate(out, index)?;
+        separate(out, index, BY)?;
         if index == last && last_bits > 0 {
             write!(out, "{}::size({last_bits})", byte >> (8 - last_bits))?;
         } else {
             write!(out, "{byte}")?;
         }
     }
-    more(out, bits.bytes.is_empty(), !bits.is_whole())?;
+    more(
+        out,
+        bits.bytes.is_empty(),
+        usize::from(!bits.is_whole()),
+        BY,
+    )?;
     out.write_str(">>")
 }
 

@@ -6,111 +6,15 @@
 //! reserved in some releases. Identities and funs that a function made have no source; they are
 //! printed as the VM does. What was not read is `...`, what must not be told `***`.
 
-use std::fmt::{self, Write};
-
-use super::text::{Bounded, more, string, write_atom, write_quoted, write_term as write_printed};
-use super::{Fun, List, Map, Record, Term};
-
-/// Reserved where the feature `maybe_expr` is on: `erl_scan:f_reserved_word_fun/1` of OTP 25 to 29.
-const RESERVED: [&str; 2] = ["else", "maybe"];
+use super::Term;
+use super::text::{Bounded, Style, write_term};
 
 impl Term {
     /// Its source in Erlang, of at most so many characters; a longer one ends in `...`.
     #[must_use]
     pub fn source(&self, limit: usize) -> String {
-        Bounded::text(limit, |out| write_term(out, self))
+        Bounded::text(limit, |out| write_term(out, self, Style::Source))
     }
-}
-
-fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
-    match term {
-        Term::Atom(name) => write_name(out, name),
-        Term::Tuple(elements) => {
-            out.write_char('{')?;
-            write_items(out, &elements.items)?;
-            more(out, elements.items.is_empty(), elements.missing)?;
-            out.write_char('}')
-        }
-        Term::List(list) => write_list(out, list),
-        Term::Map(map) => write_map(out, map),
-        Term::Record(record) => write_record(out, record),
-        Term::Fun(Fun::External {
-            module,
-            function,
-            arity,
-        }) => {
-            out.write_str("fun ")?;
-            write_name(out, module)?;
-            out.write_char(':')?;
-            write_name(out, function)?;
-            write!(out, "/{arity}")
-        }
-        _ => write_printed(out, term),
-    }
-}
-
-fn write_name(out: &mut dyn Write, name: &str) -> fmt::Result {
-    match RESERVED.contains(&name) {
-        true => write_quoted(out, name, '\''),
-        false => write_atom(out, name),
-    }
-}
-
-fn write_items(out: &mut dyn Write, items: &[Term]) -> fmt::Result {
-    for (index, item) in items.iter().enumerate() {
-        separate(out, index)?;
-        write_term(out, item)?;
-    }
-    Ok(())
-}
-
-fn separate(out: &mut dyn Write, index: usize) -> fmt::Result {
-    match index {
-        0 => Ok(()),
-        _ => out.write_char(','),
-    }
-}
-
-fn write_list(out: &mut dyn Write, list: &List) -> fmt::Result {
-    if let Some(text) = string(list) {
-        return write_quoted(out, &text, '"');
-    }
-    out.write_char('[')?;
-    write_items(out, &list.items)?;
-    if let Some(tail) = &list.tail {
-        out.write_char('|')?;
-        write_term(out, tail)?;
-    }
-    out.write_char(']')
-}
-
-fn write_map(out: &mut dyn Write, map: &Map) -> fmt::Result {
-    out.write_str("#{")?;
-    for (index, (key, value)) in map.pairs.iter().enumerate() {
-        separate(out, index)?;
-        write_term(out, key)?;
-        out.write_str(" => ")?;
-        write_term(out, value)?;
-    }
-    more(out, map.pairs.is_empty(), map.missing)?;
-    out.write_char('}')
-}
-
-/// As it is built; only an expression can be one.
-fn write_record(out: &mut dyn Write, record: &Record) -> fmt::Result {
-    out.write_char('#')?;
-    write_name(out, &record.module)?;
-    out.write_char(':')?;
-    write_name(out, &record.name)?;
-    out.write_char('{')?;
-    for (index, (name, value)) in record.fields.iter().enumerate() {
-        separate(out, index)?;
-        write_name(out, name)?;
-        out.write_str(" = ")?;
-        write_term(out, value)?;
-    }
-    more(out, record.fields.is_empty(), record.missing)?;
-    out.write_char('}')
 }
 
 #[cfg(test)]

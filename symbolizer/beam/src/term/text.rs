@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{BigInteger, Bits, Elements, Fun, List, Map, Node, Record, Term, number};
+use super::{BigInteger, Bits, Fun, List, Map, Node, Record, Term, number};
 
 /// `erl_scan:reserved_word/1`.
 const RESERVED: [&str; 27] = [
@@ -15,9 +15,21 @@ const RESERVED: [&str; 27] = [
     "bsl", "bsr", "or", "xor",
 ];
 
+/// Reserved where the feature `maybe_expr` is on: `erl_scan:f_reserved_word_fun/1` of OTP 25 to 29.
+const RESERVED_IN_SOURCE: [&str; 2] = ["else", "maybe"];
+
+/// For whom a term is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Who reads: as the VM prints it.
+    Printed,
+    /// Who parses: as [`super::source`] says.
+    Source,
+}
+
 impl fmt::Display for Term {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_term(out, self)
+        write_term(out, self, Style::Printed)
     }
 }
 
@@ -25,7 +37,7 @@ impl Term {
     /// Its text, of at most so many characters; a longer one ends in `...`.
     #[must_use]
     pub fn text(&self, limit: usize) -> String {
-        Bounded::text(limit, |out| write_term(out, self))
+        Bounded::text(limit, |out| write_term(out, self, Style::Printed))
     }
 }
 
@@ -68,12 +80,12 @@ pub fn atom_text(name: &str) -> String {
     out
 }
 
-pub(super) fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
+pub(super) fn write_term(out: &mut dyn Write, term: &Term, style: Style) -> fmt::Result {
     match term {
         Term::Integer(value) => write!(out, "{value}"),
         Term::BigInteger(big) => write_big(out, big),
         Term::Float(bits) => out.write_str(&number::float(*bits)),
-        Term::Atom(name) => write_atom(out, name),
+        Term::Atom(name) => write_name(out, name, style),
         Term::Pid(pid) => {
             let channel = channel(pid.node.as_deref());
             write!(out, "<{channel}.{}.{}>", pid.number, pid.serial)
@@ -94,14 +106,15 @@ pub(super) fn write_term(out: &mut dyn Write, term: &Term) -> fmt::Result {
         }
         Term::Tuple(elements) => {
             out.write_char('{')?;
-            write_elements(out, elements)?;
+            write_items(out, &elements.items, style)?;
+            more(out, elements.items.is_empty(), elements.missing, BY)?;
             out.write_char('}')
         }
-        Term::List(list) => write_list(out, list),
-        Term::Map(map) => write_map(out, map),
-        Term::Record(record) => write_record(out, record),
+        Term::List(list) => write_list(out, list, style),
+        Term::Map(map) => write_map(out, map, style),
+        Term::Record(record) => write_record(out, record, style),
         Term::Bits(bits) => write_bits(out, bits),
-        Term::Fun(fun) => write_fun(out, fun),
+        Term::Fun(fun) => write_fun(out, fun, style),
         Term::Cut => out.write_str("..."),
         Term::Masked => out.write_str("***"),
     }
@@ -121,44 +134,48 @@ pub(super) fn write_big(out: &mut dyn Write, big: &BigInteger) -> fmt::Result {
     out.write_str(&number::decimal(&big.digits))
 }
 
-fn write_elements(out: &mut dyn Write, elements: &Elements) -> fmt::Result {
-    for (index, item) in elements.items.iter().enumerate() {
-        if index > 0 {
-            out.write_char(',')?;
-        }
-        write_term(out, item)?;
+fn write_items(out: &mut dyn Write, items: &[Term], style: Style) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        separate(out, index, BY)?;
+        write_term(out, item, style)?;
     }
-    more(out, elements.items.is_empty(), elements.missing)
+    Ok(())
 }
 
-pub(super) fn more(out: &mut dyn Write, first: bool, missing: usize) -> fmt::Result {
+/// Between elements.
+const BY: &str = ",";
+
+pub(super) fn separate(out: &mut dyn Write, index: usize, by: &str) -> fmt::Result {
+    match index {
+        0 => Ok(()),
+        _ => out.write_str(by),
+    }
+}
+
+/// Where elements are missing.
+pub(super) fn more(out: &mut dyn Write, first: bool, missing: usize, by: &str) -> fmt::Result {
     match (missing, first) {
         (0, _) => Ok(()),
         (_, true) => out.write_str("..."),
-        (_, false) => out.write_str(",..."),
+        (_, false) => write!(out, "{by}..."),
     }
 }
 
-fn write_list(out: &mut dyn Write, list: &List) -> fmt::Result {
+fn write_list(out: &mut dyn Write, list: &List, style: Style) -> fmt::Result {
     if let Some(text) = string(list) {
         return write_quoted(out, &text, '"');
     }
     out.write_char('[')?;
-    for (index, item) in list.items.iter().enumerate() {
-        if index > 0 {
-            out.write_char(',')?;
-        }
-        write_term(out, item)?;
-    }
+    write_items(out, &list.items, style)?;
     if let Some(tail) = &list.tail {
         out.write_char('|')?;
-        write_term(out, tail)?;
+        write_term(out, tail, style)?;
     }
     out.write_char(']')
 }
 
 /// The text of a list that Erlang prints as a string.
-pub(super) fn string(list: &List) -> Option<String> {
+fn string(list: &List) -> Option<String> {
     if list.items.is_empty() || list.tail.is_some() {
         return None;
     }
@@ -178,35 +195,32 @@ fn is_printable(c: char) -> bool {
         || c == '\u{1b}'
 }
 
-fn write_map(out: &mut dyn Write, map: &Map) -> fmt::Result {
+fn write_map(out: &mut dyn Write, map: &Map, style: Style) -> fmt::Result {
     out.write_str("#{")?;
     for (index, (key, value)) in map.pairs.iter().enumerate() {
-        if index > 0 {
-            out.write_char(',')?;
-        }
-        write_term(out, key)?;
+        separate(out, index, BY)?;
+        write_term(out, key, style)?;
         out.write_str(" => ")?;
-        write_term(out, value)?;
+        write_term(out, value, style)?;
     }
-    more(out, map.pairs.is_empty(), map.missing)?;
+    more(out, map.pairs.is_empty(), map.missing, BY)?;
     out.write_char('}')
 }
 
-fn write_record(out: &mut dyn Write, record: &Record) -> fmt::Result {
+/// As it is built; only an expression can be one.
+fn write_record(out: &mut dyn Write, record: &Record, style: Style) -> fmt::Result {
     out.write_char('#')?;
-    write_atom(out, &record.module)?;
+    write_name(out, &record.module, style)?;
     out.write_char(':')?;
-    write_atom(out, &record.name)?;
+    write_name(out, &record.name, style)?;
     out.write_char('{')?;
     for (index, (name, value)) in record.fields.iter().enumerate() {
-        if index > 0 {
-            out.write_char(',')?;
-        }
-        write_atom(out, name)?;
+        separate(out, index, BY)?;
+        write_name(out, name, style)?;
         out.write_str(" = ")?;
-        write_term(out, value)?;
+        write_term(out, value, style)?;
     }
-    more(out, record.fields.is_empty(), record.missing)?;
+    more(out, record.fields.is_empty(), record.missing, BY)?;
     out.write_char('}')
 }
 
@@ -219,16 +233,19 @@ fn write_bits(out: &mut dyn Write, bits: &Bits) -> fmt::Result {
     let last_bits = if bits.is_whole() { bits.bits % 8 } else { 0 };
     let last = bits.bytes.len().saturating_sub(1);
     for (index, byte) in bits.bytes.iter().enumerate() {
-        if index > 0 {
-            out.write_char(',')?;
-        }
+        separate(out, index, BY)?;
         if index == last && last_bits > 0 {
             write!(out, "{}:{last_bits}", byte >> (8 - last_bits))?;
         } else {
             write!(out, "{byte}")?;
         }
     }
-    more(out, bits.bytes.is_empty(), usize::from(!bits.is_whole()))?;
+    more(
+        out,
+        bits.bytes.is_empty(),
+        usize::from(!bits.is_whole()),
+        BY,
+    )?;
     out.write_str(">>")
 }
 
@@ -247,17 +264,22 @@ fn write_text(out: &mut dyn Write, bytes: &[u8]) -> Result<bool, fmt::Error> {
     Ok(true)
 }
 
-fn write_fun(out: &mut dyn Write, fun: &Fun) -> fmt::Result {
+fn write_fun(out: &mut dyn Write, fun: &Fun, style: Style) -> fmt::Result {
     match fun {
         Fun::External {
             module,
             function,
             arity,
         } => {
+            // The VM leaves these to the emulator, which quotes no reserved words.
+            let write_name = |out: &mut dyn Write, name: &str| match style {
+                Style::Printed => write_atom_in_c(out, name),
+                Style::Source => write_name(out, name, style),
+            };
             out.write_str("fun ")?;
-            write_atom_in_c(out, module)?;
+            write_name(out, module)?;
             out.write_char(':')?;
-            write_atom_in_c(out, function)?;
+            write_name(out, function)?;
             write!(out, "/{arity}")
         }
         Fun::Local(fun) => write!(
@@ -268,8 +290,16 @@ fn write_fun(out: &mut dyn Write, fun: &Fun) -> fmt::Result {
     }
 }
 
+/// An atom, quoted where its reader needs it.
+fn write_name(out: &mut dyn Write, name: &str, style: Style) -> fmt::Result {
+    match style == Style::Source && RESERVED_IN_SOURCE.contains(&name) {
+        true => write_quoted(out, name, '\''),
+        false => write_atom(out, name),
+    }
+}
+
 /// `io_lib:write_atom/1`.
-pub(super) fn write_atom(out: &mut dyn Write, name: &str) -> fmt::Result {
+fn write_atom(out: &mut dyn Write, name: &str) -> fmt::Result {
     if name.starts_with(is_lower) && name.chars().all(is_in_name) && !RESERVED.contains(&name) {
         return out.write_str(name);
     }
@@ -307,7 +337,7 @@ fn is_in_name(c: char) -> bool {
 }
 
 /// `io_lib:write_string/2`.
-pub(super) fn write_quoted(out: &mut dyn Write, text: &str, quote: char) -> fmt::Result {
+fn write_quoted(out: &mut dyn Write, text: &str, quote: char) -> fmt::Result {
     out.write_char(quote)?;
     for c in text.chars() {
         match c {
