@@ -198,6 +198,18 @@ static __always_inline struct shape shape(struct event *event, u64 term)
 	return (struct shape){ term, boxed[0], boxed[1] };
 }
 
+/* The tag of a reply may be a list, `[alias | Reference]` (gen.erl): its head tells it from text. With the low bits of a
+ * list it is like no term and no header. */
+static __always_inline u64 tag_of_reply(struct event *event, struct shape is)
+{
+	u64 head = 0;
+
+	if (is.header != 2 << 6 || (is.first & 3) != 1)
+		return is.first;
+	TAKE(event, head, is.first - 1);
+	return (head & 3) == 3 ? (head & ~3ull) | 1 : 1;
+}
+
 /* No process has used as many before it runs: CONTEXT_REDS in erl_vm.h. */
 #define YOUNG_REDS 4000
 
@@ -366,6 +378,7 @@ static __noinline int event_enqueue(const struct registers *regs, u64 cookie)
 			u64 used_words = term_and_size(&event, signal, &term);
 			struct shape is = shape(&event, term);
 
+			is.first = tag_of_reply(&event, is);
 			/* Of a chain the last one is the message. */
 			if (event_config.payload_bytes && signal == last) {
 				struct payload_of of = { receiver, pid, from, signal };

@@ -16,8 +16,9 @@ pub mod what {
     /// It stops. Words: `Process.i`, state, reductions of this run, those of all before.
     pub const OUT: u32 = 1;
     /// A message or another signal is put into the queue of the process. Words: sender, address,
-    /// term, of a boxed one its header, and its first element or the header of that, and where the
-    /// message has its own fragment, how many words are used in that.
+    /// term, of a boxed one its header, and its first element or the header of that (where that of
+    /// a tuple of two is a list, the head of it with the low two bits of a list, these alone for a
+    /// pointer), and where the message has its own fragment, how many words are used in that.
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;

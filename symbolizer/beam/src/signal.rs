@@ -30,7 +30,10 @@ pub enum Signal {
 /// The atoms that tell messages apart, as terms. What the VM has no atom for yet it has never
 /// sent.
 #[derive(Debug, Clone, Copy)]
-pub struct SignalAtoms([(u64, usize, MessageKind); NAMES.len()]);
+pub struct SignalAtoms {
+    first: [(u64, usize, MessageKind); NAMES.len()],
+    alias: Option<u64>,
+}
 
 /// First element of a tuple, its size, what it is: `gen.erl`, `sys.erl`, `erlang:start_timer/3`,
 /// `erlang:monitor/2`, `process_flag(trap_exit, true)`, `gen_tcp`, `gen_udp`.
@@ -46,17 +49,28 @@ const NAMES: [(&str, usize, MessageKind); 9] = [
     ("udp", 5, MessageKind::Port),
 ];
 
+/// What the tag of a reply to an alias begins with: `gen.erl`.
+const ALIAS: &str = "alias";
+
 impl SignalAtoms {
     /// Looks them up.
     #[must_use]
     pub fn find<M: Memory>(vm: &Vm<M>) -> SignalAtoms {
-        let names = NAMES.map(|(name, ..)| name);
+        let names: Vec<&str> = NAMES
+            .iter()
+            .map(|(name, ..)| *name)
+            .chain([ALIAS])
+            .collect();
         let terms = vm.atoms.find(&vm.memory, &names).unwrap_or_default();
+        let alias = terms.get(NAMES.len()).copied().flatten();
         let mut known = NAMES.map(|(_, size, kind)| (u64::MAX, size, kind));
         for (known, term) in known.iter_mut().zip(terms) {
             known.0 = term.unwrap_or(u64::MAX);
         }
-        SignalAtoms(known)
+        SignalAtoms {
+            first: known,
+            alias,
+        }
     }
 
     /// What has this shape.
@@ -75,9 +89,9 @@ impl SignalAtoms {
             return Signal::Message(MessageKind::Message, atom(term));
         }
         let size = (shape.header >> 6) as usize;
-        let known = self.0.iter().find(|(first, ..)| *first == shape.first);
+        let known = self.first.iter().find(|(first, ..)| *first == shape.first);
         // `{[alias | Reference], Reply}`, `{Reference, Reply}`: gen.erl.
-        let is_reply = size == 2 && (shape.first & 3 == 1 || is_reference(shape.first));
+        let is_reply = size == 2 && (self.is_alias(shape.first) || is_reference(shape.first));
         let kind = match known {
             _ if is_reply => MessageKind::Reply,
             Some((_, wants, kind)) if *wants == size => *kind,
@@ -85,6 +99,11 @@ impl SignalAtoms {
             _ => MessageKind::Message,
         };
         Signal::Message(kind, atom(shape.first))
+    }
+
+    /// Whether it is a list that begins with `alias`: its head, with the low bits of a list.
+    fn is_alias(&self, first: u64) -> bool {
+        first & 3 == 1 && self.alias == Some(first | 3)
     }
 }
 
@@ -129,12 +148,17 @@ mod tests {
 
     use super::{NAMES, Signal, SignalAtoms};
 
+    const ALIAS_ATOM: u64 = 77 << 6 | 0x0b;
+
     fn atoms() -> SignalAtoms {
         let mut next = 0;
-        SignalAtoms(NAMES.map(|(_, size, kind)| {
-            next += 1;
-            (next << 6 | 0x0b, size, kind)
-        }))
+        SignalAtoms {
+            first: NAMES.map(|(_, size, kind)| {
+                next += 1;
+                (next << 6 | 0x0b, size, kind)
+            }),
+            alias: Some(ALIAS_ATOM),
+        }
     }
 
     fn tuple(first: u64, size: u64) -> MessageShape {
@@ -153,6 +177,29 @@ mod tests {
         assert_eq!(signal(call, 3), Signal::Message(MessageKind::Call, call));
         assert_eq!(signal(call, 2), Signal::Message(MessageKind::Message, call));
         assert_eq!(signal(0x17, 2), Signal::Message(MessageKind::Port, 0));
+    }
+
+    #[test]
+    fn a_reply_has_a_reference_in_front_or_a_list_that_begins_with_alias() {
+        let atoms = atoms();
+        let in_list = |head: u64| head & !3 | 1;
+        for (first, size, kind) in [
+            (in_list(ALIAS_ATOM), 2, MessageKind::Reply),
+            (2 << 6 | 0x10, 2, MessageKind::Reply),
+            (in_list(ALIAS_ATOM), 3, MessageKind::Message),
+            // The atom alone, text, a list of what is a pointer.
+            (ALIAS_ATOM, 2, MessageKind::Message),
+            (in_list(u64::from(b'a') << 4 | 0xf), 2, MessageKind::Message),
+            (1, 2, MessageKind::Message),
+            // A list whose head is not told.
+            (0x7f00_0000_2001, 2, MessageKind::Message),
+        ] {
+            let told = atoms.signal(&tuple(first, size));
+            assert!(
+                matches!(told, Signal::Message(it, _) if it == kind),
+                "{first:#x}: {told:?}"
+            );
+        }
     }
 
     #[test]

@@ -239,7 +239,8 @@ pub struct MessageShape {
     /// If the term is a boxed tuple, its header; else 0.
     pub header: u64,
     /// If so, its first element; where that is boxed, the header that it points to, whose low
-    /// two bits are 0 as those of no term are.
+    /// two bits are 0 as those of no term are. Where it is a list, and the tuple a message of two:
+    /// the head of that list with the low two bits of a list, or these alone for a pointer.
     pub first: u64,
 }
 
