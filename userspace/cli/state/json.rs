@@ -27,7 +27,7 @@ fn process(
         "name": called.name,
         "label": called.label,
         "initial_call": called.initial_call.as_ref().map(ToString::to_string),
-        "certainty": certainty(&one.answer),
+        "certainty": one.answer.certainty(),
         "tries": one.tries,
         "stopped_us": stopped_us,
     });
@@ -63,18 +63,6 @@ fn process(
         value.extend(rest);
     }
     value
-}
-
-fn certainty(answer: &StateAnswer) -> &'static str {
-    match answer {
-        StateAnswer::Exact(_) => "exact",
-        StateAnswer::Ran(_) => "ran",
-        StateAnswer::Gone => "gone",
-        StateAnswer::Sensitive => "sensitive",
-        StateAnswer::Unreadable(_) => "unreadable",
-        StateAnswer::Replaced => "replaced",
-        StateAnswer::NoTime => "no_time",
-    }
 }
 
 /// Which instant a state is of, where there is one.

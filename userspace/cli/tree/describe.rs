@@ -2,7 +2,7 @@
 
 use escope_session::{
     Behaviour, Group, Linked, Occupant, Presence, ProcessState, Rests, Root, StateAnswer,
-    Supervision, Told, TreeNode, atom_text,
+    Supervision, TreeNode, atom_text,
 };
 
 use crate::snapshot::who;
@@ -68,7 +68,7 @@ fn title(id: Option<String>, occupant: &Occupant) -> String {
 
 fn what(occupant: &Occupant, node: &TreeNode) -> String {
     match &occupant.told {
-        Some(Told::Answer(StateAnswer::Exact(state))) => match &state.supervision {
+        Some(StateAnswer::Exact(state)) => match &state.supervision {
             Some(supervision) => supervises(supervision, occupant, node),
             None if occupant.is_supervisor => untold(unknown(state), &occupant.links),
             None => is(state, occupant),
@@ -126,19 +126,16 @@ fn untold(why: &str, links: &[Linked]) -> String {
 }
 
 /// Why the state of a process is not told.
-pub(super) fn why(told: Option<&Told>) -> &'static str {
+pub(super) fn why(told: Option<&StateAnswer>) -> &'static str {
     match told {
         None => "not asked for",
-        Some(Told::NoTime) => "the time was up (--max-time)",
-        Some(Told::Answer(answer)) => match answer {
-            StateAnswer::Exact(_) => "its state is not as expected",
-            StateAnswer::Ran(_) => "it ran each time it was read (--tries)",
-            StateAnswer::Gone => "it has ended meanwhile",
-            StateAnswer::Sensitive => "it is sensitive",
-            StateAnswer::Unreadable(_) => "it waits, and cannot be read",
-            StateAnswer::Replaced => "its code was loaded or purged meanwhile",
-            StateAnswer::NoTime => "there was no time for it",
-        },
+        Some(StateAnswer::Exact(_)) => "its state is not as expected",
+        Some(StateAnswer::Ran(_)) => "it ran each time it was read (--tries)",
+        Some(StateAnswer::Gone) => "it has ended meanwhile",
+        Some(StateAnswer::Sensitive) => "it is sensitive",
+        Some(StateAnswer::Unreadable(_)) => "it waits, and cannot be read",
+        Some(StateAnswer::Replaced) => "its code was loaded or purged meanwhile",
+        Some(StateAnswer::NoTime) => "the time was up (--max-time)",
     }
 }
 
@@ -231,7 +228,7 @@ pub(super) fn root(root: &Root) -> Option<Description> {
 /// What a process supervises, where that is told.
 pub(super) fn supervision(occupant: &Occupant) -> Option<&Supervision> {
     match &occupant.told {
-        Some(Told::Answer(StateAnswer::Exact(state))) => state.supervision.as_ref(),
+        Some(StateAnswer::Exact(state)) => state.supervision.as_ref(),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Trees for programs.
 
 use escope_session::{
-    Behaviour, Group, Linked, Occupant, Outsiders, Presence, Root, StateAnswer, Supervision, Told,
+    Behaviour, Group, Linked, Occupant, Outsiders, Presence, Root, StateAnswer, Supervision,
     Tree, TreeNode, Trees,
 };
 use serde_json::{Map, Value, json};
@@ -93,9 +93,9 @@ fn occupant(it: &Occupant, put: &mut dyn FnMut(&str, Value)) {
     put("status", json!(process.status));
     put("mailbox", json!(process.mailbox));
     put("mailbox_cut", json!(process.mailbox_cut));
-    put("certainty", json!(certainty(it.told.as_ref())));
+    put("certainty", json!(it.told.as_ref().map(StateAnswer::certainty)));
     let exact = match &it.told {
-        Some(Told::Answer(StateAnswer::Exact(state))) => Some(state),
+        Some(StateAnswer::Exact(state)) => Some(state),
         _ => None,
     };
     let behaviour = exact.map(|state| state.behaviour);
@@ -119,21 +119,6 @@ fn supervisor(it: &Supervision) -> Value {
         "period_s": it.period_s,
         "restarts_remembered": it.restarts,
         "children_not_read": it.missing,
-    })
-}
-
-fn certainty(told: Option<&Told>) -> Option<&'static str> {
-    Some(match told? {
-        Told::NoTime => "no_time",
-        Told::Answer(answer) => match answer {
-            StateAnswer::Exact(_) => "exact",
-            StateAnswer::Ran(_) => "ran",
-            StateAnswer::Gone => "gone",
-            StateAnswer::Sensitive => "sensitive",
-            StateAnswer::Unreadable(_) => "unreadable",
-            StateAnswer::Replaced => "replaced",
-            StateAnswer::NoTime => "no_time",
-        },
     })
 }
 

@@ -60,7 +60,7 @@ pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapsh
 pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states, read_states_stopped};
 pub use stop::StopTime;
 pub use tree::{
-    Group, Linked, Node as TreeNode, Occupant, Outsiders, Presence, Root, Told, Tree, TreeOptions,
+    Group, Linked, Node as TreeNode, Occupant, Outsiders, Presence, Root, Tree, TreeOptions,
     Trees, read_trees,
 };
 pub use watch::{

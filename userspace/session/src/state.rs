@@ -42,8 +42,24 @@ pub enum StateAnswer {
     Unreadable(String),
     /// Code that it waits in was loaded or purged meanwhile.
     Replaced,
-    /// Not all of it could be read in the time that the VM was stopped.
+    /// The time was up before all of it was read: that of a stop of the VM, or of all reading.
     NoTime,
+}
+
+impl StateAnswer {
+    /// How sure it is, or why there is no state, in a word for programs.
+    #[must_use]
+    pub fn certainty(&self) -> &'static str {
+        match self {
+            StateAnswer::Exact(_) => "exact",
+            StateAnswer::Ran(_) => "ran",
+            StateAnswer::Gone => "gone",
+            StateAnswer::Sensitive => "sensitive",
+            StateAnswer::Unreadable(_) => "unreadable",
+            StateAnswer::Replaced => "replaced",
+            StateAnswer::NoTime => "no_time",
+        }
+    }
 }
 
 /// A process that was asked for.

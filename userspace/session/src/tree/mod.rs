@@ -128,22 +128,13 @@ pub struct Occupant {
     /// What is known of it without its state.
     pub process: ProcessSnapshot,
     /// Its state without terms, or why it is not told; `None` where nobody asked for it.
-    pub told: Option<Told>,
+    pub told: Option<StateAnswer>,
     /// Whether it was started as a supervisor, or another one says that it is one.
     pub is_supervisor: bool,
     /// Of a supervisor that is not told, to whom it is linked; the first of them.
     pub links: Vec<Linked>,
     /// Whether there are more children below it than are read: trees this deep are none.
     pub too_deep: bool,
-}
-
-/// What is told of a process's state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// What reading it gave.
-    Answer(StateAnswer),
-    /// The time was up before.
-    NoTime,
 }
 
 /// Children of a kind.

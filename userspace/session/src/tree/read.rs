@@ -11,7 +11,7 @@ use escope_beam::term::{Limits, Term, TermReader};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::table::{Table, is_started_by, is_supervisor};
-use super::{Node, Occupant, Presence, Told, Tree, TreeOptions};
+use super::{Node, Occupant, Presence, Tree, TreeOptions};
 use crate::state::read_patiently;
 use crate::{SessionError, StateAnswer, StatesOptions};
 
@@ -57,7 +57,7 @@ pub(super) struct Reader<'v, M: Memory> {
     end: Instant,
     children_left: usize,
     pub(super) table: Table,
-    told: FxHashMap<usize, Told>,
+    told: FxHashMap<usize, StateAnswer>,
     supervisors: FxHashSet<usize>,
 }
 
@@ -146,7 +146,7 @@ impl<'v, M: Memory> Reader<'v, M> {
             return;
         };
         let told = if Instant::now() > self.end {
-            Told::NoTime
+            StateAnswer::NoTime
         } else {
             let options = StatesOptions {
                 state: StateOptions {
@@ -158,15 +158,14 @@ impl<'v, M: Memory> Reader<'v, M> {
                 tries,
             };
             let who = (entry.address, entry.pid, entry.process.name.as_deref());
-            let (answer, _) = read_patiently(&self.terms, self.vm, &mut self.code, who, &options);
-            Told::Answer(answer)
+            read_patiently(&self.terms, self.vm, &mut self.code, who, &options).0
         };
         self.told.insert(at, told);
     }
 
     fn exact(&self, at: usize) -> Option<&ProcessState> {
         match self.told.get(&at)? {
-            Told::Answer(StateAnswer::Exact(state)) => Some(state),
+            StateAnswer::Exact(state) => Some(state),
             _ => None,
         }
     }
@@ -177,7 +176,7 @@ impl<'v, M: Memory> Reader<'v, M> {
     }
 
     /// What was told of a process.
-    pub(super) fn told(&self, at: usize) -> Option<&Told> {
+    pub(super) fn told(&self, at: usize) -> Option<&StateAnswer> {
         self.told.get(&at)
     }
 
@@ -222,10 +221,10 @@ impl<'v, M: Memory> Reader<'v, M> {
         self.vm.list_code(&mut now)?;
         let replaced = self.code.replaced(self.vm, &now);
         for told in self.told.values_mut() {
-            if let Told::Answer(StateAnswer::Exact(state)) = told {
+            if let StateAnswer::Exact(state) = told {
                 let in_replaced = |place| replaced.iter().any(|range| range.contains(place));
                 if state.places.iter().any(in_replaced) {
-                    *told = Told::Answer(StateAnswer::Replaced);
+                    *told = StateAnswer::Replaced;
                 }
             }
         }
@@ -267,9 +266,9 @@ impl<'v, M: Memory> Reader<'v, M> {
 }
 
 /// Children are in the tree.
-fn without_children(told: &Told) -> Told {
+fn without_children(told: &StateAnswer) -> StateAnswer {
     let mut told = told.clone();
-    if let Told::Answer(StateAnswer::Exact(state)) = &mut told
+    if let StateAnswer::Exact(state) = &mut told
         && let Some(supervision) = &mut state.supervision
     {
         supervision.children = Vec::new();
