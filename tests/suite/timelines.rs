@@ -1,5 +1,6 @@
 //! Exported timelines are read by others, and what they find is what the tables have.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
@@ -76,6 +77,34 @@ fn a_part_has_what_began_in_it_and_both_ends_of_each_flow() {
         one.iter().filter(|event| event["cat"] == "run").count(),
         2 * runs(&one)
     );
+}
+
+/// Up to when each process is in the past, by what it sent into it.
+#[test]
+fn the_past_of_an_instant_has_its_vector_clock() {
+    let folder = temp_dir();
+    let path = folder.path("made.escope");
+    Story::new(&path, 40).tell(3000);
+    let before = ["timeline", &path, "--before", "worker_7@30ms", "--format=json"];
+    let told = escope(&before).success().json();
+    let mut expected = BTreeMap::from([(7, 30_000_000)]);
+    for edge in told["past"].as_array().unwrap() {
+        let from = edge["from"].as_u64().unwrap();
+        let until_ns = expected.entry(from).or_default();
+        *until_ns = edge["sent_ns"].as_u64().unwrap().max(*until_ns);
+    }
+    assert!(expected.len() > 3, "{expected:?}");
+    assert_eq!(told["processes"], expected.len());
+    let clock = told["vector_clock"].as_array().unwrap();
+    let of = |entry: &serde_json::Value| {
+        let proc = entry["proc"].as_u64().unwrap();
+        let is_named = proc % 5 != 4;
+        assert_eq!(entry["name"] == format!("worker_{proc}"), is_named);
+        (proc, entry["until_ns"].as_u64().unwrap())
+    };
+    assert_eq!(clock.iter().map(of).collect::<BTreeMap<_, _>>(), expected);
+    assert_eq!(clock.len(), expected.len());
+    assert!(clock.is_sorted_by_key(|entry| Reverse(entry["until_ns"].as_u64())));
 }
 
 /// Whatever is asked for, and also where events are missing: one truth.

@@ -1,9 +1,10 @@
 //! `timeline --before` and `--path`: what can have led to what.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::Write;
 
-use escope_model::Dictionary;
+use escope_model::{Dictionary, ProcId};
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::{Edge, Edges, Happening, How, Latest, Past, Reach};
 use serde_json::{Value, json};
@@ -190,9 +191,20 @@ pub(super) fn before(
                 "complete_since_ns": complete_since_ns,
                 "in_gaps_ns": lost_ns,
                 "unknown_messages": unknown,
+                "vector_clock": vector_clock(&past, dictionary),
                 "past": told.iter().map(|it| it.json(dictionary)).collect::<Vec<_>>(),
         })),
     }
+}
+
+/// Up to when what each process did is in the past, the latest first.
+fn vector_clock(past: &Past, dictionary: &Dictionary) -> Vec<Value> {
+    let mut clock: Vec<(ProcId, u64)> = past.until_ns.iter().map(|(&who, &ns)| (who, ns)).collect();
+    clock.sort_unstable_by_key(|&(who, until_ns)| (Reverse(until_ns), who));
+    let entry = |(who, until_ns): (ProcId, u64)| {
+        json!({ "proc": who.0, "name": name(dictionary, who), "until_ns": until_ns })
+    };
+    clock.into_iter().map(entry).collect()
 }
 
 fn notes(lost_ns: u64, unknown: u64, out: &mut dyn Write) -> anyhow::Result<()> {
