@@ -37,6 +37,17 @@ pub(crate) fn finished() -> Place {
     place
 }
 
+/// One with only these messages, and the processes of [`finished`].
+pub(crate) fn of_messages(messages: &[Message]) -> Place {
+    let (place, mut writer) = empty();
+    write_processes(&mut writer);
+    for message in messages {
+        writer.message(message);
+    }
+    writer.finish(&mut manifest()).unwrap();
+    place
+}
+
 /// It started at 2026-01-02 03:04:05 UTC.
 fn manifest() -> Manifest {
     let mut manifest = Manifest {
@@ -51,14 +62,19 @@ fn manifest() -> Manifest {
 
 /// One that is still being written.
 pub(crate) fn growing(samples: &[Sample]) -> (Place, Writer) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("test.escope");
-    let mut writer = Writer::create(&path, Manifest::default(), WriterOptions::default()).unwrap();
+    let (place, mut writer) = empty();
     write_dictionary(&mut writer);
     for sample in samples {
         writer.sample(sample);
     }
     writer.flush().unwrap();
+    (place, writer)
+}
+
+fn empty() -> (Place, Writer) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.escope");
+    let writer = Writer::create(&path, Manifest::default(), WriterOptions::default()).unwrap();
     (Place { _dir: dir, path }, writer)
 }
 
@@ -311,21 +327,7 @@ fn write_code_and_ports(writer: &mut Writer) {
 fn write_rest(writer: &mut Writer) {
     write_events(writer);
     write_code_and_ports(writer);
-    let process = |id: u32, name: Option<&str>, module: &str| ProcessInfo {
-        proc: ProcId(id),
-        pid: format!("<0.{}.0>", 100 + id),
-        name: name.map(str::to_owned),
-        label: None,
-        initial_call: Some(Mfa {
-            module: module.to_owned(),
-            function: "init".to_owned(),
-            arity: 1,
-        }),
-        parent: None,
-    };
-    writer.process(&process(0, Some("my_server"), "my_server"));
-    writer.process(&process(1, None, "Elixir.My.Worker"));
-    writer.process(&process(2, Some(ODD_NAME), "odd"));
+    write_processes(writer);
     for tid in [101, 102] {
         writer.thread(&ThreadInfo {
             tid,
@@ -356,4 +358,22 @@ fn write_rest(writer: &mut Writer) {
         meaning: "samples are missing".to_owned(),
         remedy: "use a larger ring".to_owned(),
     });
+}
+
+fn write_processes(writer: &mut Writer) {
+    let process = |id: u32, name: Option<&str>, module: &str| ProcessInfo {
+        proc: ProcId(id),
+        pid: format!("<0.{}.0>", 100 + id),
+        name: name.map(str::to_owned),
+        label: None,
+        initial_call: Some(Mfa {
+            module: module.to_owned(),
+            function: "init".to_owned(),
+            arity: 1,
+        }),
+        parent: None,
+    };
+    writer.process(&process(0, Some("my_server"), "my_server"));
+    writer.process(&process(1, None, "Elixir.My.Worker"));
+    writer.process(&process(2, Some(ODD_NAME), "odd"));
 }

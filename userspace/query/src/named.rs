@@ -13,6 +13,14 @@ pub struct Named {
     pub sql: &'static str,
 }
 
+/// Which rows of messages were or became messages, as reports count them. Of a reply to an alias, a
+/// DOWN or an EXIT that was never received nobody knows.
+macro_rules! became_message {
+    () => {
+        "NOT (fate = 'unknown' AND kind IN ('reply', 'down', 'exit'))"
+    };
+}
+
 const NAMED: &[Named] = &[
     Named {
         name: "top_processes",
@@ -132,36 +140,45 @@ const NAMED: &[Named] = &[
         name: "top_senders",
         description: "the 20 processes that sent the most messages while events were watched, and \
                       how many that is estimated in the whole recording",
-        sql: "SELECT sender, sender_pid, COUNT(*) AS messages, \
-              SUM(CASE WHEN kind = 'call' THEN 1 ELSE 0 END) AS calls, \
-              SUM(CASE WHEN kind = 'cast' THEN 1 ELSE 0 END) AS casts, \
-              SUM(size_words) AS words, COUNT(size_words) AS of_known_size, \
-              COUNT(*) * MAX(scale) AS messages_in_all \
-              FROM named_messages CROSS JOIN watched WHERE sender IS NOT NULL \
-              GROUP BY \"from\", sender, sender_pid ORDER BY messages DESC, sender LIMIT 20",
+        sql: concat!(
+            "SELECT sender, sender_pid, COUNT(*) AS messages, \
+             SUM(CASE WHEN kind = 'call' THEN 1 ELSE 0 END) AS calls, \
+             SUM(CASE WHEN kind = 'cast' THEN 1 ELSE 0 END) AS casts, \
+             SUM(size_words) AS words, COUNT(size_words) AS of_known_size, \
+             COUNT(*) * MAX(scale) AS messages_in_all \
+             FROM named_messages CROSS JOIN watched WHERE sender IS NOT NULL AND ",
+            became_message!(),
+            " GROUP BY \"from\", sender, sender_pid ORDER BY messages DESC, sender LIMIT 20",
+        ),
     },
     Named {
         name: "top_receivers",
         description: "the 20 processes that got the most messages while events were watched, how \
                       long these lay in the mailbox, and how many that is estimated in the whole \
                       recording",
-        sql: "SELECT receiver, receiver_pid, COUNT(*) AS messages, \
-              COUNT(received_ns) AS taken, AVG(lay_ns) / 1e6 AS lay_ms, \
-              MAX(lay_ns) / 1e6 AS longest_ms, COUNT(*) * MAX(scale) AS messages_in_all \
-              FROM named_messages CROSS JOIN watched \
-              GROUP BY \"to\", receiver, receiver_pid \
-              ORDER BY messages DESC, receiver LIMIT 20",
+        sql: concat!(
+            "SELECT receiver, receiver_pid, COUNT(*) AS messages, \
+             COUNT(received_ns) AS taken, AVG(lay_ns) / 1e6 AS lay_ms, \
+             MAX(lay_ns) / 1e6 AS longest_ms, COUNT(*) * MAX(scale) AS messages_in_all \
+             FROM named_messages CROSS JOIN watched WHERE ",
+            became_message!(),
+            " GROUP BY \"to\", receiver, receiver_pid \
+             ORDER BY messages DESC, receiver LIMIT 20",
+        ),
     },
     Named {
         name: "large_messages",
         description: "the 20 pairs of processes between which the largest messages went while \
                       events were watched, of those whose size is known",
-        sql: "SELECT sender, sender_pid, receiver, receiver_pid, MAX(size_words) AS largest_words, \
-              SUM(size_words) AS words, COUNT(size_words) AS of_known_size, \
-              COUNT(*) AS messages FROM named_messages \
-              GROUP BY \"from\", sender, sender_pid, \"to\", receiver, receiver_pid \
-              HAVING COUNT(size_words) > 0 \
-              ORDER BY largest_words DESC, words DESC, sender, receiver LIMIT 20",
+        sql: concat!(
+            "SELECT sender, sender_pid, receiver, receiver_pid, MAX(size_words) AS largest_words, \
+             SUM(size_words) AS words, COUNT(size_words) AS of_known_size, \
+             COUNT(*) AS messages FROM named_messages WHERE ",
+            became_message!(),
+            " GROUP BY \"from\", sender, sender_pid, \"to\", receiver, receiver_pid \
+             HAVING COUNT(size_words) > 0 \
+             ORDER BY largest_words DESC, words DESC, sender, receiver LIMIT 20",
+        ),
     },
     Named {
         name: "slow_messages",
@@ -175,10 +192,13 @@ const NAMED: &[Named] = &[
     Named {
         name: "message_fates",
         description: "how many messages of each kind were received, or not, while events were \
-                      watched",
-        sql: "SELECT kind, fate, COUNT(*) AS messages, COUNT(*) * MAX(scale) AS messages_in_all \
-              FROM messages CROSS JOIN watched \
-              GROUP BY kind, fate ORDER BY messages DESC, kind, fate",
+                      watched; without signals that may never have become one",
+        sql: concat!(
+            "SELECT kind, fate, COUNT(*) AS messages, COUNT(*) * MAX(scale) AS messages_in_all \
+             FROM messages CROSS JOIN watched WHERE ",
+            became_message!(),
+            " GROUP BY kind, fate ORDER BY messages DESC, kind, fate",
+        ),
     },
     Named {
         name: "slow_gc",

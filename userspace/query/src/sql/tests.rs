@@ -2,6 +2,7 @@ mod refusals;
 
 use std::path::PathBuf;
 
+use escope_model::{Fate, Message, MessageKind, ProcId};
 use escope_recording::{Form, Manifest, Recording};
 use polars::prelude::IntoLazy;
 use polars::sql::SQLContext;
@@ -253,6 +254,50 @@ fn events_have_their_names() {
     assert_eq!(most.len(), 1, "of one the begin was not seen");
     assert_eq!(most[0][0], called);
     assert_eq!(most[0][3..5], [calls, in_all]);
+}
+
+/// As `report` counts them.
+#[test]
+fn signals_that_never_became_a_message_are_no_messages() {
+    let message = |msg, kind, fate| Message {
+        msg,
+        from: Some(ProcId(0)),
+        to: ProcId(1),
+        kind,
+        tag: None,
+        sent_ns: 1000 + msg as i64,
+        received_ns: (fate == Fate::Received).then_some(2000),
+        fate,
+        size_words: Some(10 + msg as u32),
+    };
+    let place = example::of_messages(&[
+        message(0, MessageKind::Reply, Fate::Received),
+        message(1, MessageKind::Down, Fate::Dropped),
+        message(2, MessageKind::Message, Fate::Unknown),
+        message(3, MessageKind::Reply, Fate::Unknown),
+        message(4, MessageKind::Down, Fate::Unknown),
+        message(5, MessageKind::Exit, Fate::Unknown),
+    ]);
+    let sql = place.open();
+    let ask = |sql_text: &str| rows(&sql.run(sql_text).unwrap());
+    let of_query = |name: &str, column: usize| ask(name)[0][column].clone();
+    assert_eq!(of_query("@top_senders", 2), int(3));
+    assert_eq!(of_query("@top_receivers", 2), int(3));
+    assert_eq!(of_query("@large_messages", 4), int(12));
+    let fates: Vec<_> = ask("@message_fates")
+        .into_iter()
+        .map(|row| row[..3].to_vec())
+        .collect();
+    assert_eq!(
+        fates,
+        [
+            [text("down"), text("dropped"), int(1)],
+            [text("message"), text("unknown"), int(1)],
+            [text("reply"), text("received"), int(1)],
+        ]
+    );
+    // The table has all of them.
+    assert_eq!(ask("SELECT COUNT(*) FROM messages"), [[int(6)]]);
 }
 
 #[test]
