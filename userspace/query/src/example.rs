@@ -1,5 +1,6 @@
 //! A small recording to test with, every number of which is known.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use escope_model::{
@@ -12,6 +13,9 @@ use escope_model::{
 use escope_recording::{
     Clocks, CodeAction, CodeEvent, Manifest, Recording, SeriesPoint, Writer, WriterOptions,
 };
+
+use polars::prelude::SerReader;
+use polars_io::prelude::{ParquetReader, ParquetWriter};
 
 use crate::sql::Sql;
 
@@ -27,6 +31,15 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn open(&self) -> Sql {
         Sql::open(&Recording::open(&self.path).unwrap()).unwrap()
+    }
+
+    /// As a recording of a version without that column has the table.
+    pub(crate) fn drop_column(&self, table: &str, column: &str) {
+        let path = self.path.join(format!("{table}.parquet"));
+        let read = ParquetReader::new(File::open(&path).unwrap()).finish();
+        let mut left = read.unwrap().drop(column).unwrap();
+        let file = File::create(&path).unwrap();
+        ParquetWriter::new(file).finish(&mut left).unwrap();
     }
 }
 

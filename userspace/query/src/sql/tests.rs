@@ -301,6 +301,25 @@ fn signals_that_never_became_a_message_are_no_messages() {
 }
 
 #[test]
+fn columns_that_an_older_recording_lacks_are_null() {
+    let place = example::finished();
+    place.drop_column("runs", "woken_by");
+    place.drop_column("messages", "size_words");
+    let sql = place.open();
+    let ask = |sql_text: &str| rows(&sql.run(sql_text).unwrap());
+    assert_eq!(
+        ask("SELECT COUNT(*), COUNT(woken_by), SUM(reductions) FROM named_runs"),
+        [[int(3), int(0), int(300)]]
+    );
+    assert_eq!(
+        ask("SELECT COUNT(*), COUNT(size_words) FROM named_messages"),
+        [[int(4), int(0)]]
+    );
+    assert_eq!(ask("@top_runs").len(), 2);
+    assert_eq!(ask("@large_messages").len(), 0);
+}
+
+#[test]
 fn what_messages_said_is_told_with_the_messages() {
     let worker = "My.Worker.init/1 <0.101.0>";
     assert_eq!(
