@@ -85,7 +85,13 @@ fn the_past_of_an_instant_has_its_vector_clock() {
     let folder = temp_dir();
     let path = folder.path("made.escope");
     Story::new(&path, 40).tell(3000);
-    let before = ["timeline", &path, "--before", "worker_7@30ms", "--format=json"];
+    let before = [
+        "timeline",
+        &path,
+        "--before",
+        "worker_7@30ms",
+        "--format=json",
+    ];
     let told = escope(&before).success().json();
     let mut expected = BTreeMap::from([(7, 30_000_000)]);
     for edge in told["past"].as_array().unwrap() {

@@ -201,9 +201,7 @@ pub(super) fn before(
 fn vector_clock(past: &Past, dictionary: &Dictionary) -> Vec<Value> {
     let mut clock: Vec<(ProcId, u64)> = past.until_ns.iter().map(|(&who, &ns)| (who, ns)).collect();
     clock.sort_unstable_by_key(|&(who, until_ns)| (Reverse(until_ns), who));
-    let entry = |(who, until_ns): (ProcId, u64)| {
-        json!({ "proc": who.0, "name": name(dictionary, who), "until_ns": until_ns })
-    };
+    let entry = |(who, until_ns): (ProcId, u64)| json!({ "proc": who.0, "name": name(dictionary, who), "until_ns": until_ns });
     clock.into_iter().map(entry).collect()
 }
 

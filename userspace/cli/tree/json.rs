@@ -1,8 +1,8 @@
 //! Trees for programs.
 
 use escope_session::{
-    Behaviour, Group, Linked, Occupant, Outsiders, Presence, Root, StateAnswer, Supervision,
-    Tree, TreeNode, Trees,
+    Behaviour, Group, Linked, Occupant, Outsiders, Presence, Root, StateAnswer, Supervision, Tree,
+    TreeNode, Trees,
 };
 use serde_json::{Map, Value, json};
 
@@ -93,7 +93,10 @@ fn occupant(it: &Occupant, put: &mut dyn FnMut(&str, Value)) {
     put("status", json!(process.status));
     put("mailbox", json!(process.mailbox));
     put("mailbox_cut", json!(process.mailbox_cut));
-    put("certainty", json!(it.told.as_ref().map(StateAnswer::certainty)));
+    put(
+        "certainty",
+        json!(it.told.as_ref().map(StateAnswer::certainty)),
+    );
     let exact = match &it.told {
         Some(StateAnswer::Exact(state)) => Some(state),
         _ => None,

@@ -60,8 +60,8 @@ pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapsh
 pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states, read_states_stopped};
 pub use stop::StopTime;
 pub use tree::{
-    Group, Linked, Node as TreeNode, Occupant, Outsiders, Presence, Root, Tree, TreeOptions,
-    Trees, read_trees,
+    Group, Linked, Node as TreeNode, Occupant, Outsiders, Presence, Root, Tree, TreeOptions, Trees,
+    read_trees,
 };
 pub use watch::{
     Called, Caller, Condition, FunctionCount, Immediate, Mark, Seen, Watch, WatchEnd, WatchOptions,
