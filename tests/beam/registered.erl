@@ -15,6 +15,7 @@ prepare() ->
     {[{rounds, Rounds}], Olds}.
 
 start(Olds) ->
+    _ = [refused(fun() -> unregister(nobody_has_this_name) end) || _ <- lists:seq(1, workload:env_int("REFUSED", 20000))],
     Told = [round(N, Old) || {N, Old} <- lists:zip(lists:seq(1, length(Olds)), Olds)],
     {[], lists:append(Told)}.
 

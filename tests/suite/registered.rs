@@ -47,6 +47,12 @@ fn names_are_of_those_who_have_them() {
         .take(5)
         .collect();
     assert!(other.is_empty(), "{other:?}");
+    // Names that were refused are no events, and cost.
+    let hits = &recording.manifest().events.as_ref().unwrap().hits;
+    assert!(hits["nothing"] >= 20_000, "{hits:?}");
+    let windows = recording.windows().unwrap();
+    let cost_ns: u64 = windows.map(|window| window.unwrap().cost_ns).sum();
+    assert!(cost_ns >= 20_000 * 200, "{cost_ns}");
     // Who gets a name is called so.
     let called = |name: &str| {
         let mut processes = dictionary.processes.iter();

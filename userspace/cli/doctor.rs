@@ -85,14 +85,14 @@ fn host() -> Vec<Finding> {
     });
     findings.push(match probe_kernel() {
         Ok(kernel) => Finding::good(format!("BPF programs load; samples by {}", kernel.clock)),
-        Err(error) => Finding::bad(error.to_string()),
+        Err(error) => Finding::bad(format!("samples and events: {error}")),
     });
     findings.push(match probe_breakpoints() {
         Ok(price) => Finding::good(format!(
             "breakpoints for `watch`: a hit costs {}",
             time::show(price.hit_ns)
         )),
-        Err(error) => Finding::bad(error.to_string()),
+        Err(error) => Finding::bad(format!("breakpoints for `watch`: {error}")),
     });
     if read("/proc/kallsyms").is_ok_and(|text| {
         text.lines()
@@ -173,6 +173,13 @@ fn seen(support: &EventSupport) -> Vec<Finding> {
         whole => format!("record with --events {}", whole.join(",")),
     };
     findings.extend(lacking.into_iter().map(|of| {
+        if of.is_of_release {
+            return Finding::good(format!(
+                "     events: {} not of this release: {}",
+                of.kind,
+                of.missing.join("; ")
+            ));
+        }
         let how_much = match of.places {
             0 => "cannot be recorded",
             _ => "can be recorded in part",
@@ -243,6 +250,7 @@ mod tests {
             kind,
             places,
             missing: missing.iter().map(|&why| why.to_owned()).collect(),
+            is_of_release: false,
         }
     }
 

@@ -93,12 +93,20 @@ pub(crate) fn print(summary: &Summary) {
 /// Which events were seen, and what that cost the VM.
 fn watched(events: &EventsSummary) {
     let windows = &events.windows;
-    let filtered = match events.filtered {
-        0 => String::new(),
-        filtered => format!(", {filtered} of processes that were not asked for"),
-    };
+    let mut left_out = String::new();
+    for (many, whose) in [
+        (events.filtered, "processes that were not asked for"),
+        (
+            events.had_run,
+            "processes that had run before, which tell nothing new",
+        ),
+    ] {
+        if many > 0 {
+            left_out += &format!(", {many} of {whose}");
+        }
+    }
     say!(
-        "  events    {} of {} hits recorded{filtered}",
+        "  events    {} of {} hits recorded{left_out}",
         events.recorded,
         events.attempts
     );
@@ -147,6 +155,13 @@ fn watched(events: &EventsSummary) {
             said.withheld,
             said.unreadable,
             said.dropped,
+        );
+    }
+    if events.out_of_order > 0 {
+        say!(
+            "  note      {} events came after later ones had been told: they are told in the order in \
+             which they came",
+            events.out_of_order
         );
     }
     if events.wanted_full > 0 {

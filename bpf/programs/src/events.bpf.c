@@ -475,7 +475,7 @@ static __always_inline int event_name(const struct registers *regs, u64 cookie, 
 		return 0;
 	TAKE(&event, pid, process + event_config.process_id_at);
 	TAKE(&event, name, registration + event_config.registration_name_at);
-	if (given ? !wanted_name(name, pid) : !wanted_process(process, pid))
+	if (given ? !wanted_name(event.count, name, process, pid) : !wanted_process(process, pid))
 		return leave_out(&event);
 	if (!reserve(&event, 1, NULL, process, pid))
 		return 0;

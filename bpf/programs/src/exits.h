@@ -87,16 +87,17 @@ static __noinline int event_exit(const struct registers *regs, u64 cookie)
 	if (!regs)
 		return 0;
 	process = VALUE(regs, cookie, 0);
-	if (!begin(&event, EVENT_EXIT))
+	if (!begin_uncounted(&event))
 		return 0;
 	forget_pid(process);
 	TAKE(&event, pid, process + event_config.process_id_at);
-	if (!wanted_process(process, pid))
-		return leave_out(&event);
 	TAKE(&event, flags, process + event_config.process_trace_flags_at);
-	/* Nothing is told of why it ends. */
+	/* Nothing is told of why a sensitive process ends. */
 	if (!(flags & event_config.sensitive))
 		TAKE(&event, reason, process + event_config.process_reason_at);
+	count_as(&event, IS_BOXED(reason) ? EVENT_FAILED : EVENT_EXIT);
+	if (!wanted_process(process, pid))
+		return leave_out(&event);
 	struct shape is = shape(&event, reason);
 
 	if (IS_BOXED(reason) && IS_TUPLE(is.header)) {

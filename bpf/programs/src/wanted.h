@@ -78,17 +78,14 @@ static __always_inline bool wanted_in(struct event_counters *count, u64 process,
 	return false;
 }
 
-/* Whether a name or whose it will be is asked for. Where the process is shows itself when it
- * runs. */
-static __always_inline bool wanted_name(u64 name, u64 whose)
+/* Whether a name that a process has got is asked for, or that one is. */
+static __always_inline bool wanted_name(struct event_counters *count, u64 name, u64 process, u64 pid)
 {
-	if (wanted_pid(whose))
+	if (wanted_process(process, pid))
 		return true;
 	for (u32 at = 0; at < WANTED_NAMES_MAX && at < event_config.names; at++) {
-		if (event_config.name[at] == name) {
-			bpf_map_update_elem(&event_wanted, &whose, &whose, BPF_ANY);
-			return true;
-		}
+		if (event_config.name[at] == name)
+			return want(count, process, pid);
 	}
-	return false;
+	return wanted_pid(pid);
 }

@@ -22,7 +22,7 @@ pub mod what {
     pub const ENQUEUE: u32 = 2;
     /// A message is taken out. Word: message.
     pub const DEQUEUE: u32 = 3;
-    /// A process ends. Words: reason, its header, its first element or the header of that, the
+    /// A process ends, for an atom or a number. Words: reason, its header, its first element or the header of that, the
     /// first element of a tuple there, and what its second element is ([`super::second`]).
     pub const EXIT: u32 = 4;
     /// A collection begins. Words: heap words, old heap words, minor collections since the last
@@ -88,8 +88,10 @@ pub mod what {
     /// A process begins to run that has not run before: [`IN`] with all words, and behind them
     /// parent, module, function, arity, [`super::ties`]. Counted apart because it costs more.
     pub const BORN: u32 = 26;
+    /// A process ends for a reason that is more than a word: [`EXIT`]. Counted apart because it costs more.
+    pub const FAILED: u32 = 27;
     /// One more than the highest.
-    pub const COUNT: usize = 27;
+    pub const COUNT: usize = 28;
     /// What each is called in a recording; empty where there is no such event.
     pub const NAMES: [&str; COUNT] = [
         "schedule_in",
@@ -119,6 +121,7 @@ pub mod what {
         "enqueue_payload",
         "nothing",
         "schedule_in_first",
+        "exit_with_reason",
     ];
 }
 
@@ -279,13 +282,13 @@ wire_struct! {
     /// nor `filtered` are in the ring: who reads it counts them, so that each is counted once.
     EventCounters as "event_counters" {
         /// Hits of probes; of one that sees several signals at once, each.
-        attempts: [u64; 27] = "u64 attempts[27]",
+        attempts: [u64; 28] = "u64 attempts[28]",
         /// Of those, dropped because the ring was full.
-        ring_full: [u64; 27] = "u64 ring_full[27]",
+        ring_full: [u64; 28] = "u64 ring_full[28]",
         /// Of those, of processes that nobody asked for.
-        filtered: [u64; 27] = "u64 filtered[27]",
+        filtered: [u64; 28] = "u64 filtered[28]",
         /// Of those in the ring, with memory of the target that could not be read.
-        unreadable: [u64; 27] = "u64 unreadable[27]",
+        unreadable: [u64; 28] = "u64 unreadable[28]",
         /// Hits by number of the probe, of those that have one.
         sites: [u64; 16] = "u64 sites[16]",
         /// Processes that were asked for and that there was no room to remember.

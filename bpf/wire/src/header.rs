@@ -48,6 +48,7 @@ pub fn c_header() -> String {
         ("EVENT_PAYLOAD", what::PAYLOAD),
         ("EVENT_PASSED", what::PASSED),
         ("EVENT_BORN", what::BORN),
+        ("EVENT_FAILED", what::FAILED),
         ("EVENT_COUNT", what::COUNT as u32),
         ("NATIVE_CALL_BIF", native_call::BIF),
         ("NATIVE_CALL_FRAME_POINTERS", native_call::FRAME_POINTERS),

@@ -73,7 +73,7 @@ fn needed(kind: u32) -> Option<usize> {
         what::DIST_FRAGMENT => 2,
         what::DIST_RECEIVE => 5,
         what::PORT_CLOSE => 5,
-        what::EXIT | what::PORT_OPEN | what::PAYLOAD | what::BORN => 7,
+        what::EXIT | what::FAILED | what::PORT_OPEN | what::PAYLOAD | what::BORN => 7,
         what::DEQUEUE
         | what::REGISTER
         | what::UNREGISTER
@@ -122,7 +122,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
             size_words: size_words(words[2], words[5]),
         },
         what::DEQUEUE => VmEventKind::Dequeue { message: words[0] },
-        what::EXIT => VmEventKind::Exit {
+        what::EXIT | what::FAILED => VmEventKind::Exit {
             reason: ExitReason {
                 shape: shape([words[0], words[1], words[2]]),
                 inner: words[3],
@@ -359,10 +359,10 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
-        let needed = [2, 4, 3, 1, 7, 3, 3, 2, 1, 3, 3, 1, 2, 7, 5, 3, 4, 4, 2, 5];
+        let needed = [2, 4, 3, 1, 7, 3, 3, 1, 1, 3, 3, 1, 2, 7, 5, 3, 4, 4, 2, 5];
         let switches = [(what::SWITCHED_OUT, 2), (what::SWITCHED_IN, 2)];
         let natives = [(what::NATIVE_CALL, 3), (what::NATIVE_RETURN, 1)];
-        let payload = [(what::PAYLOAD, 7), (what::BORN, 7)];
+        let payload = [(what::PAYLOAD, 7), (what::BORN, 7), (what::FAILED, 7)];
         for (kind, words) in (0..)
             .zip(needed)
             .chain(switches)

@@ -62,13 +62,14 @@ macro_rules! probed {
 type Probed = extern "C" fn(u64, u64, u64, u64);
 
 /// What is measured. The others are like one of these.
-const KINDS: [u32; 11] = [
+const KINDS: [u32; 12] = [
     what::IN,
     what::BORN,
     what::OUT,
     what::ENQUEUE,
     what::DEQUEUE,
     what::EXIT,
+    what::FAILED,
     what::GC_START,
     what::REGISTER,
     what::PORT_OUTPUT,
@@ -95,7 +96,7 @@ const LIKE: [(u32, u32); 12] = [
     (what::DIST_RECEIVE, what::PORT_OUTPUT),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 probed_10 native_0 native_1);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 probed_10 probed_11 native_0 native_1);
 
 /// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
 const NATIVES: [Probed; 2] = [native_0, native_1];
@@ -112,16 +113,16 @@ pub fn hit_prices(
     let said = Memory::said(config);
     let memory = Memory::new(config, &said);
     let (born, ending) = (Memory::born(config), Memory::ending(config));
+    let passing = Memory::passing(passed_by(sites));
     let mut prices = [0.0; what::COUNT];
     let mut measured = Vec::new();
     for (kind, probed) in KINDS.into_iter().zip(PROBED) {
         let (seen_by, memory) = match kind {
             what::PAYLOAD if config.payload_bytes == 0 => continue,
             what::PAYLOAD => (what::ENQUEUE, &said),
-            // A scheduler that has run no process.
-            what::PASSED => (what::OUT, &memory),
+            what::PASSED => (passed_by(sites), &passing),
             what::BORN => (what::IN, &born),
-            what::EXIT => (kind, &ending),
+            what::FAILED => (what::EXIT, &ending),
             _ => (kind, &memory),
         };
         let is_like =
@@ -173,7 +174,21 @@ pub fn hit_prices(
     for (kind, other) in LIKE {
         prices[kind as usize] = prices[other as usize];
     }
+    if prices[what::PASSED as usize] == 0.0 {
+        // What ports give was then nothing.
+        prices[what::PASSED as usize] = prices[what::PORT_INPUT as usize];
+    }
     Ok(HitPrices(prices))
+}
+
+/// Who has the dearest hits at which there is nothing to see, of those that there are.
+fn passed_by(sites: &[EventSite]) -> u32 {
+    let dearest_first = [what::DIST_FRAGMENT, what::REGISTER];
+    let is_there = |kind: &u32| sites.iter().any(|site| site.what == *kind);
+    dearest_first
+        .into_iter()
+        .find(is_there)
+        .unwrap_or(what::OUT)
 }
 
 /// Hits that try whether there are any.
@@ -304,7 +319,6 @@ fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
 fn hit(times: u32, memory: &Memory, probed: Probed, kind: u32) -> u64 {
     let address = black_box(memory.address());
     let first = black_box(match kind {
-        what::PASSED => 0,
         what::REGISTER => memory.registration(),
         _ => memory.first().unwrap_or(address),
     });

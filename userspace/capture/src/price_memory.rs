@@ -1,7 +1,7 @@
 //! What the functions of the recorder hand to the programs while prices are measured
 //! ([`crate::hit_prices`]): memory that looks like the VM's.
 
-use escope_wire::{EventConfig, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, second};
+use escope_wire::{EventConfig, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, second, what};
 
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 2048;
@@ -124,6 +124,19 @@ impl Memory {
             (in_node(config.relation_left_at), node),
             (in_node(config.relation_right_at), node),
         ]);
+        memory
+    }
+
+    /// What a probe of a kind makes nothing of: a scheduler that has run no process, a name that is
+    /// somebody else's, a signal that arrives whole from another node.
+    pub(crate) fn passing(kind: u32) -> Memory {
+        let mut memory = Memory {
+            words: Box::new([0u64; WORDS]),
+            first: (kind == what::OUT).then_some(0),
+        };
+        if kind == what::REGISTER {
+            memory.words.fill(SENDER);
+        }
         memory
     }
 

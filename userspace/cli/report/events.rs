@@ -20,6 +20,8 @@ pub(super) struct Source<'a> {
     pub(super) coverage: &'a Coverage,
     /// How many normal schedulers the VM has, where that is known.
     pub(super) normal_schedulers: Option<u16>,
+    /// Whether it is about some processes only.
+    pub(super) is_of_some: bool,
     /// How many rows a table may have.
     pub(super) limit: usize,
 }
@@ -131,6 +133,7 @@ pub(super) fn sections(args: &ReportArgs, loaded: &Loaded) -> anyhow::Result<Vec
         dictionary: &loaded.dictionary,
         coverage: &coverage,
         normal_schedulers: loaded.manifest.target.schedulers,
+        is_of_some: args.filter.process.is_some(),
         limit: args.rows,
     };
     let mut sections = vec![covers(&source, calls_of_natives.rows)];

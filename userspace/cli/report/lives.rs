@@ -16,7 +16,10 @@ pub(super) fn sections(source: &Source<'_>) -> Vec<Section> {
     if source.report.rows.lives == 0 {
         return Vec::new();
     }
-    vec![parents(source), kinds(source), reasons(source)]
+    let mut sections = vec![parents(source), kinds(source), reasons(source)];
+    // Of those that are asked for, not all tables may have anything.
+    sections.retain(|section| !source.is_of_some || !section.rows.is_empty());
+    sections
 }
 
 fn parents(source: &Source<'_>) -> Section {

@@ -27,8 +27,12 @@ fn schedulers(source: &Source<'_>) -> Section {
     let work = &source.report.work;
     let idle = SchedulerWork::default();
     let mut items: Vec<(SchedulerId, &SchedulerWork)> = work.schedulers().collect();
+    if source.is_of_some {
+        items.retain(|(_, of)| of.runs > 0);
+    }
     // Those that ran nothing are a part of the picture too.
-    for number in 1..=source.normal_schedulers.unwrap_or(0) {
+    let normal = source.normal_schedulers.filter(|_| !source.is_of_some);
+    for number in 1..=normal.unwrap_or(0) {
         let kind = SchedulerKind::Normal;
         let id = SchedulerId { kind, number };
         if items.iter().all(|(seen, _)| *seen != id) {
@@ -36,10 +40,10 @@ fn schedulers(source: &Source<'_>) -> Section {
         }
     }
     items.sort_by_key(|(id, _)| *id);
-    let seen_ns = source.coverage.seen_ns();
     let has_switches = source.report.rows.off_cpu > 0;
-    let columns: &[&str] = match has_switches {
-        true => &[
+    // Of time beside the runs of some processes nothing is told: it may be that of others.
+    let columns: &[&str] = match (has_switches, source.is_of_some) {
+        (true, false) => &[
             "runs",
             "on CPU",
             "of time",
@@ -49,67 +53,87 @@ fn schedulers(source: &Source<'_>) -> Section {
             "other",
             "reductions",
         ],
-        false => &["runs", "running", "of time", "other", "reductions"],
+        (true, true) => &[
+            "runs",
+            "on CPU",
+            "of time",
+            "preempted",
+            "blocked",
+            "reductions",
+        ],
+        (false, false) => &["runs", "running", "of time", "other", "reductions"],
+        (false, true) => &["runs", "running", "of time", "reductions"],
     };
     let title = source.title("scheduler");
     let all = items.len();
     let mut section = Section::new("schedulers", title, columns, &items, all, |(id, of)| {
-        // Times without a CPU are part of runs, or of what is beside them.
-        let on_cpu_ns = of
-            .running_ns
-            .saturating_sub(of.preempted_ns + of.blocked_ns);
-        let preempted_ns = of.preempted_ns + of.idle_preempted_ns;
-        let other_ns = seen_ns.saturating_sub(of.running_ns);
-        let awake_ns = other_ns.saturating_sub(of.asleep_ns + of.idle_preempted_ns);
         // Of a thread that no switch was seen of nobody knows what it did.
         let is_known = *of != &idle;
-        let told = |ns: u64| (has_switches && is_known).then_some(ns);
-        let shown = |ns: u64| match is_known {
-            true => time::show(ns),
-            false => "?".to_owned(),
-        };
-        let mut cells = vec![
-            of.runs.to_string(),
-            time::show(on_cpu_ns),
-            percent(source.share(on_cpu_ns)),
-        ];
-        if has_switches {
-            let off_cpu = [preempted_ns, of.blocked_ns, of.asleep_ns];
-            cells.extend(off_cpu.map(shown));
-        }
-        let other = if has_switches {
-            shown(awake_ns)
-        } else {
-            time::show(other_ns)
-        };
-        cells.extend([other, of.reductions.to_string()]);
-        Row {
-            name: id.to_string(),
-            cells,
-            value: json!({
-                "scheduler": id.to_string(),
-                "runs": of.runs,
-                "running_ns": of.running_ns,
-                "running_share": source.share(of.running_ns),
-                "other_ns": other_ns,
-                "on_cpu_ns": told(on_cpu_ns),
-                "preempted_ns": told(preempted_ns),
-                "preempted_in_runs_ns": told(of.preempted_ns),
-                "blocked_ns": told(of.blocked_ns),
-                "asleep_ns": told(of.asleep_ns),
-                "awake_ns": told(awake_ns),
-                "reductions": of.reductions,
-                "cut": of.cut,
-            }),
-        }
+        scheduler(source, *id, of, (has_switches, is_known))
     });
-    balance(source, &items, &mut section);
+    if !source.is_of_some {
+        balance(source, &items, &mut section);
+    }
     let cut = "runs have an end that was not seen";
     section.count("cut", items.iter().map(|(_, of)| of.cut).sum(), cut);
     section
 }
 
-/// Whether normal schedulers had the same to do.
+fn scheduler(
+    source: &Source<'_>,
+    id: SchedulerId,
+    of: &SchedulerWork,
+    (has_switches, is_known): (bool, bool),
+) -> Row {
+    // Times without a CPU are part of runs, or of what is beside them.
+    let on_cpu_ns = of
+        .running_ns
+        .saturating_sub(of.preempted_ns + of.blocked_ns);
+    let is_of_all = !source.is_of_some;
+    let idle_preempted_ns = if is_of_all { of.idle_preempted_ns } else { 0 };
+    let preempted_ns = of.preempted_ns + idle_preempted_ns;
+    let other_ns = source.coverage.seen_ns().saturating_sub(of.running_ns);
+    let awake_ns = other_ns.saturating_sub(of.asleep_ns + of.idle_preempted_ns);
+    let told = |ns: u64| (has_switches && is_known).then_some(ns);
+    let shown = |ns: u64| match is_known {
+        true => time::show(ns),
+        false => "?".to_owned(),
+    };
+    let mut cells = vec![
+        of.runs.to_string(),
+        time::show(on_cpu_ns),
+        percent(source.share(on_cpu_ns)),
+    ];
+    if has_switches {
+        cells.extend([preempted_ns, of.blocked_ns].map(shown));
+    }
+    match (is_of_all, has_switches) {
+        (true, true) => cells.extend([of.asleep_ns, awake_ns].map(shown)),
+        (true, false) => cells.push(time::show(other_ns)),
+        (false, _) => {}
+    }
+    cells.push(of.reductions.to_string());
+    Row {
+        name: id.to_string(),
+        cells,
+        value: json!({
+            "scheduler": id.to_string(),
+            "runs": of.runs,
+            "running_ns": of.running_ns,
+            "running_share": source.share(of.running_ns),
+            "other_ns": is_of_all.then_some(other_ns),
+            "on_cpu_ns": told(on_cpu_ns),
+            "preempted_ns": told(preempted_ns),
+            "preempted_in_runs_ns": told(of.preempted_ns),
+            "blocked_ns": told(of.blocked_ns),
+            "asleep_ns": told(of.asleep_ns).filter(|_| is_of_all),
+            "awake_ns": told(awake_ns).filter(|_| is_of_all),
+            "reductions": of.reductions,
+            "cut": of.cut,
+        }),
+    }
+}
+
 fn balance(source: &Source<'_>, items: &[(SchedulerId, &SchedulerWork)], section: &mut Section) {
     let normal = items
         .iter()

@@ -7,7 +7,7 @@ use std::io::Write;
 use escope_model::{Dictionary, ProcId};
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::AtLeast;
-use escope_timeline::report::{EventReport, Natives, OfProcess, ReportScope};
+use escope_timeline::report::{EventReport, Natives, OfProcess, ReportScope, RowsRead};
 use serde_json::{Value, json};
 
 use crate::args::{TimelineArgs, TimelineFormat, TimelineSort};
@@ -123,7 +123,7 @@ pub(super) fn tell(
     let calls = calls(recording, dictionary, &scope, &coverage, limit)?;
     let others = Others::of(&report);
     if each.is_empty() && others.is_empty() && calls.is_none() {
-        return Err(Failure::failed(nothing(recording)).into());
+        return Err(Failure::failed(nothing(recording, &report.rows)).into());
     }
     each.sort_by_key(|(proc, of)| (Reverse(key(of, args.sort)), *proc));
     let rows = each.iter().map(|(proc, of)| (*proc, Totals::of(of)));
@@ -164,7 +164,7 @@ fn calls(
 }
 
 /// Why there is nothing to tell.
-fn nothing(recording: &Recording) -> String {
+fn nothing(recording: &Recording, rows: &RowsRead) -> String {
     let manifest = recording.manifest();
     if manifest
         .losses
@@ -173,6 +173,12 @@ fn nothing(recording: &Recording) -> String {
     {
         return "there are no events in it, because the disk was full: `escope-bpf check` says how \
                 many are missing"
+            .to_owned();
+    }
+    if !rows.is_empty() {
+        return "there are no runs, messages or collections in it: what else there is tells \
+                `escope-bpf report`, and of one process `escope-bpf timeline --process`; `record \
+                --events full` watches for all"
             .to_owned();
     }
     match &manifest.options.calls[..] {

@@ -1,8 +1,8 @@
 //! Turns a recording of any form into Parquet files.
 //!
 //! Memory: tables sorted by time pass through in chunks (see `merge`) plus one row
-//! group that is being encoded; frames, stacks, processes and threads are held whole,
-//! as they are by the recorder and by every report.
+//! group that is being encoded; of frames, stacks, processes and threads so many rows are held
+//! at a time, and the table is read as often as that takes: there may be millions of processes.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -23,6 +23,8 @@ use crate::tables::{CodeEvent, FrameRow, Keyed, SeriesPoint, StackRow, Table, Ti
 
 /// Rows of a table without times that are converted at once.
 const CHUNK_ROWS: usize = 1 << 14;
+/// Rows of one that are held: a process takes some 500 bytes.
+const HELD_ROWS: usize = 1 << 17;
 
 /// Writes every table of `source` into `folder`, an empty one or the source's own.
 ///
@@ -92,14 +94,36 @@ fn keyed<R: Keyed>(
     source: &Source,
     folder: &Path,
 ) -> Result<TableFile, RecordingError> {
-    let (rows, _) = source.keyed::<R>()?;
-    // What is written is not held any more.
-    let mut rows = rows.into_values();
-    let chunks = iter::from_fn(|| {
-        let chunk: Vec<R> = rows.by_ref().take(CHUNK_ROWS).collect();
-        (!chunk.is_empty()).then_some(Ok(chunk))
-    });
-    write_table(disk, folder, chunks)
+    write_table(disk, folder, by_id::<R>(source, HELD_ROWS))
+}
+
+/// All rows by id, of several with one id the last, in chunks. At most `held` are in memory.
+fn by_id<R: Keyed>(
+    source: &Source,
+    held: usize,
+) -> impl Iterator<Item = Result<Vec<R>, RecordingError>> {
+    let mut rows = BTreeMap::new().into_values();
+    let mut next = Some(0);
+    iter::from_fn(move || {
+        loop {
+            // What is written is not held any more.
+            let chunk: Vec<R> = rows.by_ref().take(CHUNK_ROWS).collect();
+            if !chunk.is_empty() {
+                return Some(Ok(chunk));
+            }
+            match source.keyed_from::<R>(next.take()?, held) {
+                Ok((found, more)) => {
+                    let last = found.last_key_value().map(|(&key, _)| key);
+                    next = last.filter(|_| more).and_then(|last| last.checked_add(1));
+                    rows = found.into_values();
+                    if rows.len() == 0 {
+                        return None;
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    })
 }
 
 fn timed<R: Timed>(
@@ -109,4 +133,41 @@ fn timed<R: Timed>(
 ) -> Result<TableFile, RecordingError> {
     let (chunks, _) = source.timed::<R>(TimeRange::ALL)?;
     write_table(disk, folder, chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use escope_model::ProcessInfo;
+
+    use super::by_id;
+    use crate::example::{self, place};
+    use crate::manifest::Manifest;
+    use crate::source::Source;
+    use crate::writer::{Writer, WriterOptions};
+
+    #[test]
+    fn rows_by_id_are_the_same_however_few_are_held() {
+        let place = place();
+        let manifest = Manifest::default();
+        let mut writer =
+            Writer::create(&place.path, manifest.clone(), WriterOptions::default()).unwrap();
+        // In no order, with gaps, and each of them twice: the last one counts.
+        for round in ["first", "last"] {
+            for n in 0..40 {
+                writer.process(&example::process(n * 7 % 40 * 3, Some(round)));
+            }
+            writer.flush().unwrap();
+        }
+        let source = Source {
+            folder: place.path.clone(),
+            manifest,
+        };
+        let all = (0..40).map(|n| example::process(n * 3, Some("last")));
+        let all: Vec<ProcessInfo> = all.collect();
+        for held in [1, 7, 40, 41] {
+            let chunks: Vec<_> = by_id(&source, held).map(Result::unwrap).collect();
+            assert!(chunks.iter().all(|chunk| chunk.len() <= held), "{held}");
+            assert_eq!(chunks.concat(), all, "{held}");
+        }
+    }
 }

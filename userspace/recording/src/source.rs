@@ -76,6 +76,25 @@ impl Source {
         Ok((rows, problems))
     }
 
+    /// The rows of so many of the lowest ids that are not below `from`, and whether there are more.
+    pub(crate) fn keyed_from<R: Keyed>(
+        &self,
+        from: u32,
+        most: usize,
+    ) -> Result<(BTreeMap<u32, R>, bool), RecordingError> {
+        let (mut rows, mut more) = (BTreeMap::new(), false);
+        self.each::<R>(|chunk| {
+            for row in chunk.into_iter().filter(|row| row.key() >= from) {
+                rows.insert(row.key(), row);
+                if rows.len() > most {
+                    rows.pop_last();
+                    more = true;
+                }
+            }
+        })?;
+        Ok((rows, more))
+    }
+
     /// Every row in the order it is stored, and what could not be read.
     pub(crate) fn each<R: Row>(
         &self,

@@ -75,6 +75,8 @@ pub struct EventsSummary {
     pub unreadable: u64,
     /// Of those, of processes that nobody asked for.
     pub filtered: u64,
+    /// Of those, of processes that began to run and had run before, where only births are told.
+    pub had_run: u64,
     /// Calls of BIFs and NIFs among those recorded.
     pub native_calls: u64,
     /// Calls and returns of processes that could not be told. They are in no row.
@@ -132,6 +134,7 @@ impl EventsSummary {
             ("events_recorded", self.recorded),
             ("events_lost", self.lost),
             ("events_filtered", self.filtered),
+            ("events_had_run", self.had_run),
             ("events_unreadable", self.unreadable),
             ("events_out_of_order", self.out_of_order),
             ("native_calls_recorded", self.native_calls),

@@ -202,18 +202,21 @@ impl Recorder {
     pub fn finish(mut self, ended: EndedHow, note: Option<String>) -> Summary {
         // Before the timers go, which takes a while: the target runs on meanwhile.
         let target_used = target_cpu_ns(self.vm().pid);
-        let last = self.last_events();
         self.capture.stop();
+        let closed = self.close_events();
+        // To take what was seen may take long where that was much; it is of before.
+        let ended_ns = monotonic_ns();
+        let last = self.last_events();
         let drained = self.intake.take_all(&mut self.capture, &mut self.pipeline);
         if let Some(events) = &mut self.events {
-            events.finish(monotonic_ns(), &mut self.pipeline);
+            events.finish(ended_ns, &mut self.pipeline);
         }
-        let drained = drained.and(last);
+        let drained = drained.and(closed).and(last);
         if ended != EndedHow::TargetExited {
             self.compare_cpu(target_used);
         }
         self.write_losses();
-        let duration_ns = monotonic_ns().saturating_sub(self.origin_ns);
+        let duration_ns = ended_ns.saturating_sub(self.origin_ns);
         self.fill_totals();
         let note = note.or_else(|| drained.err().map(|error| error.to_string()));
         let cost = self.cost();
@@ -244,6 +247,7 @@ impl Recorder {
             checked: self.checked,
             problem: None,
         };
+        let mapped_twice = self.mapped_twice();
         drop(self.capture);
         let finished = self.pipeline.into_writer().finish(&mut manifest);
         summary.losses = manifest.losses;
@@ -254,16 +258,23 @@ impl Recorder {
             Ok(finished) => summary.bytes = finished.bytes,
             Err(error) => summary.problem = Some(Arc::new(error.into())),
         }
-        summary.cost = since(self.cost_before);
+        summary.cost = since(self.cost_before, mapped_twice);
         summary
     }
 
-    /// Removes the probes and takes what they have seen.
+    /// Removes the probes.
+    fn close_events(&mut self) -> Result<(), SessionError> {
+        match &mut self.events {
+            Some(events) => events.end(&mut self.pipeline),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes what they have seen.
     fn last_events(&mut self) -> Result<(), SessionError> {
         let Some(events) = &mut self.events else {
             return Ok(());
         };
-        events.end(&mut self.pipeline)?;
         // All that is in the ring: nobody else will take it.
         loop {
             let more = events.fetch()?;
@@ -468,7 +479,12 @@ impl Recorder {
     }
 
     fn cost(&self) -> Cost {
-        since(self.cost_before)
+        since(self.cost_before, self.mapped_twice())
+    }
+
+    fn mapped_twice(&self) -> u64 {
+        let events = self.events.as_ref().map_or(0, Events::mapped_twice);
+        events + self.capture.ring_bytes()
     }
 
     fn progress(&mut self) -> Progress {
@@ -482,11 +498,12 @@ impl Recorder {
     }
 }
 
-fn since(before: Cost) -> Cost {
+/// Memory that is mapped twice, and so counted, is told once.
+fn since(before: Cost, mapped_twice: u64) -> Cost {
     let now = Cost::now();
     Cost {
         cpu_ns: now.cpu_ns.saturating_sub(before.cpu_ns),
-        peak_rss_bytes: now.peak_rss_bytes,
+        peak_rss_bytes: now.peak_rss_bytes.saturating_sub(mapped_twice),
     }
 }
 

@@ -169,6 +169,12 @@ impl EventCapture {
         Ok(capture)
     }
 
+    /// What its ring has room for. The kernel counts it twice as memory of this process.
+    #[must_use]
+    pub fn ring_bytes(&self) -> u64 {
+        self.ring.bytes()
+    }
+
     /// Adds processes to those that are wanted, as [`EventOptions::wanted`].
     ///
     /// # Errors

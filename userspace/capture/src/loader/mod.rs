@@ -116,6 +116,12 @@ impl Capture {
         Ok(capture)
     }
 
+    /// What its ring has room for. The kernel counts it twice as memory of this process.
+    #[must_use]
+    pub fn ring_bytes(&self) -> u64 {
+        self.ring.bytes()
+    }
+
     /// Starts the timers.
     ///
     /// # Errors

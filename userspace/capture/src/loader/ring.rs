@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use libbpf_rs::{AsRawLibbpf, MapMut, RingBuffer, RingBufferBuilder, libbpf_sys};
+use libbpf_rs::{AsRawLibbpf, MapCore, MapMut, RingBuffer, RingBufferBuilder, libbpf_sys};
 
 use super::failed;
 use crate::CaptureError;
@@ -16,6 +16,7 @@ type Sink = *mut dyn FnMut(&[u8]);
 pub(super) struct Ring {
     buffer: RingBuffer<'static>,
     sink: Rc<Cell<Option<Sink>>>,
+    bytes: u64,
 }
 
 impl Ring {
@@ -36,7 +37,17 @@ impl Ring {
         let buffer = builder
             .build()
             .map_err(|error| failed("mapping the ring", &error))?;
-        Ok(Ring { buffer, sink })
+        Ok(Ring {
+            buffer,
+            sink,
+            bytes: map.max_entries().into(),
+        })
+    }
+
+    /// What it has room for. libbpf maps all of that twice in a row, and the kernel counts it as resident
+    /// twice from then on (`remap_vmalloc_range`).
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Calls `sink` with each record that is ready, at most `limit`; returns how many. The

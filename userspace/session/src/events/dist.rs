@@ -40,10 +40,17 @@ impl Dist {
                 address,
                 gaps: self.gaps,
             };
-            if let Some(before) = self.names.insert(name.clone(), held) {
+            if let Some(before) = self.names.insert(name.clone(), held)
+                && before.proc != proc
+            {
                 self.named.remove(&before.proc);
             }
-            self.named.insert(proc, name);
+            // It has one at most: what it gave up was not seen.
+            if let Some(before) = self.named.insert(proc, name.clone())
+                && before != name
+            {
+                self.names.remove(&before);
+            }
         }
     }
 
@@ -173,6 +180,17 @@ mod tests {
         dist.ended(ProcId(2));
         dist.unregister("b");
         assert_eq!(dist.whose("a", never), None);
+        assert!(dist.names.is_empty() && dist.named.is_empty());
+    }
+
+    #[test]
+    fn a_process_has_one_name_at_most() {
+        let mut dist = Dist::default();
+        dist.register("old".to_owned(), (ProcId(1), 0x10));
+        dist.gap();
+        dist.register("new".to_owned(), (ProcId(1), 0x10));
+        assert_eq!(dist.whose("old", |_| true), None);
+        dist.ended(ProcId(1));
         assert!(dist.names.is_empty() && dist.named.is_empty());
     }
 

@@ -257,6 +257,11 @@ impl Events {
         })
     }
 
+    /// What is counted twice as memory of this process.
+    pub(crate) fn mapped_twice(&self) -> u64 {
+        self.capture.ring_bytes()
+    }
+
     /// Opens a window, or closes it, as the budget wants.
     pub(crate) fn keep_to_budget(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
         let vm = pipeline.symbolizer.vm();
@@ -347,12 +352,11 @@ impl Events {
         self.evidence.announced += pipeline.announced();
         pipeline.count_code(None);
         // Once, and only where there is a doubt: it takes some milliseconds.
-        let silent = |kind: u32| {
-            self.armed.kinds[kind as usize] && self.counters.attempts[kind as usize] == 0
-        };
-        let is_doubtful = [what::EXIT, what::REGISTER, what::UNREGISTER]
-            .into_iter()
-            .any(silent);
+        let hits = &self.counters.attempts;
+        let silent = |kind: u32| self.armed.kinds[kind as usize] && hits[kind as usize] == 0;
+        let is_doubtful = silent(what::EXIT) && silent(what::FAILED)
+            || silent(what::REGISTER)
+            || silent(what::UNREGISTER);
         if self.windows.is_first_open() && is_doubtful {
             self.tracker.look(&pipeline.symbolizer, &mut self.evidence);
         }
@@ -399,18 +403,24 @@ impl Events {
         let mut missing = self.missing.clone();
         missing.extend(seen.silent(&self.armed));
         missing.extend(seen.of_natives(&self.natives_seen));
+        let left_out = counters.filtered.iter().sum();
+        let (filtered, had_run) = match self.wanted {
+            Some(_) => (left_out, 0),
+            None => (0, left_out),
+        };
         EventsSummary {
             attempts: events_of(&counters.attempts),
             recorded: self.recorded,
             lost: counters.ring_full.iter().sum(),
             unreadable: counters.unreadable.iter().sum(),
-            filtered: counters.filtered.iter().sum(),
+            filtered,
+            had_run,
             native_calls: self.native_calls,
             native_unplaced: self.tracker.native_unplaced(),
             evicted: self.tracker.evicted(),
             wanted_full: counters.wanted_full,
             keepers_killed: self.capture.keepers_killed(),
-            out_of_order: self.order.late() + self.order.early(),
+            out_of_order: self.order.late(),
             missing,
             hits: silence::named(&self.armed, &counters.attempts),
             said: self.tracker.said(),

@@ -91,12 +91,16 @@ pub(super) fn renamed<M: Memory>(
 /// looked at.
 pub(super) fn meet<M: Memory>(
     symbolizer: &mut Symbolizer<M>,
+    dist: &mut Dist,
     addresses: &mut Vec<u64>,
 ) -> Vec<ProcId> {
     let mut sensitive = Vec::new();
     for (pid, address, process) in called_at(symbolizer.vm(), addresses) {
         if let Some(proc) = symbolizer.met(pid, address) {
             sensitive.extend(process.sensitive.then_some(proc));
+            if let Some(name) = &process.name {
+                dist.register(name.clone(), (proc, address));
+            }
             symbolizer.describe(proc, told(process));
         }
     }

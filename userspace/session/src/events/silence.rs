@@ -16,8 +16,10 @@ const MANY_REDUCTIONS: u64 = 50_000;
 const MANY_SIGNALS: u64 = 10_000;
 
 /// Whose probes are also hit when there is nothing to see.
-const PASSES: [u32; 4] = [
+const PASSES: [u32; 6] = [
     what::OUT,
+    what::REGISTER,
+    what::UNREGISTER,
     what::PORT_OPEN,
     what::PORT_INPUT,
     what::DIST_FRAGMENT,
@@ -92,6 +94,9 @@ pub(super) fn armed(
     sites.iter().for_each(|site| arm(site.what));
     if sites.iter().any(|site| site.what == what::IN) {
         arm(what::BORN);
+    }
+    if sites.iter().any(|site| site.what == what::EXIT) {
+        arm(what::FAILED);
     }
     if sites.iter().any(|site| PASSES.contains(&site.what)) {
         arm(what::PASSED);
@@ -195,7 +200,11 @@ const RULES: &[Rule] = &[
 ];
 
 /// What is counted apart from a kind and seen by its probe too.
-const PARTS: [(u32, u32); 2] = [(what::IN, what::BORN), (what::ENQUEUE, what::PAYLOAD)];
+const PARTS: [(u32, u32); 3] = [
+    (what::IN, what::BORN),
+    (what::EXIT, what::FAILED),
+    (what::ENQUEUE, what::PAYLOAD),
+];
 
 /// Where processes begin to run on dirty schedulers.
 const DIRTY: [Probe; 3] = [Probe::DirtyNif, Probe::DirtyBif, Probe::DirtySystemTask];
@@ -396,7 +405,7 @@ impl Seen<'_> {
         ];
         let chance = 2 * self.schedulers;
         let silent = shown.into_iter().filter(|&(kind, count, _)| {
-            armed[kind as usize] && self.hits[kind as usize] == 0 && count > chance
+            armed[kind as usize] && self.of(kind) == 0 && count > chance
         });
         silent
             .map(|(kind, count, shows)| {

@@ -33,6 +33,8 @@ pub struct KindSupport {
     pub places: usize,
     /// What of it cannot be seen, and why.
     pub missing: Vec<String>,
+    /// Whether that is so because of the VM's release.
+    pub is_of_release: bool,
 }
 
 /// Finds where probes would go, and measures what a hit costs. Nothing of the VM is touched.
@@ -64,6 +66,7 @@ fn kinds(
         let known = EventSelection::WORDS.iter().find(|(word, _)| *word == kind);
         let asked = known.map_or(EventSelection::default(), |(_, asked)| *asked);
         let (asked, mut missing) = possible(asked);
+        let is_of_release = !missing.is_empty();
         let (sites, lacks) = sites::sites(found, asked, false);
         missing.extend(lacks);
         let of_kind = sites.iter().filter(|site| is_of(kind, site.what));
@@ -71,6 +74,7 @@ fn kinds(
             kind,
             places: of_kind.count(),
             missing,
+            is_of_release,
         });
         all.extend(sites);
     }

@@ -191,7 +191,7 @@ impl Tracker {
         self.met
             .retain(|address| at.get(address).is_none_or(|who| !ended.knows(*who)));
         if !self.met.is_empty() {
-            let met = names::meet(symbolizer, &mut self.met);
+            let met = names::meet(symbolizer, &mut self.dist, &mut self.met);
             self.sensitive.extend(met);
         }
     }

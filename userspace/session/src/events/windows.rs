@@ -43,6 +43,8 @@ pub(crate) struct Windows {
     /// What they were when the recording ended: to remove probes takes a while, in which a VM
     /// that is not watched any more does much.
     reductions_ended: Option<u64>,
+    /// The same of its CPU time.
+    target_ended_ns: Option<u64>,
     target_before_ns: u64,
     /// The VM's CPU time when it was last asked, and when that was.
     target: (u64, u64),
@@ -91,6 +93,7 @@ impl Windows {
             reductions_before: None,
             reductions_seen: None,
             reductions_ended: None,
+            target_ended_ns: None,
             target_before_ns,
             target: (target_before_ns, 0),
             open: None,
@@ -191,6 +194,7 @@ impl Windows {
     /// The recording ends, whether a window is open or not.
     pub(super) fn ended(&mut self, vm: &Vm) {
         self.reductions_ended = self.reductions(vm).or(self.reductions_seen);
+        self.target_ended_ns = target_cpu_ns(self.pid);
     }
 
     /// All probes are gone.
@@ -248,7 +252,7 @@ impl Windows {
         if let Some((before, now)) = since {
             self.told.all_reductions = Some(now.saturating_sub(before));
         }
-        if let Some(now_ns) = target_cpu_ns(self.pid) {
+        if let Some(now_ns) = self.target_ended_ns.or_else(|| target_cpu_ns(self.pid)) {
             self.told.all_target_cpu_ns = now_ns.saturating_sub(self.target_before_ns);
         }
         self.told
