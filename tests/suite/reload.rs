@@ -55,7 +55,7 @@ fn code_that_was_missed_has_no_name_rather_than_a_wrong_one() {
         &path,
     ]);
     recorder.wait_for("recording", Duration::from_secs(60));
-    sleep(Duration::from_secs(3));
+    vm.works(Duration::from_secs(4));
     recorder.signal("STOP");
     // Each is one record at least, and the ring has room for a few thousand.
     let loads = vm.count().number("loads");
@@ -63,7 +63,7 @@ fn code_that_was_missed_has_no_name_rather_than_a_wrong_one() {
         sleep(Duration::from_millis(50));
     }
     recorder.signal("CONT");
-    sleep(Duration::from_secs(5));
+    vm.works(Duration::from_secs(8));
     recorder.signal("INT");
     recorder.finish(Duration::from_secs(60)).success();
     let (versions, _) = vm.stop();

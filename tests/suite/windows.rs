@@ -2,7 +2,6 @@
 //! they stand for is what the program counts itself.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -41,8 +40,8 @@ fn a_ping_pong_is_watched_for_what_was_agreed_and_stands_for_all() {
     // Times and counts, by which it is known what there was at any time between.
     let mut counts = Vec::new();
     recorder.wait_for("recording", PATIENCE);
-    let since = (Instant::now(), cpu_time(vm.pid()));
-    while cpu_time(vm.pid()) < since.1 + PAYS && since.0.elapsed() < 2 * PATIENCE {
+    let since = (Instant::now(), vm.cpu_time());
+    while vm.cpu_time() < since.1 + PAYS && since.0.elapsed() < 2 * PATIENCE {
         let counted = vm.count();
         counts.push((counted.number("clock_ns"), counted.number("messages")));
         assert!(
@@ -123,15 +122,6 @@ fn spent_as_agreed(windows: &[Window], counters: &BTreeMap<String, u64>) {
     let length_ns = (before.to_ns - before.from_ns) as u64;
     let expected_ns = before.cost_ns * LEAST_NS / length_ns.max(LEAST_NS);
     assert!(spent_ns - last.cost_ns + expected_ns / 2 <= allowed_ns);
-}
-
-/// CPU time of all threads of a process: fields 14 and 15 of proc_pid_stat(5).
-fn cpu_time(pid: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, after) = stat.rsplit_once(')').unwrap();
-    let fields = after.split_whitespace().skip(11).take(2);
-    let ticks: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
 /// How many there were at a time, along the line between the two counts around it.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::Receiver;
+use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use super::listen::lines;
@@ -117,6 +118,23 @@ impl Workload {
     /// The VM's process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// CPU time that all its threads have used: fields 14 and 15 of proc_pid_stat(5).
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, after) = stat.rsplit_once(')').unwrap();
+        let fields = after.split_whitespace().skip(11).take(2);
+        let ticks: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// Waits until it has used so much more, however busy the machine is.
+    pub(crate) fn works(&self, time: Duration) {
+        let until = self.cpu_time() + time;
+        while self.cpu_time() < until {
+            sleep(Duration::from_millis(50));
+        }
     }
 
     /// Sends the VM a signal, such as `STOP`.

@@ -165,7 +165,9 @@ mod tests {
         let all = (0..40).map(|n| example::process(n * 3, Some("last")));
         let all: Vec<ProcessInfo> = all.collect();
         for held in [1, 7, 40, 41] {
-            let chunks: Vec<_> = by_id(&source, held).map(Result::unwrap).collect();
+            let chunks: Vec<_> = by_id::<ProcessInfo>(&source, held)
+                .map(Result::unwrap)
+                .collect();
             assert!(chunks.iter().all(|chunk| chunk.len() <= held), "{held}");
             assert_eq!(chunks.concat(), all, "{held}");
         }
