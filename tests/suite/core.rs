@@ -108,7 +108,9 @@ fn who_ran_is_marked() {
     let all = rows(&core, &exe);
     let running = all.as_array().unwrap().iter();
     let running: Vec<&Value> = running.filter(|row| row["status"] == "running").collect();
-    assert!(running.len() <= 1, "{running:#?}");
+    // The one scheduler has one of them; who prints may be on a dirty one.
+    let splits = |row: &&&Value| row["name"].as_str().unwrap_or("").starts_with("split_");
+    assert!(running.iter().filter(splits).count() <= 1, "{running:#?}");
     for row in running {
         assert_eq!(row["consistent"], false, "{row:#}");
     }
