@@ -79,6 +79,7 @@ fn schedulers(source: &Source<'_>) -> Section {
     section
 }
 
+/// What one did. `is_known` is whether anything was seen of its thread.
 fn scheduler(
     source: &Source<'_>,
     id: SchedulerId,
@@ -134,6 +135,7 @@ fn scheduler(
     }
 }
 
+/// Whether normal schedulers had the same to do.
 fn balance(source: &Source<'_>, items: &[(SchedulerId, &SchedulerWork)], section: &mut Section) {
     let normal = items
         .iter()
