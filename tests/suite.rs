@@ -46,6 +46,7 @@ mod tier3 {
     mod fixtures;
     mod formats;
     mod frame_pointers;
+    mod history;
     mod hostile_names;
     mod identity;
     mod kill;

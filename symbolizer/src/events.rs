@@ -1,6 +1,8 @@
 //! Names for what events are about: processes by their pids, places by their addresses.
 
+use escope_beam::Vm;
 use escope_beam::memory::Memory;
+use escope_beam::state::StateCode;
 use escope_model::{FrameId, Mfa, ProcId};
 
 use crate::identity::Told;
@@ -47,6 +49,24 @@ impl<M: Memory> Symbolizer<M> {
     /// Fills in what is not known yet of a process.
     pub fn describe(&mut self, proc: ProcId, told: Told) {
         self.processes.describe(proc, told);
+    }
+
+    /// What a process is registered as.
+    pub fn name(&self, proc: ProcId) -> Option<&str> {
+        self.processes.name(proc)
+    }
+
+    /// Whether a module is loaded, as far as names were read.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.code.modules().any(|module| *module.name == *name)
+    }
+
+    /// Hands out the VM and its code, as it is followed, for reading states.
+    pub fn with_code<R>(&mut self, run: impl FnOnce(&Vm<M>, &mut StateCode) -> R) -> R {
+        let mut code = StateCode::at(std::mem::take(&mut self.code), u64::MAX);
+        let result = run(&self.vm, &mut code);
+        self.code = code.into_map();
+        result
     }
 
     /// Where in the code an address was at a time. `sound` is that of [`Self::sample`].

@@ -108,6 +108,11 @@ impl Processes {
         Some(proc)
     }
 
+    /// What a process is registered as.
+    pub(crate) fn name(&self, proc: ProcId) -> Option<&str> {
+        self.infos.get(&proc)?.name.as_deref()
+    }
+
     /// The process with a pid, as a term, and an address, if it has been met with both.
     pub(crate) fn met(&self, pid: u64, address: u64) -> Option<ProcId> {
         let known = self.known.get(&pid)?;

@@ -84,7 +84,7 @@ fn duckdb(recording: &str, samples: u64) {
          d = {recording:?}\n\
          for t in ['samples','stacks','frames','processes','threads','code','series','losses',\n\
          \x20         'runs','messages','lifecycle','gc','off_cpu','native_calls',\n\
-         \x20         'modules','ports','port_events','payloads','dist','windows']:\n\
+         \x20         'modules','ports','port_events','payloads','dist','states','windows']:\n\
          \x20   q(f\"select count(*) from '{{d}}/{{t}}.parquet'\")\n\
          print(q(f\"select count(*) from '{{d}}/samples.parquet' join '{{d}}/stacks.parquet' \
          using (stack)\"))\n"

@@ -63,6 +63,11 @@ impl Facts {
         value.unwrap_or_else(|| panic!("no fact {key} in {self:?}"))
     }
 
+    /// A value, if there is one.
+    pub(crate) fn text_of(&self, key: &str) -> Option<&str> {
+        self.facts.get(key).map(String::as_str)
+    }
+
     /// A value that is a number.
     #[track_caller]
     pub(crate) fn number(&self, key: &str) -> i64 {

@@ -14,7 +14,7 @@ use clap_complete::Shell;
 use escope_session::{EventSelection, Given, Layout, NativeName, TargetChoice, WantedProcess};
 
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
-pub(crate) use state::{StateArgs, TermFormat};
+pub(crate) use state::{StateArgs, StepArg, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
 pub(crate) use tree::TreeArgs;
 pub(crate) use watch::WatchArgs;
@@ -176,6 +176,12 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "512",
           value_parser = clap::value_parser!(u32).range(64..=4096))]
     pub(crate) payload: Option<u32>,
+    /// What these processes have each time they come to rest, if it has changed: pids, registered names,
+    /// labels, the module or mod:fun/arity that they were spawned for, with commas between them, also of
+    /// processes that come later; may be given several times. `state RECORDING` tells it. Masked as by
+    /// --payload; nothing is copied of processes that are sensitive
+    #[arg(long, value_name = "NAME|PID|MODULE", value_delimiter = ',')]
+    pub(crate) state: Vec<WantedProcess>,
     /// Mask also values whose names match this regular expression, in any case of letters
     #[arg(long, value_name = "PATTERN")]
     pub(crate) redact: Vec<String>,
@@ -323,7 +329,7 @@ pub(crate) enum ExportFormat {
 ///
 /// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
 /// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, dist, payloads,
-/// windows; views with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
+/// states, windows; views with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
 /// native_calls, modules, ports, port_events, dist or payloads behind it.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use escope_recording::{Clocks, Writer};
 use escope_session::{
-    ClockChoice, EndedHow, EventLimits, Launched, PayloadLimits, Progress, RecordOptions, Recorder,
-    Redaction, RingTooLarge, SessionError, Stop, Vm, Wanted, WantedNatives, check_proc, choose,
-    is_stopped,
+    ClockChoice, EndedHow, EventLimits, Launched, Limits, PayloadLimits, Progress, RecordOptions,
+    Recorder, Redaction, RingTooLarge, SessionError, StateLimits, StateOptions, Stop, Vm, Wanted,
+    WantedNatives, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -21,7 +21,7 @@ use crate::signals;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
-    let limits = event_limits(&args, payload(&args)?)?;
+    let limits = event_limits(&args, (payload(&args)?, states(&args)?))?;
     let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     if let Some(output) = &args.output {
@@ -111,10 +111,11 @@ fn options(args: &RecordArgs, output: PathBuf, limits: EventLimits) -> RecordOpt
 /// What messages say is recorded of processes that were named, and of no others.
 fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
     let Some(bytes) = args.payload else {
-        return match args.redact.is_empty() {
+        return match args.redact.is_empty() || !args.state.is_empty() {
             true => Ok(None),
             false => Err(Failure::usage(
-                "--redact says what of messages is masked, and none are recorded: add --payload",
+                "--redact says what of messages and states is masked, and none are recorded: add \
+                 --payload or --state",
             )
             .into()),
         };
@@ -137,11 +138,42 @@ fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
     Ok(Some(PayloadLimits { bytes, redaction }))
 }
 
-fn event_limits(args: &RecordArgs, payload: Option<PayloadLimits>) -> anyhow::Result<EventLimits> {
+/// What processes have is recorded of those that were named, and of no others.
+fn states(args: &RecordArgs) -> anyhow::Result<Option<StateLimits>> {
+    if args.state.is_empty() {
+        return Ok(None);
+    }
+    let redaction = Redaction::new(&args.redact);
+    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
+    Ok(Some(StateLimits {
+        wanted: Wanted(args.state.clone()),
+        state: StateOptions {
+            limits: STATE_LIMITS,
+            redaction: Some(redaction),
+            children: 0,
+        },
+    }))
+}
+
+/// All of what is copied, unless it refers to the same again and again, and some megabytes of what is
+/// not.
+const STATE_LIMITS: Limits = Limits {
+    depth: 128,
+    nodes: 1 << 18,
+    bytes: 4 << 20,
+};
+
+/// What is recorded of what processes say and have.
+type Values = (Option<PayloadLimits>, Option<StateLimits>);
+
+fn event_limits(args: &RecordArgs, (payload, states): Values) -> anyhow::Result<EventLimits> {
     let memory_bytes = u64::from(args.max_memory) << 20;
     let mut limits = EventLimits::within(memory_bytes);
     if let Some(payload) = payload {
         limits = limits.listening(payload);
+    }
+    if let Some(states) = states {
+        limits = limits.resting(states);
     }
     limits.share = args.max_overhead.0;
     limits.bare = args.bare_probes;

@@ -1,6 +1,8 @@
 //! `state`: the states of behaviours, from outside.
 
+mod history;
 mod json;
+mod recorded;
 mod words;
 
 use std::fmt::Write as _;
@@ -26,6 +28,9 @@ const INDENT: usize = 2;
 const TERM_INDENT: usize = 4;
 
 pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.recording {
+        return recorded::run(path, &args);
+    }
     let given = args.target.layout.given();
     if let Some(path) = &args.core {
         let (_, vm) = open_core(path, args.exe.as_deref(), &given)?;

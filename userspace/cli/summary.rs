@@ -1,6 +1,6 @@
 //! What `record` says at the end.
 
-use escope_session::{Checked, EndedHow, EventsSummary, SaidCounts, Statistics, Summary};
+use escope_session::{Checked, Copies, EndedHow, EventsSummary, SaidCounts, StateCounts, Statistics, Summary};
 
 use crate::say::say;
 use crate::time;
@@ -164,6 +164,9 @@ fn watched(events: &EventsSummary) {
             events.out_of_order
         );
     }
+    if let Some(counts) = &events.states {
+        states(counts, &events.copies);
+    }
     if events.wanted_full > 0 {
         say!(
             "  note      there was no room to remember {} processes that were asked for: their events \
@@ -181,6 +184,30 @@ fn watched(events: &EventsSummary) {
     for why in &events.missing {
         say!("  note      events that could not be seen: {why}");
     }
+}
+
+/// What processes had, and what their copies cost.
+fn states(counts: &StateCounts, copies: &[Copies]) {
+    say!(
+        "  states    of {} rests is told what the process had, {} times the same as before, of {} not \
+         all of it, of {} by its memory later; {} values were masked; {} more were withheld as \
+         sensitive, {} ran before they could be read, {} could not be read, for {} there was no room",
+        counts.told,
+        counts.unchanged,
+        counts.cut,
+        counts.live,
+        counts.masked,
+        counts.withheld,
+        counts.ran,
+        counts.unreadable,
+        counts.dropped,
+    );
+    let copies = copies.iter().map(|copies| {
+        let room = bytes(copies.bytes.into());
+        let price = time::show(copies.price_ns as u64);
+        format!("{} of up to {room} at {price}", copies.count)
+    });
+    say!("  copies    {}", copies.collect::<Vec<_>>().join(", "));
 }
 
 /// How many of the stacks are whole.

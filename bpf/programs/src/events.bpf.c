@@ -180,6 +180,7 @@ static __always_inline struct scheduler_slot *scheduler(void)
 #define TAKE(event, to, address) ((event)->failed |= READ(to, address) != 0)
 
 #include "pids.h"
+#include "states.h"
 
 /* What a term is: of a boxed tuple, its header and its first element; where that is boxed too,
  * its header, which no term looks like. */
@@ -276,6 +277,7 @@ static __noinline int event_in(const struct registers *regs, u64 cookie)
 	/* One that has never run is in its initial call, which lies in its own struct
 	 * (erl_create_process). It may have taken signals by then, which costs reductions. */
 	bool born = current && current == process + event_config.process_initial_at;
+	bool rests = state_in(event.count, process, pid);
 
 	/* It is looked at more closely, which has a price of its own. */
 	if (born) {
@@ -284,10 +286,11 @@ static __noinline int event_in(const struct registers *regs, u64 cookie)
 	} else {
 		count_as(&event, EVENT_IN);
 	}
-	if (!wanted_in(event.count, process, pid, born, initial.module, initial.function, initial.arity))
+	if (!wanted_in(event.count, process, pid, born, initial.module, initial.function, initial.arity) &&
+	    !rests)
 		return leave_out(&event);
 	/* Who shows itself has done so, and its runs are of no interest. */
-	if (!born && event_config.births_only)
+	if (!rests && (event_config.in_for_states || (!born && event_config.births_only)))
 		return leave_out(&event);
 	TAKE(&event, state, process + event_config.process_state_at);
 	if (!born) {
@@ -327,7 +330,9 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
 	if (!begin(&event, EVENT_OUT))
 		return 0;
 	TAKE(&event, pid, process + event_config.process_id_at);
-	if (!wanted_process(process, pid))
+	bool rests = state_out(process, pid);
+
+	if (!rests && (event_config.out_for_states || !wanted_process(process, pid)))
 		return leave_out(&event);
 	slot = scheduler();
 	/* As erts_schedule will put it on the process's account. */
@@ -335,12 +340,19 @@ static __always_inline int event_out(const struct registers *regs, u64 cookie)
 		TAKE(&event, not_its_own, slot->data + event_config.virtual_reds_at);
 	TAKE(&event, progress, process + event_config.process_i_at);
 	TAKE(&event, state, process + event_config.process_state_at);
+	struct resting of = {
+		process, pid, { progress.at[0], state, (u32)VALUE(regs, cookie, 1) - not_its_own,
+				PROGRESS_AT(&progress, event_config.process_reds_at) },
+	};
+
+	if (rests && !(state & event_config.process_busy))
+		return event_state(event.count, slot, &of);
 	if (!reserve(&event, 4, slot, process, pid))
 		return 0;
-	event.record->words[0] = progress.at[0];
-	event.record->words[1] = state;
-	event.record->words[2] = (u32)VALUE(regs, cookie, 1) - not_its_own;
-	event.record->words[3] = PROGRESS_AT(&progress, event_config.process_reds_at);
+	event.record->words[0] = of.words[0];
+	event.record->words[1] = of.words[1];
+	event.record->words[2] = of.words[2];
+	event.record->words[3] = of.words[3];
 	return end(&event);
 }
 
@@ -475,7 +487,9 @@ static __always_inline int event_name(const struct registers *regs, u64 cookie, 
 		return 0;
 	TAKE(&event, pid, process + event_config.process_id_at);
 	TAKE(&event, name, registration + event_config.registration_name_at);
-	if (given ? !wanted_name(event.count, name, process, pid) : !wanted_process(process, pid))
+	bool rests = given && state_name(&event, process, name, pid);
+
+	if (!rests && (given ? !wanted_name(event.count, name, process, pid) : !wanted_process(process, pid)))
 		return leave_out(&event);
 	if (!reserve(&event, 1, NULL, process, pid))
 		return 0;

@@ -96,7 +96,7 @@ static __noinline int event_exit(const struct registers *regs, u64 cookie)
 	if (!(flags & event_config.sensitive))
 		TAKE(&event, reason, process + event_config.process_reason_at);
 	count_as(&event, IS_BOXED(reason) ? EVENT_FAILED : EVENT_EXIT);
-	if (!wanted_process(process, pid))
+	if (!state_gone(process, pid) && !wanted_process(process, pid))
 		return leave_out(&event);
 	struct shape is = shape(&event, reason);
 

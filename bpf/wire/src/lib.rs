@@ -26,8 +26,9 @@ mod watch;
 pub use events::{
     COOKIE_SITE_SHIFT, COOKIE_WAY_SHIFT, COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig,
     EventCounters, EventRecord, NO_REGISTER, NOT_COUNTED, PAYLOAD_BYTES, PAYLOAD_PIECE_BYTES,
-    PAYLOAD_PIECES, PayloadHead, REGISTERS, SITES, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call,
-    payload_flag, second, ties, way, what,
+    PAYLOAD_PIECES, PayloadHead, REGISTERS, SITES, STATE_BYTES, STATE_CLASSES, STATE_FRAGMENTS,
+    STATE_PIECES, StateHead, StatePiece, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call,
+    payload_flag, second, state_flag, ties, way, what,
 };
 pub use header::c_header;
 pub use records::{

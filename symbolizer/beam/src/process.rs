@@ -25,6 +25,13 @@ impl ProcessState {
     const DIRTY_RUNNING: u32 = 1 << 29;
     const DIRTY_RUNNING_SYS: u32 = 1 << 30;
 
+    /// The same of one that has given up its scheduler and has nothing to do, as it will be in a moment.
+    #[must_use]
+    pub(crate) fn at_rest(self) -> ProcessState {
+        let busy = Self::RUNNING | Self::ACTIVE | Self::DIRTY_RUNNING | Self::DIRTY_RUNNING_SYS;
+        ProcessState(self.0 & !busy)
+    }
+
     /// In a garbage collection.
     #[must_use]
     pub fn collecting(self) -> bool {

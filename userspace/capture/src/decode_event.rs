@@ -62,7 +62,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<(Option<VmEvent>, VmEvent), DecodeEr
 fn needed(kind: u32) -> Option<usize> {
     Some(match kind {
         what::IN | what::CODE_PURGE => 2,
-        what::OUT => 4,
+        what::OUT | what::STATE_FIRST..=what::STATE_NONE => 4,
         what::ENQUEUE
         | what::GC_START
         | what::GC_END
@@ -107,7 +107,7 @@ fn kind(record: &EventRecord) -> VmEventKind {
             at: words[0],
             state: words[1] as u32,
         },
-        what::OUT => VmEventKind::Out {
+        what::OUT | what::STATE_FIRST..=what::STATE_NONE => VmEventKind::Out {
             at: words[0],
             state: words[1] as u32,
             reductions: words[2] as u32,

@@ -14,6 +14,7 @@ mod decode;
 mod decode_call;
 mod decode_event;
 mod decode_payload;
+mod decode_state;
 mod error;
 mod keeper;
 mod loader;
@@ -30,6 +31,7 @@ pub use decode::{DecodeError, decode};
 pub use decode_call::{Call, CallArgument, decode_call};
 pub use decode_event::decode_event;
 pub use decode_payload::{Copied, Payload, decode_payload};
+pub use decode_state::{CopiedState, StateCopied, decode_state};
 pub use error::CaptureError;
 pub use keeper::{KEEPER_COMMAND, keep_probes, keepers_cpu_ns};
 pub use loader::{

@@ -10,7 +10,10 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::thread;
 
-use escope_wire::{EventConfig, NO_REGISTER, SchedulerKey, SchedulerSlot, native_call, what};
+use escope_wire::{
+    EventConfig, NO_REGISTER, STATE_BYTES, STATE_CLASSES, SchedulerKey, SchedulerSlot, native_call,
+    what,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::loader::{EventCapture, EventOptions, EventSite, NativeSite};
@@ -23,6 +26,12 @@ const HITS: u32 = 1_000;
 const ROUNDS: usize = 5;
 /// Room for the records of one measurement.
 const RING_BYTES: u32 = 1 << 20;
+/// The same where processes are copied, and how much of it one measurement fills: of large copies there
+/// are fewer.
+const STATES_RING_BYTES: u32 = 8 << 20;
+const STATES_FILL_BYTES: u32 = 6 << 20;
+/// What a record of a process has besides a quarter more than it copies, generously.
+const STATE_HEADS_BYTES: u32 = 2 << 10;
 /// Where the first four arguments of a C function are in `pt_regs`: di, si, dx, cx
 /// (System V ABI, AMD64, 3.2.3; the numbers are those of [`escope_wire::REGISTERS`]).
 const ARGUMENTS: u32 = 0xbcde;
@@ -62,7 +71,7 @@ macro_rules! probed {
 type Probed = extern "C" fn(u64, u64, u64, u64);
 
 /// What is measured. The others are like one of these.
-const KINDS: [u32; 12] = [
+const KINDS: [u32; 17] = [
     what::IN,
     what::BORN,
     what::OUT,
@@ -75,6 +84,11 @@ const KINDS: [u32; 12] = [
     what::PORT_OUTPUT,
     what::PAYLOAD,
     what::PASSED,
+    what::STATE_FIRST,
+    what::STATE_FIRST + 1,
+    what::STATE_FIRST + 2,
+    what::STATE_LAST,
+    what::STATE_NONE,
 ];
 
 /// What [`NATIVES`] measure.
@@ -96,7 +110,8 @@ const LIKE: [(u32, u32); 12] = [
     (what::DIST_RECEIVE, what::PORT_OUTPUT),
 ];
 
-probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 probed_10 probed_11 native_0 native_1);
+probed!(probed_0 probed_1 probed_2 probed_3 probed_4 probed_5 probed_6 probed_7 probed_8 probed_9 probed_10 probed_11 probed_12 probed_13
+    probed_14 probed_15 probed_16 native_0 native_1);
 
 /// Of these, what is probed as C functions of BIFs and NIFs are: without and with returns.
 const NATIVES: [Probed; 2] = [native_0, native_1];
@@ -114,10 +129,22 @@ pub fn hit_prices(
     let memory = Memory::new(config, &said);
     let (born, ending) = (Memory::born(config), Memory::ending(config));
     let passing = Memory::passing(passed_by(sites));
+    let resting = match config.states {
+        0 => Vec::new(),
+        _ => (0..=STATE_CLASSES)
+            .map(|class| Memory::resting(config, class))
+            .collect(),
+    };
     let mut prices = [0.0; what::COUNT];
     let mut measured = Vec::new();
     for (kind, probed) in KINDS.into_iter().zip(PROBED) {
         let (seen_by, memory) = match kind {
+            what::STATE_FIRST..=what::STATE_NONE => {
+                match resting.get((kind - what::STATE_FIRST) as usize) {
+                    Some(memory) => (what::OUT, memory),
+                    None => continue,
+                }
+            }
             what::PAYLOAD if config.payload_bytes == 0 => continue,
             what::PAYLOAD => (what::ENQUEUE, &said),
             what::PASSED => (passed_by(sites), &passing),
@@ -153,7 +180,11 @@ pub fn hit_prices(
     let native = natives
         .first()
         .map(|&(probed, _)| (&memory, probed, what::NATIVE_CALL));
-    let mut capture = load(config, &memory, probed, &natives)?;
+    let states: Vec<(u64, u64)> = resting
+        .iter()
+        .map(|memory| (memory.id(config), memory.address()))
+        .collect();
+    let mut capture = load(config, &memory, probed, (&natives, states))?;
     capture.arm()?;
     if let Some((memory, probed, kind)) = any.or(native) {
         try_threads(&mut capture, memory, probed, kind)?;
@@ -254,7 +285,7 @@ fn load(
     config: &EventConfig,
     memory: &Memory,
     measured: impl Iterator<Item = (EventSite, Probed)>,
-    natives: &[(Probed, f64)],
+    (natives, states): (&[(Probed, f64)], Vec<(u64, u64)>),
 ) -> Result<EventCapture, CaptureError> {
     let mut config = *config;
     config.tgid = std::process::id();
@@ -289,11 +320,15 @@ fn load(
     EventCapture::load(EventOptions {
         config,
         schedulers: vec![(key, slot)],
-        ring_bytes: RING_BYTES,
+        ring_bytes: match states.is_empty() {
+            true => RING_BYTES,
+            false => STATES_RING_BYTES,
+        },
         binary: PathBuf::from(OWN_FILE),
         sites,
         natives: native_sites,
         wanted: Vec::new(),
+        states,
         bare: false,
         switches: false,
     })
@@ -312,7 +347,8 @@ fn registers(site: &EventSite) -> u32 {
 
 /// Nanoseconds of CPU time that a call takes.
 fn time_of_hits(memory: &Memory, probed: Probed, kind: u32) -> f64 {
-    hit(HITS, memory, probed, kind) as f64 / f64::from(HITS)
+    let hits = hits(kind);
+    hit(hits, memory, probed, kind) as f64 / f64::from(hits)
 }
 
 /// Calls a probed function so many times; returns the CPU time that it took, in nanoseconds.
@@ -332,6 +368,15 @@ fn hit(times: u32, memory: &Memory, probed: Probed, kind: u32) -> u64 {
         call(first, address, third, address);
     }
     thread_ns().saturating_sub(before)
+}
+
+/// How many hits of a kind there is room for in one measurement.
+fn hits(kind: u32) -> u32 {
+    let class = kind.checked_sub(what::STATE_FIRST);
+    match class.and_then(|class| STATE_BYTES.get(class as usize)) {
+        Some(bytes) => HITS.min(STATES_FILL_BYTES / (bytes + bytes / 4 + STATE_HEADS_BYTES)),
+        None => HITS,
+    }
 }
 
 fn middle(mut times: [f64; ROUNDS]) -> f64 {

@@ -1,7 +1,7 @@
 //! What the functions of the recorder hand to the programs while prices are measured
 //! ([`crate::hit_prices`]): memory that looks like the VM's.
 
-use escope_wire::{EventConfig, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, second, what};
+use escope_wire::{EventConfig, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, STATE_BYTES, STATE_CLASSES, second, what};
 
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 2048;
@@ -15,7 +15,7 @@ const REGISTRATION_AT: usize = LIST_AT - 8;
 /// What looks like a process, a message and its term: enough for the programs to read what they
 /// read in a VM.
 pub(crate) struct Memory {
-    words: Box<[u64; WORDS]>,
+    words: Box<[u64]>,
     first: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ impl Memory {
     /// `said` is what messages that say something are measured with: then all others are signals.
     pub(crate) fn new(config: &EventConfig, said: &Memory) -> Memory {
         let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
+            words: vec![0; WORDS].into(),
             first: None,
         };
         // A boxed pair whose first element is an atom.
@@ -80,7 +80,7 @@ impl Memory {
     /// A message that says as much as is ever copied, of a process that runs here.
     pub(crate) fn said(config: &EventConfig) -> Memory {
         let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
+            words: vec![0; WORDS].into(),
             first: Some(SENDER),
         };
         let address = memory.address();
@@ -107,7 +107,7 @@ impl Memory {
     /// are looked at as ever are (`linked` and `monitored` in `events.bpf.c`).
     pub(crate) fn born(config: &EventConfig) -> Memory {
         let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
+            words: vec![0; WORDS].into(),
             first: None,
         };
         let address = memory.address();
@@ -131,7 +131,7 @@ impl Memory {
     /// somebody else's, a signal that arrives whole from another node.
     pub(crate) fn passing(kind: u32) -> Memory {
         let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
+            words: vec![0; WORDS].into(),
             first: (kind == what::OUT).then_some(0),
         };
         if kind == what::REGISTER {
@@ -144,7 +144,7 @@ impl Memory {
     /// arguments than are ever counted: there is no dearer reason.
     pub(crate) fn ending(config: &EventConfig) -> Memory {
         let mut memory = Memory {
-            words: Box::new([0u64; WORDS]),
+            words: vec![0; WORDS].into(),
             first: None,
         };
         let address = memory.address();
@@ -175,6 +175,35 @@ impl Memory {
         }
         memory.put(&words);
         memory
+    }
+
+    /// A process that waits, with as much on its heap as records of a class hold; with more after the
+    /// last class.
+    pub(crate) fn resting(config: &EventConfig, class: usize) -> Memory {
+        let bytes = STATE_BYTES.get(class).copied();
+        let bytes = bytes.unwrap_or(STATE_BYTES[STATE_CLASSES - 1] + 8);
+        let mut memory = Memory {
+            words: vec![0; WORDS + bytes as usize / 8].into(),
+            first: None,
+        };
+        let heap = memory.address() + 8 * WORDS as u64;
+        let htop = heap + u64::from(bytes);
+        let (top, young) = (config.process_top_at, config.process_young_at);
+        memory.put(&[
+            (config.process_id_at as usize / 8, (class as u64) << 4 | 3),
+            (config.process_reds_at as usize / 8, u64::MAX),
+            (top as usize / 8, htop),
+            (top as usize / 8 + 1, htop),
+            (young as usize / 8, heap),
+            (young as usize / 8 + 1, htop),
+        ]);
+        memory
+    }
+
+    /// The pid, as a term.
+    pub(crate) fn id(&self, config: &EventConfig) -> u64 {
+        let at = config.process_id_at as usize / 8;
+        self.words.get(at).copied().unwrap_or(0)
     }
 
     fn put(&mut self, words: &[(usize, u64)]) {

@@ -121,6 +121,7 @@ fn load(config: &EventConfig, pointers: &[u64]) -> Result<EventCapture, CaptureE
         sites: Vec::new(),
         natives: Vec::new(),
         wanted: Vec::new(),
+        states: Vec::new(),
         bare: false,
         switches: true,
     })

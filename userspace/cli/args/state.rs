@@ -14,8 +14,22 @@ use super::TargetArgs;
 /// masked, as by `record --payload`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StateArgs {
+    /// A recording made with `record --state`, instead of a running BEAM
+    #[arg(conflicts_with_all = ["pid", "name", "container_pid", "core", "stop"])]
+    pub(crate) recording: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// Of a recording: what the process had at this time: since the start, such as 12.5s or 350ms, or RFC
+    /// 3339; at the end when not given
+    #[arg(long, value_name = "TIME", requires = "recording")]
+    pub(crate) at: Option<String>,
+    /// Of a recording: all changes, each with what it changed and the message before it; only those until
+    /// --at where that is given
+    #[arg(long, requires = "recording", conflicts_with = "step")]
+    pub(crate) history: bool,
+    /// Of a recording: the state that came before the one at --at, or that comes after it
+    #[arg(long, value_enum, value_name = "WHERE", requires = "recording")]
+    pub(crate) step: Option<StepArg>,
     /// The core of a BEAM that has died, instead of a running one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "container_pid"])]
     pub(crate) core: Option<PathBuf>,
@@ -69,6 +83,12 @@ fn stop_limit(text: &str) -> Result<Duration, String> {
         Ok(ms) if (0.5..=10_000.0).contains(&ms) => Ok(Duration::from_secs_f64(ms / 1000.0)),
         _ => Err("a number of milliseconds, 0.5 to 10000".to_owned()),
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StepArg {
+    Back,
+    Forward,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

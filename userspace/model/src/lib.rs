@@ -23,6 +23,7 @@ mod ports;
 mod printable;
 mod process;
 mod sample;
+mod states;
 mod thread;
 mod vm_event;
 
@@ -45,5 +46,6 @@ pub use ports::{PortAction, PortEvent, PortInfo};
 pub use printable::is_printable;
 pub use process::{Mfa, ProcessInfo};
 pub use sample::{Sample, Truncation};
+pub use states::{StateRow, StateSeen, StateSource, state_hash};
 pub use thread::{SchedulerId, SchedulerKind, ThreadInfo, ThreadKind};
 pub use vm_event::{ExitReason, Heaps, MessageShape, SecondElement, VmEvent, VmEventKind};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use escope_model::{
     Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, ProcId, ProcessInfo, Run, Sample, ThreadInfo, Window,
+    PortEvent, PortInfo, ProcId, ProcessInfo, Run, Sample, StateRow, ThreadInfo, Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -127,6 +127,7 @@ impl Check<'_> {
         self.dangling(Table::PortEvents, "processes", no_process);
         self.dangling(Table::PortEvents, "ports", no_port);
         self.processes_of::<DistEvent>(&processes, |row| [row.proc, None]);
+        self.processes_of::<StateRow>(&processes, |row| [Some(row.proc), None]);
         let (mut no_process, mut no_frame) = (0, 0);
         self.each::<Run>(|row| {
             no_process += u64::from(!processes.contains_key(&row.proc.0));

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use escope_model::{
     Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, ProcessInfo, Run, Sample, ThreadInfo, Window,
+    PortEvent, PortInfo, ProcessInfo, Run, Sample, StateRow, ThreadInfo, Window,
 };
 
 use crate::disk::Disk;
@@ -84,6 +84,7 @@ fn write(
         Table::Modules => timed::<ModuleEvent>(disk, source, folder),
         Table::PortEvents => timed::<PortEvent>(disk, source, folder),
         Table::Dist => timed::<DistEvent>(disk, source, folder),
+        Table::States => timed::<StateRow>(disk, source, folder),
         Table::Windows => timed::<Window>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }

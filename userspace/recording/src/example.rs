@@ -6,7 +6,7 @@ use escope_model::{
     Activity, Collection, CollectionKind, Cut, DistAction, DistEvent, DistOp, Fate, Frame, FrameId,
     FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
     NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
-    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, ThreadInfo, ThreadKind,
+    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, StateRow, StateSeen, StateSource, ThreadInfo, ThreadKind,
     Truncation, Window, WokenBy,
 };
 
@@ -278,6 +278,31 @@ pub(crate) fn port_event(n: u32) -> PortEvent {
     }
 }
 
+/// State number `n`: each second one is the same as the one before.
+pub(crate) fn state(n: u32) -> StateRow {
+    let seen = StateSeen::ALL[n as usize % StateSeen::ALL.len()];
+    let ts_ns = i64::from(n) * 1_000_000;
+    if !seen.rests() {
+        return StateRow::mark(ts_ns, ProcId(n % 3), seen);
+    }
+    let told = seen.has_term();
+    let text = |text: &str| told.then(|| text.to_owned());
+    StateRow {
+        source: told.then(|| StateSource::ALL[n as usize % StateSource::ALL.len()]),
+        behaviour: text("gen_server"),
+        module: text("shop"),
+        rests: text("waiting"),
+        name: text("state"),
+        term: (told && n % 2 == 0).then(|| vec![131, b'a', n as u8]),
+        hash: told.then_some(u64::MAX - u64::from(n)),
+        masked: n % 5,
+        reductions: u64::from(n) * 100,
+        runs: 1 + n % 2,
+        began_ns: (n % 7 > 0).then_some(ts_ns - 1000),
+        ..StateRow::mark(ts_ns, ProcId(n % 3), seen)
+    }
+}
+
 /// What message number `n` said.
 pub(crate) fn payload(n: u32) -> Payload {
     let seen = PayloadSeen::ALL[n as usize % PayloadSeen::ALL.len()];
@@ -328,6 +353,7 @@ fn write_happenings(writer: &mut Writer) {
         writer.module(&module_event(n));
         writer.port_event(&port_event(n));
         writer.dist(&dist_event(n));
+        writer.state(state(n));
         writer.window(&window(n));
     }
 }

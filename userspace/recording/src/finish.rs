@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 11] {
+    fn unwritten(&self) -> [Unwritten; 12] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,
@@ -139,6 +139,11 @@ impl Writer {
                 self.dist.buffered(),
                 "unwritten_dist",
                 "signals to other nodes and from them",
+            ),
+            of(
+                self.states.buffered(),
+                "unwritten_states",
+                "states of processes",
             ),
         ]
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use escope_model::{
     Collection, Dictionary, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
-    Payload, PortEvent, Run, Sample, Window,
+    Payload, PortEvent, Run, Sample, StateRow, Window,
 };
 
 use crate::compact::compact;
@@ -187,6 +187,14 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn dist(&self, range: TimeRange) -> Result<Rows<DistEvent>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// What processes had that came to rest within a span of time, in the order in which they did.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn states(&self, range: TimeRange) -> Result<Rows<StateRow>, RecordingError> {
         self.rows(range)
     }
 

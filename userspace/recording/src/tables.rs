@@ -23,6 +23,7 @@ mod runs;
 mod samples;
 mod series;
 mod stacks;
+mod states;
 mod threads;
 mod windows;
 
@@ -75,6 +76,8 @@ pub enum Table {
     PortEvents,
     /// Signals to other nodes and from them.
     Dist,
+    /// What processes had when they came to rest.
+    States,
     /// When events were watched.
     Windows,
     /// CPU samples.
@@ -83,7 +86,7 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 20] = [
+    pub const ALL: [Table; 21] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -102,6 +105,7 @@ impl Table {
         Table::Modules,
         Table::PortEvents,
         Table::Dist,
+        Table::States,
         Table::Windows,
         Table::Samples,
     ];
@@ -128,6 +132,7 @@ impl Table {
             Table::Modules => "modules",
             Table::PortEvents => "port_events",
             Table::Dist => "dist",
+            Table::States => "states",
             Table::Windows => "windows",
             Table::Samples => "samples",
         }
@@ -140,6 +145,8 @@ pub(crate) trait Row: Clone + Send + 'static {
     const TABLE: Table;
     /// The column that its Parquet file is sorted by.
     const SORTED_BY: &'static str;
+    /// How many rows are decoded and encoded at once.
+    const AT_ONCE: usize = 1 << 14;
 
     /// The columns' names, types and nullability.
     fn fields() -> Vec<Field>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use escope_model::{
     Collection, DistEvent, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
-    Payload, PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, ThreadInfo, Window,
+    Payload, PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, StateRow, ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -61,6 +61,7 @@ pub struct Writer {
     pub(crate) modules: StreamWriter<ModuleEvent>,
     pub(crate) port_events: StreamWriter<PortEvent>,
     pub(crate) dist: StreamWriter<DistEvent>,
+    pub(crate) states: StreamWriter<StateRow>,
     pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
@@ -69,7 +70,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads ports code series losses
-            runs messages payloads lifecycle gc off_cpu native_calls modules port_events dist windows samples)
+            runs messages payloads lifecycle gc off_cpu native_calls modules port_events dist states windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -135,6 +136,7 @@ impl Writer {
             modules: StreamWriter::new(),
             port_events: StreamWriter::new(),
             dist: StreamWriter::new(),
+            states: StreamWriter::new(),
             windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
@@ -276,6 +278,11 @@ impl Writer {
         self.dist.push(event.clone());
     }
 
+    /// Adds what a process had when it came to rest, in the order in which they did.
+    pub fn state(&mut self, state: StateRow) {
+        self.states.push(state);
+    }
+
     /// Adds a time in which a scheduler's thread had no CPU, in about the order in which they
     /// ended.
     pub fn off_cpu(&mut self, off_cpu: &OffCpu) {
@@ -329,6 +336,7 @@ impl Writer {
             + self.modules.buffered()
             + self.port_events.buffered()
             + self.dist.buffered()
+            + self.states.buffered()
             + self.windows.buffered()
             + self.samples.buffered()
     }
@@ -354,6 +362,7 @@ impl Writer {
             + self.modules.bytes()
             + self.port_events.bytes()
             + self.dist.bytes()
+            + self.states.bytes()
             + self.windows.bytes()
             + self.samples.bytes()
     }

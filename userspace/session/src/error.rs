@@ -45,6 +45,18 @@ pub enum SessionError {
         /// So many calls.
         calls: usize,
     },
+    /// Where a process has its memory lies elsewhere than in other releases.
+    #[error(
+        "states of processes cannot be recorded: where a process has its heaps is not known of this \
+         release; leave out --state"
+    )]
+    NoStates,
+    /// More names than the kernel half can look for.
+    #[error("at most {names} names can be asked for: leave some out of --state")]
+    TooManyStates {
+        /// So many names.
+        names: usize,
+    },
     /// None has this name.
     #[error("no BEAM on this host has the node name {name}; running: {found}")]
     NoSuchNode {

@@ -39,7 +39,9 @@ pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions
 pub use escope_beam::state::{
     Behaviour, Child, Part, ProcessState, Rests, Run, StateOptions, Supervision, lines,
 };
-pub use escope_beam::term::{Limits, Node, Term, atom_text};
+pub use escope_beam::term::{
+    Change, Difference, Holes, Limits, Node, NotExternal, Step, Term, What, atom_text,
+};
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
     CaptureError, Clock, ClockChoice, HitPrice, KEEPER_COMMAND, KernelSupport, check_proc,
@@ -48,13 +50,16 @@ pub use escope_capture::{
 pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
 pub use events::{
-    EventReplay, EventSelection, EventSupport, KindSupport, SaidCounts, Wanted, WantedProcess,
+    EventReplay, EventSelection, EventSupport, KindSupport, SaidCounts, StateCounts, Wanted,
+    WantedProcess,
     event_support,
 };
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;
-pub use options::{EventLimits, PayloadLimits, RecordOptions, RingTooLarge, WantedNatives};
-pub use outcome::{Checked, EventsSummary, Progress, Stop, Summary, WindowsSummary};
+pub use options::{
+    EventLimits, PayloadLimits, RecordOptions, RingTooLarge, StateLimits, WantedNatives,
+};
+pub use outcome::{Checked, Copies, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
 pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};
 pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states, read_states_stopped};

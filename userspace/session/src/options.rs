@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use escope_beam::said::Redaction;
+use escope_beam::state::StateOptions;
 use escope_capture::{ClockChoice, event_ring_bytes};
 
 use escope_beam::probes::NativeName;
@@ -64,6 +65,17 @@ pub struct EventLimits {
     /// What messages say, of those whose processes were asked for; nothing when `None`, or when
     /// nobody was.
     pub payload: Option<PayloadLimits>,
+    /// What processes have when they come to rest; nothing when `None`.
+    pub states: Option<StateLimits>,
+}
+
+/// Of which processes states are recorded, and what of them.
+#[derive(Debug, Clone)]
+pub struct StateLimits {
+    /// Whose: a name is one that is registered, a label, or the module that they were spawned for.
+    pub wanted: Wanted,
+    /// How much of each, and what of it is not told.
+    pub state: StateOptions,
 }
 
 /// How much of what messages say.
@@ -96,6 +108,7 @@ impl EventLimits {
             processes: None,
             bare: false,
             payload: None,
+            states: None,
         }
     }
 
@@ -125,11 +138,23 @@ impl EventLimits {
         event_ring_bytes(self.ring_bytes)
     }
 
+    /// The same memory, of which copies of processes take their part, as what messages say does.
+    #[must_use]
+    pub fn resting(mut self, states: StateLimits) -> EventLimits {
+        if self.payload.is_none() {
+            self.ring_bytes = (self.ring_bytes / 4).max(64 << 10);
+        }
+        self.states = Some(states);
+        self
+    }
+
     /// The same memory, of which what messages say takes its part: in the ring, as it is taken out
     /// of it, and until it is told. Each has room for as much as the ring.
     #[must_use]
     pub fn listening(mut self, payload: PayloadLimits) -> EventLimits {
-        self.ring_bytes = (self.ring_bytes / 4).max(64 << 10);
+        if self.states.is_none() {
+            self.ring_bytes = (self.ring_bytes / 4).max(64 << 10);
+        }
         self.payload = Some(payload);
         self
     }
@@ -197,7 +222,9 @@ impl RecordOptions {
 
     /// Whether anything is recorded besides samples.
     pub(crate) fn has_events(&self) -> bool {
-        !self.events.is_empty() || !self.natives.names.is_empty()
+        !self.events.is_empty()
+            || !self.natives.names.is_empty()
+            || self.event_limits.states.is_some()
     }
 
     /// How long to sleep between two looks, while events are watched or not.

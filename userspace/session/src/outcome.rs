@@ -12,7 +12,7 @@ use escope_recording::EndedHow;
 use escope_symbolizer::Statistics;
 use escope_wire::Counters;
 
-use crate::{Cost, SaidCounts, SessionError};
+use crate::{Cost, SaidCounts, SessionError, StateCounts};
 
 /// Tells a running recorder to stop; shared with signal handlers.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +97,21 @@ pub struct EventsSummary {
     pub windows: WindowsSummary,
     /// What messages said.
     pub said: SaidCounts,
+    /// What processes had, where somebody has asked.
+    pub states: Option<StateCounts>,
+    /// How often they were copied, by how much there is room for.
+    pub copies: Vec<Copies>,
+}
+
+/// Copies of processes that came to rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Copies {
+    /// How many bytes there is room for.
+    pub bytes: u32,
+    /// How many copies there were.
+    pub count: u64,
+    /// What one of a process that has as much costs, the event included, in nanoseconds.
+    pub price_ns: f64,
 }
 
 /// When events were watched, and at what price.
@@ -160,11 +175,26 @@ impl EventsSummary {
         let payloads = payloads
             .into_iter()
             .filter(|_| *said != SaidCounts::default());
+        let states = self.states.iter().flat_map(|states| {
+            [
+                ("states_rests", states.rests),
+                ("states_told", states.told),
+                ("states_unchanged", states.unchanged),
+                ("states_live", states.live),
+                ("states_cut", states.cut),
+                ("states_masked", states.masked),
+                ("states_withheld", states.withheld),
+                ("states_ran", states.ran),
+                ("states_unreadable", states.unreadable),
+                ("states_dropped", states.dropped),
+            ]
+        });
         let counters = counters.into_iter();
         let open = windows.open_from_ns;
         counters
             .chain(all.map(|reductions| ("vm_reductions", reductions)))
             .chain(payloads)
+            .chain(states)
             .chain(open.map(|from_ns| ("event_window_open_ns", from_ns)))
     }
 }

@@ -7,7 +7,7 @@ use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
 use escope_model::{
     CodeRegistered, Collection, DistEvent, Life, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, RawSample, Run,
+    PortEvent, PortInfo, RawSample, Run, StateRow,
 };
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
@@ -175,6 +175,13 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn dist(&mut self, event: &DistEvent) {
         self.write_new();
         self.writer.dist(event);
+    }
+
+    /// Adds what a process had when it came to rest; the process may be new.
+    pub(crate) fn state(&mut self, state: StateRow) {
+        self.write_new();
+        self.unwritten_bytes += ROW_BYTES + state.term.as_ref().map_or(0, Vec::len);
+        self.writer.state(state);
     }
 
     fn write_new(&mut self) {

@@ -76,17 +76,22 @@ impl Recorder {
             symbolizer.read_all_names();
             symbolizer.read_dump();
         }
+        let limits = &options.event_limits;
+        if limits.states.is_some() && *capture.code_following() == CodeFollowing::Exact {
+            // A copy is read with the names that are known by then.
+            symbolizer.read_all_names();
+        }
         let events = match options.has_events() {
             false => None,
             true => Some(Events::load(
-                symbolizer.vm(),
+                &symbolizer,
                 options.events,
                 &options.natives,
                 &options.event_limits,
                 origin_ns,
             )?),
         };
-        if options.event_limits.payload.is_some() {
+        if options.event_limits.payload.is_some() || options.event_limits.states.is_some() {
             // A core dump of ours would have what is masked before it is written.
             let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         }

@@ -38,6 +38,7 @@ mod runs;
 mod since;
 mod spending;
 mod spread;
+pub mod states;
 mod waits;
 mod worst;
 

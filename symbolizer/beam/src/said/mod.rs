@@ -9,7 +9,7 @@ pub use redact::{BadPattern, Redaction};
 
 use crate::memory::Memory;
 use crate::process::ProcessBlock;
-use crate::term::{Limits, Ports, Term, TermError, TermReader};
+use crate::term::{Beyond, Limits, Ports, Term, TermError, TermReader};
 use crate::vm::Vm;
 
 /// Characters of a text; what has more ends in `...`.
@@ -62,7 +62,7 @@ impl Listener {
         term: u64,
         copied: &[(u64, &[u8])],
     ) -> Result<Said, TermError> {
-        let reader = TermReader::of_copy(vm, copied, &self.ports);
+        let reader = TermReader::of_copy(vm, copied, &self.ports, Beyond::Nothing);
         let mut term = reader.decode(term, LIMITS)?;
         let whole = is_whole(&term);
         let masked = self.redaction.mask(&mut term);

@@ -13,6 +13,7 @@ use super::{Function, StateCode};
 use crate::Vm;
 use crate::memory::Memory;
 use crate::process::ProcessBlock;
+use crate::term::TermReader;
 
 /// More stack than is read of one process; the first frames are in there.
 const BYTES_MAX: u64 = 64 << 10;
@@ -85,13 +86,14 @@ impl Stack {
 
 /// Reads the topmost frames and the last ones; `None` when the stack cannot be read or is none.
 pub(super) fn read<M: Memory>(
+    reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,
     process: &ProcessBlock<'_>,
 ) -> Option<Stack> {
     let (stop, hend) = (process.stop(), process.hend());
     let all = hend.checked_sub(stop)? & !7;
-    let copy = copied(vm, stop, all.min(BYTES_MAX))?;
+    let copy = copied(reader, stop, all.min(BYTES_MAX))?;
     let (top, has_bottom) = frames(vm, code, (stop, hend), &copy, Some(process.i()))?;
     // A longer stack than was read; without any frame it is none.
     if top.is_empty() {
@@ -104,7 +106,7 @@ pub(super) fn read<M: Memory>(
     };
     if !has_bottom {
         let bytes = all.min(BOTTOM_BYTES);
-        let copy = copied(vm, hend.wrapping_sub(bytes), bytes)?;
+        let copy = copied(reader, hend.wrapping_sub(bytes), bytes)?;
         if let Some((bottom, true)) = frames(vm, code, (stop, hend), &copy, None) {
             (stack.bottom, stack.has_bottom) = (bottom, true);
         }
@@ -112,9 +114,9 @@ pub(super) fn read<M: Memory>(
     Some(stack)
 }
 
-fn copied<M: Memory>(vm: &Vm<M>, from: u64, bytes: u64) -> Option<Vec<u8>> {
+fn copied<M: Memory>(reader: &TermReader<'_, M>, from: u64, bytes: u64) -> Option<Vec<u8>> {
     let mut copy = vec![0; bytes as usize];
-    vm.memory.read(from, &mut copy).ok()?;
+    reader.read(from, &mut copy).ok()?;
     Some(copy)
 }
 

@@ -20,6 +20,7 @@
 
 mod bare;
 mod behaviour;
+mod copied;
 mod evidence;
 mod frames;
 mod gen_event;
@@ -44,6 +45,7 @@ use crate::memory::Memory;
 use crate::said::Redaction;
 use crate::term::{Limits, Term};
 
+pub use copied::{CopyReader, ProcessCopy};
 pub use lines::lines;
 pub use rest::{read_state, read_still};
 pub use supervision::{Child, Run, Supervision};
@@ -168,7 +170,10 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct StateCode {
     map: CodeMap,
-    modules: FxHashSet<Arc<str>>,
+    /// Their names; `None` where they are looked for in the map.
+    modules: Option<FxHashSet<Arc<str>>>,
+    /// As of when, on `CLOCK_MONOTONIC`.
+    at_ns: u64,
 }
 
 impl StateCode {
@@ -176,12 +181,46 @@ impl StateCode {
     pub fn new<M: Memory>(vm: &Vm<M>, mut map: CodeMap) -> StateCode {
         map.read_all(|blob, bytes| read_module(&vm.memory, blob, bytes));
         let modules = map.modules().map(|module| module.name.clone()).collect();
-        StateCode { map, modules }
+        StateCode {
+            map,
+            modules: Some(modules),
+            at_ns: u64::MAX,
+        }
+    }
+
+    /// The code as of a time, by a map that is followed. Names that were not read yet are not known.
+    #[must_use]
+    pub fn at(map: CodeMap, at_ns: u64) -> StateCode {
+        StateCode {
+            map,
+            modules: None,
+            at_ns,
+        }
+    }
+
+    /// The same code as of another time.
+    pub fn set_time(&mut self, at_ns: u64) {
+        self.at_ns = at_ns;
+    }
+
+    /// As of when it is.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        self.at_ns
+    }
+
+    /// Gives the map back.
+    #[must_use]
+    pub fn into_map(self) -> CodeMap {
+        self.map
     }
 
     /// Whether a module of this name is loaded.
     pub(crate) fn has_module(&self, name: &str) -> bool {
-        self.modules.contains(name)
+        match &self.modules {
+            Some(modules) => modules.contains(name),
+            None => self.map.modules().any(|module| *module.name == *name),
+        }
     }
 
     /// Where code has come or gone since, going by a list that was read just now.
@@ -193,8 +232,13 @@ impl StateCode {
 
     /// The function at an address, with file and line.
     fn function<M: Memory>(&mut self, vm: &Vm<M>, address: u64) -> Option<Function> {
-        let read = |blob, bytes| read_module(&vm.memory, blob, bytes);
-        let located = self.map.locate(address, u64::MAX, read, || true)?;
+        let is_followed = self.modules.is_none();
+        // What a map that is followed says of code that came later must not be read now.
+        let read = |blob, bytes| match is_followed {
+            true => None,
+            false => read_module(&vm.memory, blob, bytes),
+        };
+        let located = self.map.locate(address, self.at_ns, read, || !is_followed)?;
         let function = located.function()?;
         Some(Function {
             location: located.module.line_at(function, located.offset),

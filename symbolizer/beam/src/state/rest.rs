@@ -16,9 +16,9 @@ use crate::snapshot::is_unchanged;
 use crate::term::{TermError, TermReader};
 
 /// What was found of a process before it is known whether it rested.
-struct Looked {
+pub(super) struct Looked {
     before: Vec<u8>,
-    state: Result<ProcessState, String>,
+    pub(super) state: Result<ProcessState, String>,
 }
 
 /// Reads the state of a process, given the address of its struct, its pid as a term and what it
@@ -27,7 +27,7 @@ pub fn read_state<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,
-    who: (u64, u64, Option<&str>),
+    who: Who<'_>,
     options: &StateOptions,
 ) -> Reading {
     match look(reader, vm, code, who, (options, Sight::Passing)) {
@@ -43,7 +43,7 @@ pub fn read_still<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,
-    who: (u64, u64, Option<&str>),
+    who: Who<'_>,
     options: &StateOptions,
 ) -> Reading {
     match look(reader, vm, code, who, (options, Sight::Still)) {
@@ -57,21 +57,35 @@ pub fn read_still<M: Memory>(
 
 /// Whether the VM goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
+pub(super) enum Sight {
     Passing,
     Still,
 }
+
+/// A process: the address of its struct, its pid as a term, what it is registered as.
+pub(super) type Who<'w> = (u64, u64, Option<&'w str>);
 
 fn look<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,
-    (address, pid, name): (u64, u64, Option<&str>),
-    (options, sight): (&StateOptions, Sight),
+    who: Who<'_>,
+    how: (&StateOptions, Sight),
 ) -> Result<Looked, Reading> {
     reader.forget();
-    let mut before = block(vm, address).ok_or(Reading::Gone)?;
-    vm.ran.correct(address, &mut before, &vm.layout);
+    let mut before = block(vm, who.0).ok_or(Reading::Gone)?;
+    vm.ran.correct(who.0, &mut before, &vm.layout);
+    look_at(reader, vm, (code, before), who, how)
+}
+
+/// The same of one whose struct was read.
+pub(super) fn look_at<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    (code, before): (&mut StateCode, Vec<u8>),
+    (address, pid, name): Who<'_>,
+    (options, sight): (&StateOptions, Sight),
+) -> Result<Looked, Reading> {
     let process = ProcessBlock::new(&before, &vm.layout);
     let flags = process.state();
     if process.id() != pid || flags.0 & Flags::ENDING != 0 {
@@ -88,7 +102,7 @@ fn look<M: Memory>(
     if !may_be_read {
         return Err(Reading::Ran(status));
     }
-    let Some(stack) = frames::read(vm, code, &process) else {
+    let Some(stack) = frames::read(reader, vm, code, &process) else {
         let state = Err("its stack cannot be read".into());
         return Ok(Looked { before, state });
     };

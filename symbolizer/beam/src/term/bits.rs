@@ -125,7 +125,10 @@ impl<M: Memory> Decoder<'_, '_, M> {
         let start = place.base.wrapping_add(place.first_bit / 8);
         let span = |bits: u64| (u64::from(shift) + bits).div_ceil(8) as usize;
         let wanted = span(place.bits.min(count * 8));
-        let there = self.reader.there(start, wanted);
+        let there = match self.reader.may_leave_heap(address, start) {
+            true => self.reader.there(start, wanted),
+            false => 0,
+        };
         if there < wanted {
             // One that begins within a byte ends in the next one.
             count = count.min((there as u64).saturating_sub(u64::from(shift > 0)));

@@ -11,35 +11,41 @@
 //! `erts/emulator/beam/external.c`): bytes that were written before a node got its name are of another
 //! node afterwards.
 //!
-//! Only whole terms are written. The size of the bytes is bounded by that of the tree.
+//! What is not whole has no such form. Where it has to be kept all the same, atoms stand for what is
+//! missing ([`Term::to_external_with_holes`]); [`Term::from_external`] reads both. The size of the bytes
+//! is bounded by that of the tree.
 
 use super::{BigInteger, Bits, Elements, Fun, List, LocalFun, Map, Node, Pid, Port, Record};
 use super::{Reference, Term};
 
-const VERSION: u8 = 131;
-const NEW_FLOAT: u8 = b'F';
-const RECORD: u8 = b'C';
-const BIT_BINARY: u8 = b'M';
-const NEW_PID: u8 = b'X';
-const NEW_PORT: u8 = b'Y';
-const NEWER_REFERENCE: u8 = b'Z';
-const SMALL_INTEGER: u8 = b'a';
-const INTEGER: u8 = b'b';
-const SMALL_TUPLE: u8 = b'h';
-const LARGE_TUPLE: u8 = b'i';
-const NIL: u8 = b'j';
-const LIST: u8 = b'l';
-const BINARY: u8 = b'm';
-const SMALL_BIG: u8 = b'n';
-const LARGE_BIG: u8 = b'o';
-const NEW_FUN: u8 = b'p';
-const EXPORT: u8 = b'q';
-const MAP: u8 = b't';
-const ATOM_UTF8: u8 = b'v';
-const SMALL_ATOM_UTF8: u8 = b'w';
-const V4_PORT: u8 = b'x';
+pub(super) const VERSION: u8 = 131;
+pub(super) const NEW_FLOAT: u8 = b'F';
+pub(super) const RECORD: u8 = b'C';
+pub(super) const BIT_BINARY: u8 = b'M';
+pub(super) const NEW_PID: u8 = b'X';
+pub(super) const NEW_PORT: u8 = b'Y';
+pub(super) const NEWER_REFERENCE: u8 = b'Z';
+pub(super) const SMALL_INTEGER: u8 = b'a';
+pub(super) const INTEGER: u8 = b'b';
+pub(super) const SMALL_TUPLE: u8 = b'h';
+pub(super) const LARGE_TUPLE: u8 = b'i';
+pub(super) const NIL: u8 = b'j';
+pub(super) const LIST: u8 = b'l';
+pub(super) const BINARY: u8 = b'm';
+pub(super) const SMALL_BIG: u8 = b'n';
+pub(super) const LARGE_BIG: u8 = b'o';
+pub(super) const NEW_FUN: u8 = b'p';
+pub(super) const EXPORT: u8 = b'q';
+pub(super) const MAP: u8 = b't';
+pub(super) const ATOM_UTF8: u8 = b'v';
+pub(super) const SMALL_ATOM_UTF8: u8 = b'w';
+pub(super) const V4_PORT: u8 = b'x';
 /// Ports up to this one have the older tag, which every release reads.
 const PORT_MAX: u64 = (1 << 28) - 1;
+
+/// What stands for a part that is missing, and for one that must not be told: no program has such atoms.
+pub(super) const CUT: &str = "...";
+pub(super) const MASKED: &str = "***";
 
 /// Why a term has no external form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +75,23 @@ impl Term {
     /// # Errors
     /// When it is not whole, or names something of the VM's own that cannot be told.
     pub fn to_external(&self, node: Option<&Node>) -> Result<Vec<u8>, ExternalError> {
+        self.write_external(node, false)
+    }
+
+    /// The same of a term that need not be whole: the atom `'...'` stands for what is missing, `'***'`
+    /// for what must not be told.
+    ///
+    /// # Errors
+    /// When it names something of the VM's own that cannot be told.
+    pub fn to_external_with_holes(&self, node: Option<&Node>) -> Result<Vec<u8>, ExternalError> {
+        self.write_external(node, true)
+    }
+
+    fn write_external(&self, node: Option<&Node>, holes: bool) -> Result<Vec<u8>, ExternalError> {
         let mut writer = Writer {
             out: vec![VERSION],
             node,
+            holes,
         };
         writer.term(self)?;
         Ok(writer.out)
@@ -88,6 +108,8 @@ fn length(length: usize) -> Result<[u8; 4], ExternalError> {
 struct Writer<'n> {
     out: Vec<u8>,
     node: Option<&'n Node>,
+    /// Whether what is missing is written too.
+    holes: bool,
 }
 
 impl Writer<'_> {
@@ -119,10 +141,26 @@ impl Writer<'_> {
                 self.out.extend([SMALL_INTEGER, *arity]);
             }
             Term::Fun(Fun::Local(fun)) => self.local_fun(fun)?,
-            Term::Cut => return Err(ExternalError::Cut),
-            Term::Masked => return Err(ExternalError::Masked),
+            Term::Cut => self.hole(CUT, ExternalError::Cut)?,
+            Term::Masked => self.hole(MASKED, ExternalError::Masked)?,
         }
         Ok(())
+    }
+
+    fn hole(&mut self, name: &str, error: ExternalError) -> Result<(), ExternalError> {
+        match self.holes {
+            true => self.atom(name),
+            false => Err(error),
+        }
+    }
+
+    /// How many items to write of so many, and one for those that are missing.
+    fn count(&self, items: usize, missing: usize) -> Result<usize, ExternalError> {
+        match (missing, self.holes) {
+            (0, _) => Ok(items),
+            (_, true) => Ok(items + 1),
+            (_, false) => Err(ExternalError::Cut),
+        }
     }
 
     fn terms(&mut self, terms: &[Term]) -> Result<(), ExternalError> {
@@ -144,7 +182,7 @@ impl Writer<'_> {
 
     fn big_integer(&mut self, big: &BigInteger) -> Result<(), ExternalError> {
         if big.digits.len() < big.length {
-            return Err(ExternalError::Cut);
+            return self.hole(CUT, ExternalError::Cut);
         }
         let bytes: Vec<u8> = big
             .digits
@@ -232,15 +270,23 @@ impl Writer<'_> {
     }
 
     fn tuple(&mut self, elements: &Elements) -> Result<(), ExternalError> {
-        whole(elements.missing)?;
-        match u8::try_from(elements.items.len()) {
+        let count = self.count(elements.items.len(), elements.missing)?;
+        match u8::try_from(count) {
             Ok(arity) => self.out.extend([SMALL_TUPLE, arity]),
             Err(_) => {
                 self.out.push(LARGE_TUPLE);
-                self.out.extend(length(elements.items.len())?);
+                self.out.extend(length(count)?);
             }
         }
-        self.terms(&elements.items)
+        self.elements(elements)
+    }
+
+    fn elements(&mut self, elements: &Elements) -> Result<(), ExternalError> {
+        self.terms(&elements.items)?;
+        match elements.missing {
+            0 => Ok(()),
+            _ => self.hole(CUT, ExternalError::Cut),
+        }
     }
 
     fn list(&mut self, list: &List) -> Result<(), ExternalError> {
@@ -257,12 +303,15 @@ impl Writer<'_> {
     }
 
     fn map(&mut self, map: &Map) -> Result<(), ExternalError> {
-        whole(map.missing)?;
+        let count = self.count(map.pairs.len(), map.missing)?;
         self.out.push(MAP);
-        self.out.extend(length(map.pairs.len())?);
+        self.out.extend(length(count)?);
         for (key, value) in &map.pairs {
             self.term(key)?;
             self.term(value)?;
+        }
+        if map.missing > 0 {
+            self.terms(&[Term::Cut, Term::Cut])?;
         }
         Ok(())
     }
@@ -270,22 +319,31 @@ impl Writer<'_> {
     /// Number of fields, a flag for who may use it, module, name, names of all fields in the order of
     /// the definition, then their values. Only OTP 29 and later read it.
     fn record(&mut self, record: &Record) -> Result<(), ExternalError> {
-        whole(record.missing)?;
+        let count = self.count(record.fields.len(), record.missing)?;
         self.out.push(RECORD);
-        self.out.extend(length(record.fields.len())?);
+        self.out.extend(length(count)?);
         self.out.push(u8::from(record.exported));
         self.atom(&record.module)?;
         self.atom(&record.name)?;
         for (name, _) in &record.fields {
             self.atom(name)?;
         }
+        if record.missing > 0 {
+            self.hole(CUT, ExternalError::Cut)?;
+        }
         let mut values = record.fields.iter().map(|(_, value)| value);
-        values.try_for_each(|value| self.term(value))
+        values.try_for_each(|value| self.term(value))?;
+        match record.missing {
+            0 => Ok(()),
+            _ => self.hole(CUT, ExternalError::Cut),
+        }
     }
 
     fn bits(&mut self, bits: &Bits) -> Result<(), ExternalError> {
         let count = usize::try_from(bits.bits.div_ceil(8)).map_err(|_| ExternalError::TooLarge)?;
-        let bytes = bits.bytes.get(..count).ok_or(ExternalError::Cut)?;
+        let Some(bytes) = bits.bytes.get(..count) else {
+            return self.hole(CUT, ExternalError::Cut);
+        };
         let in_last = (bits.bits % 8) as u8;
         if in_last == 0 {
             self.out.push(BINARY);
@@ -302,14 +360,14 @@ impl Writer<'_> {
     /// Size, counting itself; arity; MD5; index; size of the environment; module, old index, old
     /// hash, creator, environment. Which fun it is follows from module, index, and both hashes.
     fn local_fun(&mut self, fun: &LocalFun) -> Result<(), ExternalError> {
-        whole(fun.environment.missing)?;
+        let count = self.count(fun.environment.items.len(), fun.environment.missing)?;
         self.out.push(NEW_FUN);
         let start = self.out.len();
         self.out.extend([0; 4]);
         self.out.push(fun.arity);
         self.out.extend(fun.uniq);
         self.out.extend(fun.index.to_be_bytes());
-        self.out.extend(length(fun.environment.items.len())?);
+        self.out.extend(length(count)?);
         self.atom(&fun.module)?;
         self.integer(i64::from(fun.old_index as i32));
         self.integer(i64::from(fun.old_uniq as i32));
@@ -322,19 +380,12 @@ impl Writer<'_> {
                 serial: 0,
             })?,
         }
-        self.terms(&fun.environment.items)?;
+        self.elements(&fun.environment)?;
         let size = length(self.out.len() - start)?;
         if let Some(place) = self.out.get_mut(start..start + 4) {
             place.copy_from_slice(&size);
         }
         Ok(())
-    }
-}
-
-fn whole(missing: usize) -> Result<(), ExternalError> {
-    match missing {
-        0 => Ok(()),
-        _ => Err(ExternalError::Cut),
     }
 }
 

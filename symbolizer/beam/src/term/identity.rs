@@ -37,6 +37,9 @@ impl<M: Memory> TermReader<'_, M> {
             (at(layout.numbers), 2 * arity as usize - 1)
         } else {
             let binary = self.word(at(layout.magic))?;
+            if !self.may_leave_heap(address, binary) {
+                return Err(TermError::Unreadable { address: binary });
+            }
             (binary.wrapping_add(u64::from(layout.magic_numbers)), 3)
         };
         Ok(Term::Reference(Reference {

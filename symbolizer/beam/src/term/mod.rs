@@ -12,6 +12,7 @@ mod decode;
 mod diff;
 mod elixir;
 mod external;
+mod from_external;
 #[cfg(test)]
 pub(crate) mod hostile;
 mod identity;
@@ -33,9 +34,10 @@ use std::sync::Arc;
 pub use atoms::AtomTable;
 pub use diff::{Change, Difference, Step, What};
 pub use external::ExternalError;
+pub use from_external::{Holes, NotExternal};
 pub use pid::{PidPrinter, PortPrinter};
-pub(crate) use reader::Ports;
-pub use reader::TermReader;
+pub(crate) use reader::{Beyond, Ports};
+pub use reader::{TermReader, Touched};
 pub use shallow::shallow;
 pub use text::atom_text;
 

@@ -1,7 +1,7 @@
 //! Reads what terms are made of. Terms that were built together lie together, so memory is
 //! fetched in blocks that are kept until [`TermReader::forget`].
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
@@ -26,14 +26,42 @@ type Block = Box<[u8; BLOCK as usize]>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ports(Arc<OnceLock<Option<PortPrinter>>>);
 
+/// What is read where nothing was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beyond {
+    /// Nothing.
+    Nothing,
+    /// The VM's memory, which may have changed since. Whether also what a process shares with others and
+    /// gives up when it likes: binaries that lie outside of its heap.
+    Vm { off_heap: bool },
+}
+
+/// What was read of the VM's memory for want of a copy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// What all processes share and none changes: literals, functions, nodes. Their memory is used
+    /// again only after no process has them any more.
+    pub shared: bool,
+    /// Binaries that lie outside of heaps. Their memory may be used again as soon as the process that
+    /// has them has run.
+    pub off_heap: bool,
+}
+
+/// Pieces of memory, by address, that are read instead of the VM's.
+#[derive(Debug, Clone, Copy)]
+struct Copied<'a> {
+    pieces: &'a [(u64, &'a [u8])],
+    beyond: Beyond,
+}
+
 /// Decodes the terms of a VM.
 pub struct TermReader<'a, M: Memory> {
     pub(super) vm: &'a Vm<M>,
     blocks: RefCell<FxHashMap<u64, Option<Block>>>,
     pub(super) nodes: RefCell<FxHashMap<u64, Arc<Node>>>,
     ports: Ports,
-    /// Pieces of memory, by address, that are read instead of the VM's.
-    copied: Option<&'a [(u64, &'a [u8])]>,
+    copied: Option<Copied<'a>>,
+    touched: Cell<Touched>,
     this_dist: OnceCell<Option<u64>>,
 }
 
@@ -47,23 +75,50 @@ impl<'a, M: Memory> TermReader<'a, M> {
             nodes: RefCell::default(),
             ports: Ports::default(),
             copied: None,
+            touched: Cell::default(),
             this_dist: OnceCell::new(),
         }
     }
 
-    /// Reads terms in pieces that were copied before, and nothing of the VM's memory but what
-    /// never changes: names of atoms, how ports are numbered. What lies in no piece is
-    /// [`Term::Cut`].
+    /// Reads terms in pieces that were copied before. Of the VM's memory what never changes is read:
+    /// names of atoms, how ports are numbered; and what `beyond` allows. What lies in no piece, and
+    /// must not or cannot be read, is [`Term::Cut`].
     pub(crate) fn of_copy(
         vm: &'a Vm<M>,
-        copied: &'a [(u64, &'a [u8])],
+        pieces: &'a [(u64, &'a [u8])],
         ports: &Ports,
+        beyond: Beyond,
     ) -> TermReader<'a, M> {
         TermReader {
             ports: ports.clone(),
-            copied: Some(copied),
+            copied: Some(Copied { pieces, beyond }),
             ..TermReader::new(vm)
         }
+    }
+
+    /// What was read of the VM's memory because it lies in no piece.
+    pub(crate) fn touched(&self) -> Touched {
+        self.touched.get()
+    }
+
+    /// Whether what a term at an address refers to, which lies outside of any heap, may be read. What a
+    /// literal refers to stays as long as the literal.
+    pub(super) fn may_leave_heap(&self, term: u64, to: u64) -> bool {
+        let Some(Copied {
+            beyond: Beyond::Vm { off_heap },
+            ..
+        }) = self.copied
+        else {
+            return true;
+        };
+        if self.copied_from(to).is_some() || self.copied_from(term).is_none() {
+            return true;
+        }
+        self.touched.set(Touched {
+            off_heap,
+            ..self.touched.get()
+        });
+        off_heap
     }
 
     /// An error that only says that something was not copied: of memory that goes on it would say
@@ -74,7 +129,7 @@ impl<'a, M: Memory> TermReader<'a, M> {
 
     /// Bytes from an address on that were copied; `None` where none was.
     fn copied_from(&self, address: u64) -> Option<&'a [u8]> {
-        self.copied?.iter().find_map(|(start, bytes)| {
+        self.copied?.pieces.iter().find_map(|(start, bytes)| {
             let at = usize::try_from(address.checked_sub(*start)?).ok()?;
             bytes.get(at..).filter(|bytes| !bytes.is_empty())
         })
@@ -82,9 +137,13 @@ impl<'a, M: Memory> TermReader<'a, M> {
 
     /// How many of so many bytes from an address on can be read: all, unless this is a copy.
     pub(super) fn there(&self, address: u64, wanted: usize) -> usize {
-        match self.copied {
-            None => wanted,
-            Some(_) => wanted.min(self.copied_from(address).map_or(0, <[u8]>::len)),
+        let Some(copied) = self.copied else {
+            return wanted;
+        };
+        match (self.copied_from(address), copied.beyond) {
+            (Some(bytes), _) => wanted.min(bytes.len()),
+            (None, Beyond::Nothing) => 0,
+            (None, Beyond::Vm { .. }) => wanted,
         }
     }
 
@@ -132,11 +191,22 @@ impl<'a, M: Memory> TermReader<'a, M> {
 
     /// Fills a buffer from the blocks, or from memory where it is large or no block is there.
     pub(crate) fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), TermError> {
-        if self.copied.is_some() && !buffer.is_empty() {
+        if let Some(copied) = self.copied
+            && !buffer.is_empty()
+        {
             let bytes = self.copied_from(address);
-            let bytes = bytes.and_then(|bytes| bytes.get(..buffer.len()));
-            buffer.copy_from_slice(bytes.ok_or(TermError::Unreadable { address })?);
-            return Ok(());
+            if let Some(bytes) = bytes.and_then(|bytes| bytes.get(..buffer.len())) {
+                buffer.copy_from_slice(bytes);
+                return Ok(());
+            }
+            // A part of it was copied: the rest is of another time.
+            if bytes.is_some() || copied.beyond == Beyond::Nothing {
+                return Err(TermError::Unreadable { address });
+            }
+            self.touched.set(Touched {
+                shared: true,
+                ..self.touched.get()
+            });
         }
         let direct = |buffer: &mut [u8]| {
             self.vm

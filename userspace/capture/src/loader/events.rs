@@ -80,6 +80,8 @@ pub struct EventOptions {
     /// Where the configuration says that only some processes are wanted: those that are there,
     /// by pid, as a term, and address; 0 for an address that is not known.
     pub wanted: Vec<(u64, u64)>,
+    /// The same of those whose states are wanted.
+    pub states: Vec<(u64, u64)>,
     /// Probes that do nothing, to measure what the others cost more.
     pub bare: bool,
     /// Whether to see when the kernel takes CPUs from schedulers' threads, and gives them back.
@@ -166,6 +168,7 @@ impl EventCapture {
             switches,
         };
         capture.want(&options.wanted)?;
+        capture.want_states(&options.states)?;
         Ok(capture)
     }
 
@@ -187,6 +190,26 @@ impl EventCapture {
                 wanted
                     .update(&key, &pid, MapFlags::ANY)
                     .map_err(|error| failed("telling the kernel about a process", &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds processes to those whose states are wanted, likewise.
+    ///
+    /// # Errors
+    /// When there is no room for more.
+    pub fn want_states(&self, processes: &[(u64, u64)]) -> Result<(), CaptureError> {
+        let states = &self.skeleton.maps.event_states;
+        let tell = |key: u64, value: u64| {
+            states
+                .update(&key.to_ne_bytes(), &value.to_ne_bytes(), MapFlags::ANY)
+                .map_err(|error| failed("telling the kernel about a process", &error))
+        };
+        for &(pid, address) in processes {
+            tell(pid, address)?;
+            if address != 0 {
+                tell(address, pid)?;
             }
         }
         Ok(())

@@ -580,6 +580,7 @@ fn every_table_is_listed_with_its_columns() {
             "samples",
             "series",
             "stacks",
+            "states",
             "threads",
             "windows",
             "cpu",
@@ -600,8 +601,8 @@ fn every_table_is_listed_with_its_columns() {
             "watched",
         ]
     );
-    assert_eq!(sources[19].kind, SourceKind::Recorded);
-    assert_eq!(sources[20].kind, SourceKind::Derived);
+    assert_eq!(sources[20].kind, SourceKind::Recorded);
+    assert_eq!(sources[21].kind, SourceKind::Derived);
     let stacks = &sources[17].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));

@@ -186,6 +186,7 @@ fn every_event_is_there_or_lost(recording: &Recording) {
             "unwritten_port_events",
         ),
         (recording.dist(all).unwrap().count(), "unwritten_dist"),
+        (recording.states(all).unwrap().count(), "unwritten_states"),
     ] {
         let lost = lost(recording.manifest(), place);
         assert_eq!(

@@ -17,9 +17,6 @@ use crate::manifest::TableFile;
 use crate::range::TimeRange;
 use crate::tables::Row;
 
-/// Rows decoded at once.
-const BATCH_ROWS: usize = 1 << 14;
-
 /// A table's file, open and verified.
 pub(crate) struct PackedTable {
     path: PathBuf,
@@ -53,7 +50,7 @@ impl PackedTable {
             let rows = builder.metadata().file_metadata().num_rows();
             let groups = groups_within(builder.metadata(), R::SORTED_BY, range);
             let reader = builder
-                .with_batch_size(BATCH_ROWS)
+                .with_batch_size(R::AT_ONCE)
                 .with_row_groups(groups)
                 .build()?;
             Ok::<_, parquet::errors::ParquetError>((reader, rows))

@@ -23,8 +23,8 @@ use crate::tables::Row;
 
 /// Rows of a row group: the unit that a time range skips and a reader holds.
 const ROW_GROUP_ROWS: usize = 1 << 18;
-/// Rows handed to the encoder at once.
-const BATCH_ROWS: usize = 1 << 15;
+/// A row group is ended before it takes more memory than this.
+const ROW_GROUP_BYTES: usize = 64 << 20;
 const ZSTD_LEVEL: i32 = 3;
 /// Columns, of any table, whose values grow from row to row or nearly so.
 const GROWING: [&str; 8] = [
@@ -83,8 +83,8 @@ fn write_rows<R: Row>(
     let mut buffer: Vec<R> = Vec::new();
     for chunk in chunks {
         buffer.append(&mut chunk?);
-        while buffer.len() >= BATCH_ROWS {
-            let rest = buffer.split_off(BATCH_ROWS);
+        while buffer.len() >= R::AT_ONCE {
+            let rest = buffer.split_off(R::AT_ONCE);
             rows += write_batch(&mut writer, &buffer).map_err(failed)?;
             buffer = rest;
         }
@@ -105,6 +105,9 @@ fn write_rows<R: Row>(
 fn write_batch<R: Row>(writer: &mut ArrowWriter<Summed>, rows: &[R]) -> Result<u64, ParquetError> {
     if !rows.is_empty() {
         writer.write(&R::batch(rows)?)?;
+        if writer.in_progress_size() > ROW_GROUP_BYTES {
+            writer.flush()?;
+        }
     }
     Ok(rows.len() as u64)
 }

@@ -62,6 +62,8 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(ports), numbered(example::port_event));
     let dist = recording.dist(TimeRange::ALL).unwrap();
     assert_eq!(read(dist), numbered(example::dist_event));
+    let states = recording.states(TimeRange::ALL).unwrap();
+    assert_eq!(read(states), numbered(example::state));
     assert_eq!(
         read(recording.windows().unwrap()),
         numbered(example::window)
@@ -243,6 +245,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.modules(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.port_events(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.dist(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.states(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));

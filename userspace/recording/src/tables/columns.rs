@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ListArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, ListArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 use escope_model::SchedulerId;
 
@@ -73,6 +73,14 @@ impl<'a> Columns<'a> {
         column
             .as_string_opt::<i32>()
             .ok_or_else(|| wrong(name, column, "text"))
+    }
+
+    /// Bytes.
+    pub(super) fn maybe_bytes(&self, name: &str) -> Result<&'a BinaryArray, String> {
+        let column = self.column(name)?;
+        column
+            .as_binary_opt::<i32>()
+            .ok_or_else(|| wrong(name, column, "bytes"))
     }
 
     /// Unsigned 32-bit numbers without nulls.

@@ -15,6 +15,7 @@ mod said;
 mod selection;
 mod silence;
 mod sites;
+mod states;
 mod support;
 mod tracker;
 mod wanted;
@@ -22,33 +23,37 @@ mod windows;
 
 use std::mem;
 
+use escope_beam::memory::LiveMemory;
 use escope_beam::probes::find_probes;
 use escope_beam::{Vm, proc_path};
 use escope_capture::{
     Batch, CaptureError, EventCapture, EventOptions, HitPrices, decode_event, hit_prices,
 };
 use escope_model::{SchedulerKind, VmEvent, VmEventKind};
+use escope_symbolizer::Symbolizer;
 use escope_timeline::Reorder;
 use escope_wire::{
     EventCounters, EventRecord, PAYLOAD_BYTES, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, PayloadHead,
-    what,
+    STATE_BYTES, what,
 };
 
 pub use replay::EventReplay;
 pub use said::SaidCounts;
 pub use selection::EventSelection;
+pub use states::StateCounts;
 pub use support::{EventSupport, KindSupport, event_support};
 pub use wanted::{Wanted, WantedProcess};
 
 use crate::SessionError;
 use crate::cost::monotonic_ns;
 use crate::options::{EventLimits, WantedNatives};
-use crate::outcome::EventsSummary;
+use crate::outcome::{Copies, EventsSummary};
 use crate::pipeline::Pipeline;
 use crate::setup::slot;
 use natives::Natives;
 use said::Said;
 use silence::{Armed, Evidence, NativeSeen};
+use states::{Chosen, States};
 use tracker::Tracker;
 use windows::{Gap, Windows, events_of};
 
@@ -63,6 +68,12 @@ fn fetch_max(payload_bytes: u32, ring_bytes: u32) -> usize {
         0 => FETCH_MAX,
         _ => FETCH_MAX.min(ring_bytes as usize / record).max(16),
     }
+}
+
+/// The same where processes are copied. Most are not as large as they may be.
+fn fetch_max_of_states(ring_bytes: u32) -> usize {
+    let large = STATE_BYTES.iter().max().copied().unwrap_or(1);
+    (4 * u64::from(ring_bytes) / u64::from(large)).max(64) as usize
 }
 
 /// Of a selection, what the VM's layout allows, and what it does not.
@@ -83,6 +94,17 @@ fn possible(vm: &Vm, selection: EventSelection) -> (EventSelection, Vec<String>)
         ..selection
     };
     (possible, missing)
+}
+
+/// How often processes were copied, and at what price.
+fn copies(hits: &[u64; what::COUNT], prices_ns: &[f64; what::COUNT]) -> Vec<Copies> {
+    let classes = STATE_BYTES.into_iter().zip(what::STATE_FIRST as usize..);
+    let copies = classes.map(|(bytes, kind)| Copies {
+        bytes,
+        count: hits.get(kind).copied().unwrap_or(0),
+        price_ns: prices_ns.get(kind).copied().unwrap_or(0.0),
+    });
+    copies.collect()
 }
 
 /// Probes in a VM, and what they have seen.
@@ -117,6 +139,7 @@ pub(crate) struct Events {
     natives: Vec<String>,
     natives_seen: Vec<NativeSeen>,
     wanted: Option<Wanted>,
+    states: Option<States>,
     /// How many records are taken out of the ring at once.
     fetch_max: usize,
 }
@@ -153,17 +176,19 @@ impl Events {
     /// Finds where the probes go, loads their programs and measures what a hit costs. Nothing is
     /// seen before [`Self::keep_to_budget`].
     pub(crate) fn load(
-        vm: &Vm,
+        symbolizer: &Symbolizer<LiveMemory>,
         selection: EventSelection,
         natives: &WantedNatives,
         limits: &EventLimits,
         origin_ns: u64,
     ) -> Result<Events, SessionError> {
+        let vm = symbolizer.vm();
         let natives = Natives::find(vm, natives)?;
         let found = find_probes(vm)?;
         let is_filtered = limits.processes.is_some();
         let (possible, not_known) = possible(vm, selection);
-        let (sites, mut missing) = sites::sites(&found, possible, is_filtered);
+        let has_states = limits.states.is_some();
+        let (sites, mut missing) = sites::sites(&found, possible, is_filtered, has_states);
         missing.extend(not_known);
         missing.extend(natives.notes());
         let native_sites = natives.sites(vm.frame_pointers);
@@ -183,6 +208,19 @@ impl Events {
         let there = match &limits.processes {
             Some(processes) => processes.resolve(vm, &mut config, &mut missing)?,
             None => Vec::new(),
+        };
+        let mut resting = Vec::new();
+        let states = match &limits.states {
+            None => None,
+            Some(states) => {
+                let is_module = |name: &str| symbolizer.has_module(name);
+                let (chosen, there) = Chosen::resolve(&states.wanted, vm, &is_module, &mut config)?;
+                sites::copy_states(vm, &mut config, possible, chosen.by_calls())?;
+                resting = there;
+                // As much again as the ring holds.
+                let bytes = limits.ring_bytes as usize;
+                Some(States::new(vm, chosen, states, bytes, origin_ns))
+            }
         };
         let mut prices = hit_prices(&config, &sites, &native_sites);
         let mut switches = selection.sched;
@@ -207,7 +245,7 @@ impl Events {
             (Err(error), Some(_)) => return Err(error.into()),
         };
         let said = config.payload_bytes > 0;
-        let armed = silence::armed(&sites, &native_sites, switches, said);
+        let armed = silence::armed(&sites, &native_sites, switches, said, has_states);
         let schedulers = vm.schedulers()?;
         let capture = EventCapture::load(EventOptions {
             config,
@@ -217,13 +255,14 @@ impl Events {
             sites,
             natives: native_sites,
             wanted: there,
+            states: resting,
             bare: limits.bare,
             switches,
         })?;
         let mut tracker = Tracker::new(
             vm,
             natives,
-            armed.kinds[what::OUT as usize],
+            armed.kinds[what::OUT as usize] && possible.sched,
             limits.open_messages,
             origin_ns,
         );
@@ -253,7 +292,12 @@ impl Events {
             natives: native_names,
             natives_seen,
             wanted: limits.processes.clone(),
-            fetch_max: fetch_max(config.payload_bytes, limits.ring_size()),
+            fetch_max: match &states {
+                Some(_) => fetch_max_of_states(limits.ring_size()),
+                None => FETCH_MAX,
+            }
+            .min(fetch_max(config.payload_bytes, limits.ring_size())),
+            states,
         })
     }
 
@@ -290,6 +334,10 @@ impl Events {
         if let Some(processes) = &self.wanted {
             let there = processes.there(pipeline.symbolizer.vm())?;
             self.capture.want(&there)?;
+        }
+        if let Some(states) = &self.states {
+            let there = states.chosen.there(pipeline.symbolizer.vm())?;
+            self.capture.want_states(&there)?;
         }
         if is_first {
             self.tracker.learn(&mut pipeline.symbolizer);
@@ -387,6 +435,7 @@ impl Events {
     pub(crate) fn summary(&mut self, vm: &Vm) -> EventsSummary {
         let counters = &self.counters;
         let windows = self.windows.told(vm, &counters.attempts);
+        let hits = silence::with_states(&counters.attempts);
         let mut evidence = self.evidence;
         self.tracker.shows(&mut evidence);
         if self.wanted.is_some() {
@@ -394,7 +443,7 @@ impl Events {
             (evidence.unseen_inputs, evidence.unseen_outputs) = (0, 0);
         }
         let seen = silence::Seen {
-            hits: &counters.attempts,
+            hits: &hits,
             sites: &counters.sites,
             reductions: windows.reductions,
             schedulers: self.schedulers,
@@ -424,6 +473,11 @@ impl Events {
             missing,
             hits: silence::named(&self.armed, &counters.attempts),
             said: self.tracker.said(),
+            states: self.states.as_ref().map(States::counts),
+            copies: match self.states {
+                Some(_) => copies(&counters.attempts, &windows.prices_ns),
+                None => Vec::new(),
+            },
             windows,
         }
     }
@@ -500,6 +554,9 @@ impl Events {
                     }
                     self.order.push(event, &mut self.ready);
                     self.tracker.hear(record);
+                    if let Some(states) = &mut self.states {
+                        states.keep(record);
+                    }
                 }
                 Err(error) => problem = problem.or(Some(error)),
             }
@@ -515,24 +572,43 @@ impl Events {
     /// `sound` is as in `Symbolizer::sample`.
     pub(crate) fn write(&mut self, pipeline: &mut Pipeline, sound: &dyn Fn() -> bool) {
         let mut ready = mem::take(&mut self.ready);
+        if let Some(states) = &mut self.states {
+            states.look(pipeline);
+        }
         for event in ready.drain(..) {
-            let tracker = &mut self.tracker;
-            let cut = |from_ns, to_ns, why| tracker.gap(from_ns, to_ns, why);
+            let (tracker, states) = (&mut self.tracker, &mut self.states);
+            let cut = |from_ns, to_ns, why| {
+                tracker.gap(from_ns, to_ns, why);
+                if let Some(states) = states {
+                    states.gap(from_ns, pipeline);
+                }
+            };
             let gap = self.windows.gap_at(event.monotonic_ns, cut);
+            if let Some(states) = &mut self.states {
+                states.on(&event, gap.is_some(), pipeline);
+            }
             let left_out = self.tracker.on(&event, gap, pipeline, sound);
             self.given_up += u64::from(left_out && gap == Some(Gap::Lossy));
         }
         self.ready = ready;
         self.tracker.meet(&mut pipeline.symbolizer);
+        if let Some(states) = &mut self.states {
+            // Those that there is no room for are not seen; the kernel half counts its own.
+            let newly = states.chosen.newly(pipeline.symbolizer.vm());
+            let _ = self.capture.want_states(&newly);
+        }
     }
 
     /// Nothing more will come.
     pub(crate) fn finish(&mut self, end_ns: u64, pipeline: &mut Pipeline) {
         self.order.finish(&mut self.ready);
         self.write(pipeline, &|| true);
-        let tracker = &mut self.tracker;
+        let (tracker, states) = (&mut self.tracker, &mut self.states);
         self.windows.gap_at(end_ns, |from_ns, to_ns, why| {
-            tracker.gap(from_ns, to_ns, why)
+            tracker.gap(from_ns, to_ns, why);
+            if let Some(states) = states {
+                states.gap(from_ns, pipeline);
+            }
         });
         self.tracker.finish(end_ns, pipeline);
     }

@@ -84,6 +84,7 @@ pub(super) fn armed(
     natives: &[NativeSite],
     switches: bool,
     said: bool,
+    states: bool,
 ) -> Armed {
     let mut armed = Armed::default();
     let mut arm = |kind: u32| {
@@ -110,6 +111,9 @@ pub(super) fn armed(
     if said {
         arm(what::PAYLOAD);
     }
+    if states {
+        (what::STATE_FIRST..=what::STATE_NONE).for_each(&mut arm);
+    }
     if switches {
         arm(what::SWITCHED_OUT);
         arm(what::SWITCHED_IN);
@@ -120,6 +124,14 @@ pub(super) fn armed(
         }
     }
     armed
+}
+
+/// Hits, with those at which a process was copied among those at which one stops.
+pub(super) fn with_states(hits: &[u64; what::COUNT]) -> [u64; what::COUNT] {
+    let mut all = *hits;
+    let states = what::STATE_FIRST as usize..=what::STATE_NONE as usize;
+    all[what::OUT as usize] += hits.get(states).unwrap_or_default().iter().sum::<u64>();
+    all
 }
 
 /// Hits by name, of all that are armed.

@@ -6,11 +6,12 @@ use escope_beam::{ProcessBlock, ProcessState, Vm};
 use escope_capture::EventSite;
 use escope_timeline::StateBits;
 use escope_wire::{
-    COOKIE_WAY_SHIFT, EventConfig, NO_REGISTER, SITES, WANTED_CALLS_MAX, WANTED_NAMES_MAX, way,
-    what,
+    COOKIE_WAY_SHIFT, EventConfig, NO_REGISTER, PROCESS_BYTES, SITES, WANTED_CALLS_MAX,
+    WANTED_NAMES_MAX, way, what,
 };
 
 use super::EventSelection;
+use crate::SessionError;
 
 /// What a probe sees, the words it takes in the order that the kernel half expects, and how
 /// many of them it cannot do without.
@@ -176,10 +177,11 @@ pub(crate) fn sites(
     found: &[Result<Site, Missing>],
     selection: EventSelection,
     is_filtered: bool,
+    has_states: bool,
 ) -> (Vec<EventSite>, Vec<String>) {
     let (mut sites, mut missing) = (Vec::new(), Vec::new());
     let mut uses: Vec<Use> = Vec::new();
-    if selection.sched {
+    if selection.sched || has_states {
         uses.extend(SCHED);
     } else if selection.proc || is_filtered {
         // A process shows itself when it first runs, and then the kernel half knows where it is.
@@ -201,7 +203,7 @@ pub(crate) fn sites(
         uses.extend(DIST);
     }
     // Without exits nobody could tell what became of messages, or who may be forgotten.
-    if selection.msg || selection.proc || selection.dist || is_filtered {
+    if selection.msg || selection.proc || selection.dist || is_filtered || has_states {
         // Messages from other nodes may be for names.
         uses.extend(LIVES);
     } else {
@@ -227,6 +229,53 @@ pub(crate) fn sites(
         }
     }
     (sites, missing)
+}
+
+/// Has the kernel half copy processes that come to rest. `by_calls` says that every process is looked at
+/// when it is born.
+///
+/// # Errors
+/// When what is copied lies elsewhere in this release.
+pub(crate) fn copy_states(
+    vm: &Vm,
+    config: &mut EventConfig,
+    selection: EventSelection,
+    by_calls: bool,
+) -> Result<(), SessionError> {
+    let (process, message) = (&vm.layout.process, &vm.layout.message);
+    // Fields that `struct process` declares one after the other (erl_process.h, OTP 25 to 29).
+    let is_known = process.stop == process.htop + 8
+        && process.hend == process.heap + 8
+        && process.old_heap == process.old_hend + 16
+        && process.size <= PROCESS_BYTES
+        && process.fragment_words >= 24;
+    if !is_known {
+        return Err(SessionError::NoStates);
+    }
+    let needs_runs = selection.sched
+        || selection.msg
+        || selection.dist
+        || selection.port
+        || config.filtered != 0;
+    config.states = 1;
+    config.out_for_states = u32::from(!selection.sched);
+    config.in_for_states = u32::from(!needs_runs && !selection.proc && !by_calls);
+    config.births_only = u32::from(!needs_runs);
+    config.state_process_bytes = process.size;
+    config.process_busy = ProcessState::ENDING
+        | ProcessState::SUSPENDED
+        | ProcessState::DIRTY
+        | ProcessState::RUNNABLE;
+    config.process_top_at = process.htop;
+    config.process_young_at = process.heap;
+    config.process_old_at = process.old_hend;
+    // mbuf, live_hf_end, msg_frag, mbuf_sz.
+    config.process_fragments_at = process.fragment_words - 24;
+    config.message_fragment_at = message.fragment;
+    config.fragment_next_at = message.fragment_next;
+    config.fragment_used_at = message.fragment_used;
+    config.fragment_memory_at = message.fragment_memory;
+    Ok(())
 }
 
 /// Whether runs are seen for nothing but the births among them. Who receives a message shows
@@ -335,11 +384,26 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         process_trace_flags_at: process.trace_flags,
         sensitive: ProcessBlock::SENSITIVE as u32,
         payload_bytes: 0,
+        states: 0,
+        in_for_states: 0,
+        out_for_states: 0,
+        state_process_bytes: 0,
+        process_busy: 0,
+        process_top_at: 0,
+        process_young_at: 0,
+        process_old_at: 0,
+        process_fragments_at: 0,
+        message_fragment_at: 0,
+        fragment_next_at: 0,
+        fragment_used_at: 0,
+        fragment_memory_at: 0,
+        state_names: 0,
         filtered: 0,
         calls: 0,
         names: 0,
         call: [0; 3 * WANTED_CALLS_MAX],
         name: [0; WANTED_NAMES_MAX],
+        state_name: [0; WANTED_NAMES_MAX],
     }
 }
 

@@ -67,7 +67,7 @@ fn kinds(
         let asked = known.map_or(EventSelection::default(), |(_, asked)| *asked);
         let (asked, mut missing) = possible(asked);
         let is_of_release = !missing.is_empty();
-        let (sites, lacks) = sites::sites(found, asked, false);
+        let (sites, lacks) = sites::sites(found, asked, false, false);
         missing.extend(lacks);
         let of_kind = sites.iter().filter(|site| is_of(kind, site.what));
         kinds.push(KindSupport {

@@ -13,7 +13,8 @@ fn what_is_not_there_is_told_with_what_is() {
          messages, modules, named_dist, named_frames, named_gc, named_lifecycle, named_messages, \
          named_modules, named_native_calls, named_off_cpu, named_payloads, named_port_events, \
          named_ports, named_processes, named_runs, native_calls, off_cpu, payloads, port_events, \
-         ports, processes, runs, samples, series, stack_frames, stacks, threads, watched, windows"
+         ports, processes, runs, samples, series, stack_frames, stacks, states, \
+         threads, watched, windows"
     );
     assert_eq!(
         refusal("SELECT s.pids FROM stacks AS s"),

@@ -1,0 +1,304 @@
+//! What processes had at any instant, as the program itself has logged it: whatever is said to be exact
+//! is, and that is nearly all where nothing was too large.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use escope_beam::term::{Elements, Holes, Term};
+use escope_model::{ProcId, StateSeen};
+use escope_recording::{Recording, TimeRange};
+use escope_timeline::states::{Certainty, Had, Instant, Rest, Rests};
+
+use crate::support::{Facts, Workload, escope, start, temp_dir};
+
+const PATIENCE: Duration = Duration::from_secs(180);
+/// In each text that must be nowhere, also as a list of characters.
+const SECRETS: [&str; 2] = ["sekrit", "115,101,107,114,105,116"];
+/// The servers whose heaps are copied, and the one that has too much.
+const COPIED: [&str; 3] = ["history_0", "history_1", "history_2"];
+const LARGE: &str = "history_3";
+/// Instants that are looked at, of each server.
+const INSTANTS: usize = 1500;
+
+/// Records the workload; its lines, and what was said at the end.
+fn record(path: &str, env: &[(&str, &str)], states: &str, more: &[&str]) -> (Vec<Facts>, String) {
+    let mut vm = Workload::start("history", &["+S", "2:2"], env);
+    let pid = vm.pid().to_string();
+    let args = [
+        &["record", "-p", &pid, "--max-overhead", "off", "-o", path, "--state", states],
+        more,
+    ];
+    let mut recorder = start(&args.concat());
+    recorder.wait_for("recording", PATIENCE);
+    vm.go();
+    let (lines, _) = vm.stop();
+    recorder.signal("INT");
+    let output = recorder.finish(PATIENCE).success();
+    assert!(vm.quit().success());
+    (lines, output.stderr)
+}
+
+/// All rests of the processes that have this name, by process.
+fn rests(recording: &Recording, name: &str) -> BTreeMap<ProcId, Vec<Rest>> {
+    let (dictionary, problems) = recording.dictionary().unwrap();
+    assert!(problems.is_empty(), "{problems:?}");
+    let procs = dictionary.processes.iter();
+    let procs = procs.filter(|process| process.name.as_deref() == Some(name));
+    let procs: BTreeSet<ProcId> = procs.map(|process| process.proc).collect();
+    let mut open: BTreeMap<ProcId, (Rests, Vec<Rest>)> = BTreeMap::new();
+    for row in recording.states(TimeRange::default()).unwrap() {
+        let row = row.unwrap();
+        if procs.contains(&row.proc) {
+            let (rests, all) = open.entry(row.proc).or_default();
+            all.extend(rests.row(row));
+        }
+    }
+    let done = open.into_iter().map(|(proc, (mut rests, mut all))| {
+        all.extend(rests.finish());
+        (proc, all)
+    });
+    done.collect()
+}
+
+/// The term of the only part.
+fn term(had: &Had) -> Term {
+    let [row] = &had.parts[..] else {
+        panic!("{:?}", had.parts);
+    };
+    let holes = Holes {
+        cut: row.seen == StateSeen::Cut,
+        masked: row.masked > 0,
+    };
+    Term::from_external(row.term.as_ref().unwrap(), None, holes).unwrap()
+}
+
+fn items(term: &Term) -> &[Term] {
+    match term {
+        Term::Tuple(Elements { items, missing: 0 }) => items,
+        _ => panic!("{term:?}"),
+    }
+}
+
+fn integer(term: &Term) -> i64 {
+    match term {
+        Term::Integer(value) => *value,
+        _ => panic!("{term:?}"),
+    }
+}
+
+/// The number that a state is of, all of it.
+fn number(term: &Term, size: i64) -> i64 {
+    let [name, n, list, map] = items(term) else {
+        panic!("{term:?}");
+    };
+    assert_eq!(*name, Term::Atom("history".into()));
+    let n = integer(n);
+    let Term::List(list) = list else {
+        panic!("{list:?}");
+    };
+    assert_eq!(list.items.len() as i64, size);
+    let is_right = |(item, value): (&Term, i64)| *item == Term::Integer(value);
+    assert!(list.items.iter().zip(n..).all(is_right), "of another one than {n}");
+    let Term::Map(map) = map else {
+        panic!("{map:?}");
+    };
+    let pair = |key: &str, value| (Term::Atom(key.into()), Term::Integer(value));
+    assert_eq!(map.pairs, [pair("n", n), pair("twice", 2 * n)]);
+    n
+}
+
+/// Numbers that look random, and are the same each time.
+fn random(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed;
+    std::iter::from_fn(move || {
+        // Knuth's MMIX; the low bits are no good.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Some(state >> 20)
+    })
+}
+
+/// What is told of an instant.
+fn at(rests: &[Rest], at_ns: i64) -> (Option<Had>, Certainty) {
+    let after = rests.partition_point(|rest| rest.ts_ns <= at_ns);
+    let has_parts = |rest: &Rest| !rest.parts.is_empty();
+    let from = rests[..after].iter().rposition(has_parts).unwrap_or(0);
+    let mut instant = Instant::new(at_ns);
+    for rest in rests.iter().skip(from) {
+        if !instant.rest(rest.clone()) {
+            break;
+        }
+    }
+    instant.told(true)
+}
+
+/// Of so many instants, how many were told to be exact; each of them must be right.
+fn exact(recording: &Recording, lines: &[Facts], name: &str, size: i64) -> (usize, usize) {
+    let origin_ns = recording.manifest().clocks.start_monotonic_ns;
+    let of = lines.iter().filter(|line| line.text_of("server") == Some(name));
+    // When the callback began that made each.
+    let log: Vec<(i64, i64)> = of
+        .map(|line| (line.number("ns") - origin_ns, line.number("n")))
+        .collect();
+    let all = rests(recording, name);
+    let rests = all.values().next().unwrap();
+    assert_eq!(all.len(), 1);
+    let (first, last) = (log[0].0, log[log.len() - 1].0);
+    let mut count = 0;
+    for random in random(size as u64).take(INSTANTS) {
+        let at_ns = first + (random % (last - first) as u64) as i64;
+        let (had, certainty) = at(rests, at_ns);
+        if certainty != Certainty::Exact {
+            continue;
+        }
+        let had = had.unwrap();
+        if had.seen != StateSeen::Exact {
+            continue;
+        }
+        let place = log.partition_point(|(ns, _)| *ns <= at_ns);
+        let expected = log[place - 1].1;
+        let n = number(&term(&had), size);
+        assert_eq!(n, expected, "{name} at {at_ns}: {had:?}");
+        count += 1;
+    }
+    (count, log.len())
+}
+
+#[test]
+fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let names = [&COPIED[..], &[LARGE]].concat().join(",");
+    let env = [("CHANGES", "1500")];
+    let (lines, summary) = record(&path, &env, &names, &[]);
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    assert_eq!(recording.manifest().totals.counters["events_lost"], 0, "{summary}");
+    let sizes = [30, 250, 2500];
+    for (name, size) in COPIED.into_iter().zip(sizes) {
+        let (count, changes) = exact(&recording, &lines, name, size);
+        assert_eq!(changes, 1500);
+        eprintln!("{name}: {count} of {INSTANTS} exact");
+        assert!(count * 100 >= INSTANTS * 99, "{name}: {count} of {INSTANTS}: {summary}");
+    }
+    let (count, _) = exact(&recording, &lines, LARGE, 25_000);
+    eprintln!("{LARGE}: {count} of {INSTANTS} exact");
+    told(&path, &recording, &lines);
+}
+
+/// As the command tells it.
+fn told(path: &str, recording: &Recording, lines: &[Facts]) {
+    let origin_ns = recording.manifest().clocks.start_monotonic_ns;
+    let of = lines.iter().filter(|line| line.text_of("server") == Some("history_0"));
+    let log: Vec<i64> = of.map(|line| line.number("ns") - origin_ns).collect();
+    let at_ns = (log[700] + log[701]) / 2;
+    let at = format!("{at_ns}ns");
+    let args = ["state", path, "--process", "history_0", "--at", &at, "--json"];
+    let json = escope(&args).success().json();
+    let json = &json[0];
+    let n = |json: &serde_json::Value| {
+        let text = json["parts"][0]["term"].as_str().unwrap().to_owned();
+        let rest = text.strip_prefix("{history,").unwrap();
+        rest.trim_start().split(',').next().unwrap().parse::<i64>().unwrap()
+    };
+    assert_eq!(json["behaviour"], "gen_server", "{json}");
+    let now = n(json);
+    assert!(json["certainty"] != "exact" || now == 701, "{json}");
+    for (step, other) in [("back", now - 1), ("forward", now + 1)] {
+        let args = [&args[..], &["--step", step]].concat();
+        let json = escope(&args).success().json();
+        assert_eq!(n(&json[0]), other, "{json}");
+    }
+    let text = escope(&args[..6]).success().stdout;
+    assert!(text.contains("gen_server of history"), "{text}");
+    let args = ["state", path, "--process", "history_0", "--history"];
+    let text = escope(&args).success().stdout;
+    assert!(text.contains("{2}: 1499 -> 1500"), "{text}");
+    assert!(text.contains("#{n}"), "{text}");
+}
+
+#[test]
+fn a_server_that_crashes_leaves_its_last_state_and_message() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let name = "history_crasher";
+    let env = [("SIZES", "30"), ("CHANGES", "1"), ("CRASHES", "40")];
+    let more = ["--events", "messages", "--processes", name, "--payload"];
+    let (lines, summary) = record(&path, &env, name, &more);
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let all = rests(&recording, name);
+    let (dictionary, _) = recording.dictionary().unwrap();
+    let payloads = recording.payloads(TimeRange::default()).unwrap();
+    let said: BTreeMap<u64, Option<String>> = payloads
+        .map(Result::unwrap)
+        .map(|row| (row.msg, row.text))
+        .collect();
+    let messages = recording.messages(TimeRange::default()).unwrap();
+    let messages: Vec<_> = messages.map(Result::unwrap).collect();
+    let lives: Vec<&Facts> = lines.iter().filter(|line| line.text_of("life").is_some()).collect();
+    assert_eq!(lives.len(), 40);
+    for line in lives {
+        let (life, steps, pid) = (line.number("life"), line.number("steps"), line.text("pid"));
+        let process = dictionary.processes.iter().find(|process| process.pid == pid);
+        let proc = process.unwrap_or_else(|| panic!("{pid}: {summary}")).proc;
+        let rests = &all.get(&proc).unwrap_or_else(|| panic!("{pid}: {summary}"))[..];
+        let (had, certainty) = at(rests, i64::MAX);
+        let state = term(&had.unwrap()).text(100);
+        assert_eq!(state, format!("{{crasher,{life},{steps}}}"), "{certainty:?}");
+        assert_eq!(rests[rests.len() - 1].seen, StateSeen::Ended);
+        let received = messages.iter().filter(|message| message.to == proc);
+        let received = received.filter(|message| message.received_ns.is_some());
+        let last = received.max_by_key(|message| message.received_ns).unwrap();
+        let text = said[&last.msg].as_deref().unwrap_or_default();
+        assert_eq!(text, format!("{{'$gen_cast',{{die,{life}}}}}"));
+    }
+    let args = ["state", &path, "--process", name, "--history"];
+    let text = escope(&args).success().stdout;
+    assert!(text.contains("it ended") && text.contains("{die,7}"), "{text}");
+}
+
+#[test]
+fn secrets_of_states_are_in_no_byte_of_a_recording() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let env = [("SIZES", "30"), ("CHANGES", "200")];
+    let (_, summary) = record(&path, &env, "history_secret", &[]);
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let all = rests(&recording, "history_secret");
+    let told = all.values().flatten().filter(|rest| rest.is_told).count();
+    assert!(told > 100, "{told}: {summary}");
+    let texts = all.values().flatten().flat_map(|rest| &rest.parts);
+    let terms = texts.filter_map(|row| row.term.clone());
+    for term in terms.chain([format!("{:?}", recording.dictionary().unwrap()).into_bytes()]) {
+        none_in(&term, &path);
+    }
+    let mut files = 0;
+    for entry in std::fs::read_dir(&path).unwrap() {
+        let file = entry.unwrap().path();
+        none_in(&std::fs::read(&file).unwrap(), &file.display().to_string());
+        files += 1;
+    }
+    assert!(files > 5);
+    let text = escope(&["state", &path, "--process", "history_secret"]).success().stdout;
+    assert!(text.contains("password") && text.contains("***"), "{text}");
+}
+
+fn none_in(bytes: &[u8], place: &str) {
+    for secret in SECRETS {
+        let is_in = bytes.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+        assert!(!is_in, "{secret} in {place}");
+    }
+}
+
+#[test]
+fn states_are_recorded_of_those_that_are_named_and_can_be() {
+    let output = escope(&["record", "--redact", "a"]);
+    output.refused(2);
+    let output = escope(&["record", "--state", "a", "--redact", "("]);
+    output.refused(2);
+    escope(&["state", "--process", "a", "--at", "1s"]).misused("--at");
+    let missing = escope(&["state", "/nonexistent.escope", "--process", "a"]);
+    missing.refused(1);
+}

@@ -1,0 +1,225 @@
+//! `state RECORDING --history`: how the states of processes changed, and what they had received before.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use escope_model::{Message, ProcId, StateRow, StateSeen};
+use escope_recording::TimeRange;
+use escope_session::Term;
+use escope_timeline::states::{Had, Rest, take};
+use serde_json::{Value, json};
+
+use super::recorded::{Recorded, what, who};
+use super::{INDENT, TERM_INDENT};
+use crate::args::TermFormat;
+use crate::output::{self, Content};
+use crate::payloads::{Payloads, shown};
+use crate::printable::one_line;
+use crate::time;
+
+/// Changes within a state that are told.
+const CHANGES_MAX: usize = 100;
+/// Characters of what a message said.
+const SAID_MAX: usize = 200;
+/// Characters of a value that has changed.
+const VALUE_MAX: usize = 200;
+
+/// What happened to the state of a process.
+struct Step {
+    ts_ns: i64,
+    seen: StateSeen,
+    /// What it is, where that is told.
+    what: Option<String>,
+    /// What has changed, a line each; all of it at first.
+    lines: Vec<String>,
+    /// How often it had run since it last rested.
+    runs: u32,
+}
+
+/// A message that a process received last before it came to rest.
+struct Cause {
+    received_ns: i64,
+    text: String,
+}
+
+pub(super) fn run(recorded: &Recorded<'_>, until_ns: Option<i64>) -> anyhow::Result<()> {
+    let mut steps: Vec<Vec<Step>> = recorded.processes.iter().map(|_| Vec::new()).collect();
+    let mut had: Vec<Option<Had>> = recorded.processes.iter().map(|_| None).collect();
+    let until_ns = until_ns.unwrap_or(i64::MAX);
+    recorded.rests(|place, rest| {
+        if rest.ts_ns > until_ns {
+            return true;
+        }
+        steps[place].extend(step(recorded, &mut had[place], &rest));
+        true
+    })?;
+    let mut causes = Causes::default();
+    for (process, steps) in recorded.processes.iter().zip(&steps) {
+        causes.want(process.proc, steps);
+    }
+    causes.find(recorded)?;
+    let all = recorded.processes.iter().zip(&steps);
+    let all = all.filter(|(_, steps)| !steps.is_empty());
+    match recorded.args.json {
+        true => {
+            let told = all.flat_map(|(process, steps)| {
+                let causes = &causes;
+                steps.iter().map(move |step| json(process.proc, &process.pid, step, causes))
+            });
+            output::json(&told.collect::<Value>())
+        }
+        false => output::write_to(None, Content::Text, |out| {
+            for (process, steps) in all {
+                writeln!(out, "{}", one_line(&who(Some(process))))?;
+                for step in steps {
+                    print(process.proc, step, &causes, out)?;
+                }
+            }
+            Ok(())
+        }),
+    }
+}
+
+/// What a rest adds to the history.
+fn step(recorded: &Recorded<'_>, had: &mut Option<Had>, rest: &Rest) -> Option<Step> {
+    let before = had.as_ref().map(|had| had.parts.clone());
+    let is_new = take(had, rest);
+    let step = |lines, what| Step {
+        ts_ns: rest.ts_ns,
+        seen: rest.seen,
+        what,
+        lines,
+        runs: rest.runs,
+    };
+    if !rest.is_told {
+        return Some(step(Vec::new(), None));
+    }
+    if !is_new {
+        return None;
+    }
+    let what = rest.parts.first().map(what);
+    let same = |a: &[StateRow]| {
+        a.len() == rest.parts.len()
+            && a.iter().zip(&rest.parts).all(|(a, b)| a.name == b.name)
+    };
+    let lines = match before.filter(|before| same(before)) {
+        Some(before) => {
+            let pairs = before.iter().zip(&rest.parts);
+            pairs.flat_map(|(old, new)| changes(recorded, old, new)).collect()
+        }
+        None => rest.parts.iter().flat_map(|row| whole(recorded, row)).collect(),
+    };
+    Some(step(lines, what))
+}
+
+fn shows(format: TermFormat) -> fn(&Term, usize) -> String {
+    match format {
+        TermFormat::Elixir => |term, limit| term.elixir(limit),
+        TermFormat::Json => |term, _| term.to_json(),
+        TermFormat::Erlang | TermFormat::Etf => |term, limit| term.text(limit),
+    }
+}
+
+fn whole(recorded: &Recorded<'_>, row: &StateRow) -> Vec<String> {
+    let name = row.name.as_deref().unwrap_or("state");
+    let term = recorded.term(row).map_or_else(
+        || "not told".to_owned(),
+        |term| shows(recorded.args.format)(&term, VALUE_MAX),
+    );
+    vec![format!("{name}: {term}")]
+}
+
+fn changes(recorded: &Recorded<'_>, old: &StateRow, new: &StateRow) -> Vec<String> {
+    if old.term == new.term {
+        return Vec::new();
+    }
+    let (Some(a), Some(b)) = (recorded.term(old), recorded.term(new)) else {
+        return whole(recorded, new);
+    };
+    let difference = a.diff(&b, CHANGES_MAX);
+    let text = difference.text(VALUE_MAX, shows(recorded.args.format));
+    let name = new.name.as_deref().unwrap_or("state");
+    text.lines().map(|line| format!("{name} {line}")).collect()
+}
+
+/// The messages that processes received last before they came to rest.
+#[derive(Default)]
+struct Causes {
+    /// When processes came to rest.
+    wanted: BTreeMap<ProcId, Vec<i64>>,
+    found: BTreeMap<(ProcId, i64), Cause>,
+}
+
+impl Causes {
+    fn want(&mut self, proc: ProcId, steps: &[Step]) {
+        let times = steps.iter().map(|step| step.ts_ns).collect();
+        self.wanted.insert(proc, times);
+    }
+
+    fn find(&mut self, recorded: &Recorded<'_>) -> anyhow::Result<()> {
+        let mut payloads = Payloads::of(&recorded.recording, TimeRange::ALL)?;
+        for message in recorded.recording.messages(TimeRange::ALL)? {
+            let message: Message = message?;
+            let Some(received_ns) = message.received_ns else { continue };
+            let Some(times) = self.wanted.get(&message.to) else { continue };
+            let place = times.partition_point(|ts_ns| *ts_ns < received_ns);
+            let Some(&ts_ns) = times.get(place) else { continue };
+            // What came before it is not the cause of what came after the one in between.
+            let key = (message.to, ts_ns);
+            if self.found.get(&key).is_some_and(|known| known.received_ns > received_ns) {
+                continue;
+            }
+            let said = payloads.said(&message)?;
+            let text = words(&message, said.map(|said| shown(&said, SAID_MAX)));
+            self.found.insert(key, Cause { received_ns, text });
+        }
+        Ok(())
+    }
+}
+
+fn words(message: &Message, said: Option<String>) -> String {
+    let kind = message.kind.as_str();
+    match (said, &message.tag) {
+        (Some(said), _) => format!("{kind} {said}"),
+        (None, Some(tag)) => format!("{kind} {tag}"),
+        (None, None) => kind.to_owned(),
+    }
+}
+
+fn print(
+    proc: ProcId,
+    step: &Step,
+    causes: &Causes,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let at = |ns: i64| time::show(ns.max(0) as u64);
+    let what = match (step.seen, &step.what) {
+        (_, Some(what)) => what.clone(),
+        (StateSeen::Ended, _) => "it ended".to_owned(),
+        (StateSeen::Unseen, _) => "from here on nobody looked".to_owned(),
+        (seen, None) => format!("not told: {}", seen.as_str()),
+    };
+    writeln!(out, "{:INDENT$}{}  {}", "", at(step.ts_ns), one_line(&what))?;
+    if let Some(cause) = causes.found.get(&(proc, step.ts_ns)) {
+        let text = format!("after {} at {}", cause.text, at(cause.received_ns));
+        writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&text))?;
+    }
+    for line in &step.lines {
+        writeln!(out, "{:TERM_INDENT$}{}", "", one_line(line))?;
+    }
+    Ok(())
+}
+
+fn json(proc: ProcId, pid: &str, step: &Step, causes: &Causes) -> Value {
+    let cause = causes.found.get(&(proc, step.ts_ns));
+    json!({
+        "pid": pid,
+        "ts_ns": step.ts_ns,
+        "seen": step.seen.as_str(),
+        "what": step.what,
+        "runs": step.runs,
+        "changes": step.lines,
+        "message": cause.map(|cause| &cause.text),
+        "received_ns": cause.map(|cause| cause.received_ns),
+    })
+}

@@ -1,0 +1,400 @@
+//! `state RECORDING`: what processes had at an instant of a recording.
+
+use std::io::Write;
+use std::path::Path;
+
+use escope_model::{ProcId, ProcessInfo, StateRow, StateSeen};
+use escope_recording::{EndedHow, Recording, TimeRange};
+use escope_session::{Holes, Node, Term};
+use escope_timeline::states::{Certainty, Had, Instant, Rest, Rests, Unknown};
+use serde_json::{Value, json};
+
+use super::{INDENT, TERM_INDENT, history, text};
+use crate::args::{StateArgs, StepArg};
+use crate::failure::Failure;
+use crate::load;
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::say::say;
+use crate::time;
+
+/// A recording, and of which processes states are asked for.
+pub(super) struct Recorded<'a> {
+    pub(super) recording: Recording,
+    pub(super) processes: Vec<ProcessInfo>,
+    pub(super) args: &'a StateArgs,
+    /// The VM's node, as far as its name is known: then its identities can be written again.
+    pub(super) node: Option<Node>,
+}
+
+pub(super) fn run(path: &Path, args: &StateArgs) -> anyhow::Result<()> {
+    let recording = Recording::open(path)?;
+    let (dictionary, problems) = recording.dictionary()?;
+    for problem in &problems {
+        say!("escope-bpf: warning: {problem}");
+    }
+    let is_meant = |process: &&ProcessInfo| {
+        let module = |process: &ProcessInfo| process.initial_call.as_ref().map(|call| call.module.clone());
+        process.is_called(&args.process) || module(process).as_deref() == Some(&*args.process)
+    };
+    let processes = dictionary.processes.iter().filter(is_meant);
+    let processes: Vec<ProcessInfo> = processes.cloned().collect();
+    if processes.is_empty() {
+        return Err(Failure::failed(format!(
+            "no process of this recording is {}: give a registered name, a pid <0.N.S>, a label, an \
+             initial call, or a module",
+            args.process
+        ))
+        .into());
+    }
+    let name = recording.manifest().target.node.clone();
+    let node = name.map(|name| Node {
+        name: name.into(),
+        creation: 0,
+        channel: 0,
+    });
+    let recorded = Recorded {
+        recording,
+        processes,
+        args,
+        node,
+    };
+    let point = args.at.as_deref().map(|at| recorded.point(at)).transpose()?;
+    if args.history {
+        return history::run(&recorded, point);
+    }
+    // The end is when the last instant is that anything is known of.
+    let at_ns = point.unwrap_or_else(|| recorded.end_ns().map_or(i64::MAX, |end| end - 1));
+    let told = recorded.at(at_ns)?;
+    match args.json {
+        true => output::json(&told.iter().map(|told| recorded.json(told)).collect::<Value>())?,
+        false => output::write_to(None, Content::Text, |out| {
+            writeln!(out, "{}", one_line(&load::node(recorded.recording.manifest())))?;
+            told.iter().try_for_each(|told| recorded.print(told, out))
+        })?,
+    }
+    Ok(())
+}
+
+/// What is known of a process at an instant.
+pub(super) struct At {
+    pub(super) proc: ProcId,
+    pub(super) at_ns: i64,
+    had: Option<Had>,
+    certainty: Certainty,
+    /// Messages that it received since it last rested.
+    received: Option<usize>,
+}
+
+impl Recorded<'_> {
+    fn point(&self, text: &str) -> anyhow::Result<i64> {
+        let start_ns = self.recording.manifest().clocks.start_realtime_ns;
+        Ok(time::parse_point(text, start_ns).map_err(Failure::usage)?)
+    }
+
+    /// When the recording ended, if it ended as it should.
+    fn end_ns(&self) -> Option<i64> {
+        let ended = self.recording.manifest().ended.as_ref();
+        let whole = ended.filter(|ended| ended.how != EndedHow::Failed);
+        whole.map(|ended| ended.at_ns)
+    }
+
+    /// The rests of those that were asked for, in the order of time, until one wants no more.
+    pub(super) fn rests(
+        &self,
+        mut each: impl FnMut(usize, Rest) -> bool,
+    ) -> anyhow::Result<()> {
+        let rows = self.recording.states(TimeRange::ALL)?;
+        for problem in rows.problems() {
+            say!("escope-bpf: warning: {problem}");
+        }
+        let place = |proc: ProcId| self.processes.iter().position(|process| process.proc == proc);
+        let mut open: Vec<Rests> = self.processes.iter().map(|_| Rests::default()).collect();
+        for row in rows {
+            let row: StateRow = row?;
+            let Some(place) = place(row.proc) else { continue };
+            if let Some(rest) = open[place].row(row)
+                && !each(place, rest)
+            {
+                return Ok(());
+            }
+        }
+        for (place, mut rests) in open.into_iter().enumerate() {
+            if let Some(rest) = rests.finish() {
+                each(place, rest);
+            }
+        }
+        Ok(())
+    }
+
+    /// What those had at an instant that were there; if none was, those that came last before or first
+    /// after.
+    fn at(&self, at_ns: i64) -> anyhow::Result<Vec<At>> {
+        let mut at = self.all_at(|_| at_ns)?;
+        if let Some(step) = self.args.step {
+            let targets: Vec<Option<i64>> = at
+                .iter()
+                .map(|at| match step {
+                    StepArg::Back => Ok(at.had.as_ref().map(|had| had.since_ns - 1)),
+                    StepArg::Forward => self.next_change(at.proc, at_ns),
+                })
+                .collect::<anyhow::Result<_>>()?;
+            let found: Vec<(ProcId, i64)> = (at.iter().zip(targets))
+                .filter_map(|(at, target)| Some((at.proc, target.filter(|ns| *ns >= 0)?)))
+                .collect();
+            let of = |proc| found.iter().find(|(known, _)| *known == proc).map(|(_, ns)| *ns);
+            at = self.all_at(|proc| of(proc).unwrap_or(-1))?;
+            at.retain(|at| at.at_ns >= 0 && at.had.is_some());
+            if at.is_empty() {
+                let step = match step {
+                    StepArg::Back => "before",
+                    StepArg::Forward => "after",
+                };
+                let what = format!("no other state of {} comes {step} that time", self.args.process);
+                return Err(Failure::failed(what).into());
+            }
+        }
+        let ended = |at: &At| matches!(at.certainty, Certainty::Unknown(Unknown::Ended(_)));
+        if at.iter().any(|at| at.had.is_some() && !ended(at)) {
+            at.retain(|at| at.had.is_some() && !ended(at));
+        } else if let Some(last) = at.iter().filter_map(|at| Some(at.had.as_ref()?.seen_ns)).max() {
+            at.retain(|at| at.had.as_ref().is_some_and(|had| had.seen_ns == last));
+        }
+        let is_recorded =
+            |at: &At| at.certainty != Certainty::Unknown(Unknown::Before(None));
+        if !at.iter().any(is_recorded) {
+            return Err(Failure::failed(format!(
+                "no states of {} were recorded: `record --state {}` does that",
+                self.args.process, self.args.process
+            ))
+            .into());
+        }
+        at.retain(is_recorded);
+        at.truncate(self.args.rows);
+        for one in &mut at {
+            one.received = self.received(one)?;
+        }
+        Ok(at)
+    }
+
+    fn all_at(&self, at_ns: impl Fn(ProcId) -> i64) -> anyhow::Result<Vec<At>> {
+        let times: Vec<i64> = self.processes.iter().map(|process| at_ns(process.proc)).collect();
+        let mut instants: Vec<Instant> = times.iter().map(|at_ns| Instant::new(*at_ns)).collect();
+        let mut open = instants.len();
+        self.rests(|place, rest| {
+            let was_open = !instants[place].is_done();
+            open -= usize::from(!instants[place].rest(rest) && was_open);
+            open > 0
+        })?;
+        let whole = self.end_ns().is_some();
+        let told = instants.into_iter().zip(&self.processes).zip(times);
+        Ok(told
+            .map(|((instant, process), at_ns)| {
+                let (had, certainty) = instant.told(whole);
+                At {
+                    proc: process.proc,
+                    at_ns,
+                    had,
+                    certainty,
+                    received: None,
+                }
+            })
+            .collect())
+    }
+
+    fn next_change(&self, proc: ProcId, at_ns: i64) -> anyhow::Result<Option<i64>> {
+        let mut found = None;
+        self.rests(|place, rest| {
+            let is_it = self.processes[place].proc == proc && rest.ts_ns > at_ns;
+            if is_it && !rest.parts.is_empty() {
+                found = Some(rest.ts_ns);
+            }
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// How many messages it has received since it rested, if messages were recorded and it has run.
+    fn received(&self, at: &At) -> anyhow::Result<Option<usize>> {
+        let (Certainty::Bounded { .. }, Some(had)) = (at.certainty, &at.had) else {
+            return Ok(None);
+        };
+        let (mut any, mut count) = (false, 0);
+        for message in self.recording.messages(TimeRange::ALL)? {
+            let message = message?;
+            any = true;
+            let within = |ns: i64| ns > had.seen_ns && ns <= at.at_ns;
+            let counts = message.to == at.proc && message.received_ns.is_some_and(within);
+            count += usize::from(counts);
+        }
+        Ok(any.then_some(count))
+    }
+
+    pub(super) fn process(&self, proc: ProcId) -> Option<&ProcessInfo> {
+        self.processes.iter().find(|process| process.proc == proc)
+    }
+
+    /// The term of a part, as it was stored.
+    pub(super) fn term(&self, row: &StateRow) -> Option<Term> {
+        let holes = Holes {
+            cut: row.seen == StateSeen::Cut,
+            masked: row.masked > 0,
+        };
+        let own = self.node.as_ref().map(|node| &*node.name);
+        Term::from_external(row.term.as_ref()?, own, holes).ok()
+    }
+
+    /// The lines of a part's term, as it was asked for.
+    fn lines(&self, row: &StateRow) -> Vec<String> {
+        if self.args.format == crate::args::TermFormat::Etf
+            && row.seen == StateSeen::Exact
+            && row.masked == 0
+            && let Some(bytes) = &row.term
+        {
+            return vec![super::hexadecimal(bytes)];
+        }
+        match self.term(row) {
+            Some(term) => text(&term, self.args, self.node.as_ref()),
+            None => vec!["not told: the recording has no term there".to_owned()],
+        }
+    }
+
+    fn print(&self, at: &At, out: &mut dyn Write) -> anyhow::Result<()> {
+        let process = self.process(at.proc);
+        writeln!(out, "\n{}", one_line(&who(process)))?;
+        let since = |ns: i64| time::show(ns.max(0) as u64);
+        if at.at_ns < i64::MAX {
+            writeln!(out, "{:INDENT$}at {}", "", since(at.at_ns))?;
+        }
+        writeln!(out, "{:INDENT$}{}", "", words(at))?;
+        let Some(had) = &at.had else { return Ok(()) };
+        if let Some(first) = had.parts.first() {
+            writeln!(out, "{:INDENT$}{}", "", one_line(&what(first)))?;
+        }
+        let masked = match had.parts.first().map_or(0, |row| row.masked) {
+            0 => String::new(),
+            1 => ", 1 value masked (***)".to_owned(),
+            many => format!(", {many} values masked (***)"),
+        };
+        writeln!(
+            out,
+            "{:INDENT$}it came to rest with this at {}, at {} reductions{masked}",
+            "",
+            since(had.since_ns),
+            had.reductions,
+        )?;
+        for row in &had.parts {
+            let cut = if row.seen == StateSeen::Cut { " (not all of it)" } else { "" };
+            let name = row.name.as_deref().unwrap_or("state");
+            writeln!(out, "{:INDENT$}{}{cut}", "", one_line(name))?;
+            for line in self.lines(row) {
+                writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&line))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self, at: &At) -> Value {
+        let process = self.process(at.proc);
+        let (certainty, runs, why) = match at.certainty {
+            Certainty::Exact => ("exact", Some(0), None),
+            Certainty::Bounded { runs } => ("bounded", Some(runs), None),
+            Certainty::Unknown(why) => ("unknown", None, Some(why_unknown(why))),
+        };
+        let had = at.had.as_ref();
+        let parts = had.into_iter().flat_map(|had| &had.parts);
+        let first = had.and_then(|had| had.parts.first());
+        json!({
+            "pid": process.map(|process| &process.pid),
+            "name": process.and_then(|process| process.name.as_ref()),
+            "at_ns": at.at_ns,
+            "certainty": certainty,
+            "runs_since": runs,
+            "received_since": at.received,
+            "why": why,
+            "since_ns": had.map(|had| had.since_ns),
+            "seen_ns": had.map(|had| had.seen_ns),
+            "reductions": had.map(|had| had.reductions),
+            "behaviour": first.and_then(|row| row.behaviour.as_ref()),
+            "module": first.and_then(|row| row.module.as_ref()),
+            "rests": first.and_then(|row| row.rests.as_ref()),
+            "source": first.and_then(|row| row.source.map(|source| source.as_str())),
+            "masked": first.map(|row| row.masked),
+            "parts": parts.map(|row| json!({
+                "name": row.name,
+                "term": self.lines(row).join("\n"),
+                "whole": row.seen == StateSeen::Exact,
+                "hash": row.hash.map(|hash| format!("{hash:016x}")),
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What a process is called.
+pub(super) fn who(process: Option<&ProcessInfo>) -> String {
+    let Some(process) = process else {
+        return "a process without a name".to_owned();
+    };
+    let name = process.group_name();
+    match name == process.pid {
+        true => name,
+        false => format!("{} {name}", process.pid),
+    }
+}
+
+pub(super) fn what(row: &StateRow) -> String {
+    let behaviour = row.behaviour.as_deref().unwrap_or("none");
+    let is = match (behaviour, row.module.as_deref()) {
+        ("none", _) => "no behaviour that is known".to_owned(),
+        (behaviour, Some(module)) if module != behaviour => format!("{behaviour} of {module}"),
+        (behaviour, _) => behaviour.to_owned(),
+    };
+    match row.rests.as_deref() {
+        Some("hibernating") => format!("{is}, hibernating"),
+        Some("suspended") => format!("{is}, suspended by sys:suspend"),
+        Some("in_callback") => format!("{is}, waiting within a callback: as of before it"),
+        _ => is,
+    }
+}
+
+fn words(at: &At) -> String {
+    match at.certainty {
+        Certainty::Exact => match at.had.as_ref().map(|had| had.seen) {
+            Some(StateSeen::Cut) => "exact, as far as it was read: it has not run since".to_owned(),
+            _ => "exact: it has not run since".to_owned(),
+        },
+        Certainty::Bounded { runs } => {
+            let times = match runs {
+                1 => "once".to_owned(),
+                many => format!("{many} times"),
+            };
+            let received = match at.received {
+                None => String::new(),
+                Some(1) => ", and received 1 message".to_owned(),
+                Some(many) => format!(", and received {many} messages"),
+            };
+            format!("bounded: this is what it had before; it has begun to run {times} since{received}")
+        }
+        Certainty::Unknown(why) => format!("unknown: {}", why_unknown(why)),
+    }
+}
+
+fn why_unknown(why: Unknown) -> String {
+    let at = |ns: i64| time::show(ns.max(0) as u64);
+    match why {
+        Unknown::Before(Some(ns)) => format!("it was first seen to rest at {}", at(ns)),
+        Unknown::Before(None) => "it was not seen to rest".to_owned(),
+        Unknown::Unseen(ns) => format!("since {} nobody looked; this is what it had until then", at(ns)),
+        Unknown::Ended(ns) => format!("it ended at {}; this is what it had last", at(ns)),
+        Unknown::End(ns) => format!(
+            "the recording was cut short, and it was last seen at {}; this is what it had then",
+            at(ns)
+        ),
+        Unknown::NotTold(seen) => match seen {
+            StateSeen::Sensitive => "it has asked not to be looked at".to_owned(),
+            StateSeen::NoRoom => "there was no room for it".to_owned(),
+            StateSeen::Ran => "it had more than is copied, and ran before it could be read".to_owned(),
+            _ => "it could not be read".to_owned(),
+        },
+    }
+}
