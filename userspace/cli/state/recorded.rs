@@ -132,18 +132,16 @@ impl Recorded<'_> {
     fn at(&self, at_ns: i64) -> anyhow::Result<Vec<At>> {
         let mut at = self.all_at(|_| at_ns)?;
         if let Some(step) = self.args.step {
-            let targets: Vec<Option<i64>> = at
-                .iter()
-                .map(|at| match step {
-                    StepArg::Back => Ok(at.had.as_ref().map(|had| had.since_ns - 1)),
-                    StepArg::Forward => self.next_change(at.proc, at_ns),
-                })
-                .collect::<anyhow::Result<_>>()?;
-            let found: Vec<(ProcId, i64)> = (at.iter().zip(targets))
-                .filter_map(|(at, target)| Some((at.proc, target.filter(|ns| *ns >= 0)?)))
-                .collect();
-            let of = |proc| found.iter().find(|(known, _)| *known == proc).map(|(_, ns)| *ns);
-            at = self.all_at(|proc| of(proc).unwrap_or(-1))?;
+            let target = |at: &At| match step {
+                StepArg::Back => self.last_change(at),
+                StepArg::Forward => self.next_change(at.proc, at_ns),
+            };
+            let mut targets = Vec::new();
+            for at in &at {
+                targets.push((at.proc, target(at)?.unwrap_or(-1)));
+            }
+            let of = |proc| targets.iter().find(|(known, _)| *known == proc);
+            at = self.all_at(|proc| of(proc).map_or(-1, |(_, ns)| *ns))?;
             at.retain(|at| at.at_ns >= 0 && at.had.is_some());
             if at.is_empty() {
                 let step = match step {
@@ -200,6 +198,15 @@ impl Recorded<'_> {
                 }
             })
             .collect())
+    }
+
+    /// When a process rested with what it had before, for the last time.
+    fn last_change(&self, at: &At) -> anyhow::Result<Option<i64>> {
+        let Some(had) = &at.had else { return Ok(None) };
+        let (proc, since_ns) = (at.proc, had.since_ns);
+        let all = self.all_at(|other| if other == proc { since_ns - 1 } else { -1 })?;
+        let before = all.into_iter().find(|at| at.proc == proc);
+        Ok(before.and_then(|at| at.had).map(|had| had.seen_ns))
     }
 
     fn next_change(&self, proc: ProcId, at_ns: i64) -> anyhow::Result<Option<i64>> {
