@@ -26,7 +26,17 @@ fn record(path: &str, env: &[(&str, &str)], states: &str, more: &[&str]) -> (Vec
     let mut vm = Workload::start("history", &["+S", "2:2"], env);
     let pid = vm.pid().to_string();
     let args = [
-        &["record", "-p", &pid, "--max-overhead", "off", "-o", path, "--state", states],
+        &[
+            "record",
+            "-p",
+            &pid,
+            "--max-overhead",
+            "off",
+            "-o",
+            path,
+            "--state",
+            states,
+        ],
         more,
     ];
     let mut recorder = start(&args.concat());
@@ -99,7 +109,10 @@ fn number(term: &Term, size: i64) -> i64 {
     };
     assert_eq!(list.items.len() as i64, size);
     let is_right = |(item, value): (&Term, i64)| *item == Term::Integer(value);
-    assert!(list.items.iter().zip(n..).all(is_right), "of another one than {n}");
+    assert!(
+        list.items.iter().zip(n..).all(is_right),
+        "of another one than {n}"
+    );
     let Term::Map(map) = map else {
         panic!("{map:?}");
     };
@@ -113,7 +126,9 @@ fn random(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed;
     std::iter::from_fn(move || {
         // Knuth's MMIX; the low bits are no good.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         Some(state >> 20)
     })
 }
@@ -134,8 +149,10 @@ fn at(rests: &[Rest], at_ns: i64) -> (Option<Had>, Certainty) {
 
 /// Of so many instants, how many were told to be exact; each of them must be right.
 fn exact(recording: &Recording, lines: &[Facts], name: &str, size: i64) -> (usize, usize) {
-    let origin_ns = recording.manifest().clocks.start_monotonic_ns;
-    let of = lines.iter().filter(|line| line.text_of("server") == Some(name));
+    let origin_ns = recording.manifest().clocks.start_monotonic_ns as i64;
+    let of = lines
+        .iter()
+        .filter(|line| line.text_of("server") == Some(name));
     // When the callback began that made each.
     let log: Vec<(i64, i64)> = of
         .map(|line| (line.number("ns") - origin_ns, line.number("n")))
@@ -173,13 +190,20 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     let env = [("CHANGES", "1500")];
     let (lines, summary) = record(&path, &env, &names, &[]);
     let recording = Recording::open(Path::new(&path)).unwrap();
-    assert_eq!(recording.manifest().totals.counters["events_lost"], 0, "{summary}");
+    assert_eq!(
+        recording.manifest().totals.counters["events_lost"],
+        0,
+        "{summary}"
+    );
     let sizes = [30, 250, 2500];
     for (name, size) in COPIED.into_iter().zip(sizes) {
         let (count, changes) = exact(&recording, &lines, name, size);
         assert_eq!(changes, 1500);
         eprintln!("{name}: {count} of {INSTANTS} exact");
-        assert!(count * 100 >= INSTANTS * 99, "{name}: {count} of {INSTANTS}: {summary}");
+        assert!(
+            count * 100 >= INSTANTS * 99,
+            "{name}: {count} of {INSTANTS}: {summary}"
+        );
     }
     let (count, _) = exact(&recording, &lines, LARGE, 25_000);
     eprintln!("{LARGE}: {count} of {INSTANTS} exact");
@@ -188,18 +212,33 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
 
 /// As the command tells it.
 fn told(path: &str, recording: &Recording, lines: &[Facts]) {
-    let origin_ns = recording.manifest().clocks.start_monotonic_ns;
-    let of = lines.iter().filter(|line| line.text_of("server") == Some("history_0"));
+    let origin_ns = recording.manifest().clocks.start_monotonic_ns as i64;
+    let of = lines
+        .iter()
+        .filter(|line| line.text_of("server") == Some("history_0"));
     let log: Vec<i64> = of.map(|line| line.number("ns") - origin_ns).collect();
     let at_ns = (log[700] + log[701]) / 2;
     let at = format!("{at_ns}ns");
-    let args = ["state", path, "--process", "history_0", "--at", &at, "--json"];
+    let args = [
+        "state",
+        path,
+        "--process",
+        "history_0",
+        "--at",
+        &at,
+        "--json",
+    ];
     let json = escope(&args).success().json();
     let json = &json[0];
     let n = |json: &serde_json::Value| {
         let text = json["parts"][0]["term"].as_str().unwrap().to_owned();
         let rest = text.strip_prefix("{history,").unwrap();
-        rest.trim_start().split(',').next().unwrap().parse::<i64>().unwrap()
+        rest.trim_start()
+            .split(',')
+            .next()
+            .unwrap()
+            .parse::<i64>()
+            .unwrap()
     };
     assert_eq!(json["behaviour"], "gen_server", "{json}");
     let now = n(json);
@@ -236,16 +275,26 @@ fn a_server_that_crashes_leaves_its_last_state_and_message() {
         .collect();
     let messages = recording.messages(TimeRange::default()).unwrap();
     let messages: Vec<_> = messages.map(Result::unwrap).collect();
-    let lives: Vec<&Facts> = lines.iter().filter(|line| line.text_of("life").is_some()).collect();
+    let lives: Vec<&Facts> = lines
+        .iter()
+        .filter(|line| line.text_of("life").is_some())
+        .collect();
     assert_eq!(lives.len(), 40);
     for line in lives {
         let (life, steps, pid) = (line.number("life"), line.number("steps"), line.text("pid"));
-        let process = dictionary.processes.iter().find(|process| process.pid == pid);
+        let process = dictionary
+            .processes
+            .iter()
+            .find(|process| process.pid == pid);
         let proc = process.unwrap_or_else(|| panic!("{pid}: {summary}")).proc;
         let rests = &all.get(&proc).unwrap_or_else(|| panic!("{pid}: {summary}"))[..];
         let (had, certainty) = at(rests, i64::MAX);
         let state = term(&had.unwrap()).text(100);
-        assert_eq!(state, format!("{{crasher,{life},{steps}}}"), "{certainty:?}");
+        assert_eq!(
+            state,
+            format!("{{crasher,{life},{steps}}}"),
+            "{certainty:?}"
+        );
         assert_eq!(rests[rests.len() - 1].seen, StateSeen::Ended);
         let received = messages.iter().filter(|message| message.to == proc);
         let received = received.filter(|message| message.received_ns.is_some());
@@ -255,7 +304,10 @@ fn a_server_that_crashes_leaves_its_last_state_and_message() {
     }
     let args = ["state", &path, "--process", name, "--history"];
     let text = escope(&args).success().stdout;
-    assert!(text.contains("it ended") && text.contains("{die,7}"), "{text}");
+    assert!(
+        text.contains("it ended") && text.contains("{die,7}"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -281,13 +333,17 @@ fn secrets_of_states_are_in_no_byte_of_a_recording() {
         files += 1;
     }
     assert!(files > 5);
-    let text = escope(&["state", &path, "--process", "history_secret"]).success().stdout;
+    let text = escope(&["state", &path, "--process", "history_secret"])
+        .success()
+        .stdout;
     assert!(text.contains("password") && text.contains("***"), "{text}");
 }
 
 fn none_in(bytes: &[u8], place: &str) {
     for secret in SECRETS {
-        let is_in = bytes.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+        let is_in = bytes
+            .windows(secret.len())
+            .any(|bytes| bytes == secret.as_bytes());
         assert!(!is_in, "{secret} in {place}");
     }
 }

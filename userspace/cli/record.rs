@@ -192,7 +192,7 @@ fn too_large(asked_kib: u32, memory_mib: u32, ring: &RingTooLarge) -> String {
     let held = match ring.times {
         1 => String::new(),
         times => format!(
-            ", which --payload holds {times} times, {} KiB",
+            ", which --payload and --state hold {times} times, {} KiB",
             kib(ring.bytes())
         ),
     };

@@ -1,6 +1,8 @@
 //! What `record` says at the end.
 
-use escope_session::{Checked, Copies, EndedHow, EventsSummary, SaidCounts, StateCounts, Statistics, Summary};
+use escope_session::{
+    Checked, Copies, EndedHow, EventsSummary, SaidCounts, StateCounts, Statistics, Summary,
+};
 
 use crate::say::say;
 use crate::time;

@@ -14,11 +14,18 @@ macro_rules! wire_struct {
     ) => {
         $(#[$doc])*
         #[derive(
-            Debug, Clone, Copy, Default, PartialEq, Eq,
+            Debug, Clone, Copy, PartialEq, Eq,
             FromBytes, IntoBytes, Immutable, KnownLayout,
         )]
         #[repr(C)]
         pub struct $name { $($(#[$field_doc])* pub $field: $ty,)* }
+
+        // Arrays of more than 32 have no default of their own.
+        impl Default for $name {
+            fn default() -> Self {
+                zerocopy::FromZeros::new_zeroed()
+            }
+        }
 
         impl $name {
             /// The same struct in C.

@@ -84,7 +84,9 @@ pub fn decode_state(record: &[u8]) -> Option<CopiedState<'_>> {
         address: event.process,
         pid: event.pid,
         reductions: before.saturating_add(event.words[2] & u64::from(u32::MAX)),
-        process: process.get(..head.process_bytes as usize).unwrap_or_default(),
+        process: process
+            .get(..head.process_bytes as usize)
+            .unwrap_or_default(),
         copied,
     })
 }
@@ -168,7 +170,10 @@ mod tests {
         let bytes = record(what::STATE_FIRST, &head, &pieces, &memory);
         let state = decode_state(&bytes).expect("there");
         let (_, event) = decode_event(&bytes).expect("whole");
-        assert_eq!((state.monotonic_ns, state.address), (event.monotonic_ns, event.process));
+        assert_eq!(
+            (state.monotonic_ns, state.address),
+            (event.monotonic_ns, event.process)
+        );
         assert_eq!((state.reductions, state.process), (430, &[9; 8][..]));
         let StateCopied::Pieces(pieces, true) = &state.copied else {
             panic!("{:?}", state.copied);

@@ -44,6 +44,13 @@ const OWN_FILE: &str = "/proc/self/exe";
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HitPrices(pub [f64; what::COUNT]);
 
+/// Nothing costs anything.
+impl Default for HitPrices {
+    fn default() -> Self {
+        HitPrices([0.0; what::COUNT])
+    }
+}
+
 impl HitPrices {
     /// What so many hits cost, in nanoseconds.
     #[must_use]

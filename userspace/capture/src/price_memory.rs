@@ -1,7 +1,9 @@
 //! What the functions of the recorder hand to the programs while prices are measured
 //! ([`crate::hit_prices`]): memory that looks like the VM's.
 
-use escope_wire::{EventConfig, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, STATE_BYTES, STATE_CLASSES, second, what};
+use escope_wire::{
+    EventConfig, PAYLOAD_PIECE_BYTES, PAYLOAD_PIECES, STATE_BYTES, STATE_CLASSES, second, what,
+};
 
 /// Memory that the programs may look at, in words: more than a `Process` has.
 const WORDS: usize = 2048;

@@ -64,7 +64,9 @@ pub(super) fn run(recorded: &Recorded<'_>, until_ns: Option<i64>) -> anyhow::Res
         true => {
             let told = all.flat_map(|(process, steps)| {
                 let causes = &causes;
-                steps.iter().map(move |step| json(process.proc, &process.pid, step, causes))
+                steps
+                    .iter()
+                    .map(move |step| json(process.proc, &process.pid, step, causes))
             });
             output::json(&told.collect::<Value>())
         }
@@ -99,15 +101,20 @@ fn step(recorded: &Recorded<'_>, had: &mut Option<Had>, rest: &Rest) -> Option<S
     }
     let what = rest.parts.first().map(what);
     let same = |a: &[StateRow]| {
-        a.len() == rest.parts.len()
-            && a.iter().zip(&rest.parts).all(|(a, b)| a.name == b.name)
+        a.len() == rest.parts.len() && a.iter().zip(&rest.parts).all(|(a, b)| a.name == b.name)
     };
     let lines = match before.filter(|before| same(before)) {
         Some(before) => {
             let pairs = before.iter().zip(&rest.parts);
-            pairs.flat_map(|(old, new)| changes(recorded, old, new)).collect()
+            pairs
+                .flat_map(|(old, new)| changes(recorded, old, new))
+                .collect()
         }
-        None => rest.parts.iter().flat_map(|row| whole(recorded, row)).collect(),
+        None => rest
+            .parts
+            .iter()
+            .flat_map(|row| whole(recorded, row))
+            .collect(),
     };
     Some(step(lines, what))
 }
@@ -160,13 +167,23 @@ impl Causes {
         let mut payloads = Payloads::of(&recorded.recording, TimeRange::ALL)?;
         for message in recorded.recording.messages(TimeRange::ALL)? {
             let message: Message = message?;
-            let Some(received_ns) = message.received_ns else { continue };
-            let Some(times) = self.wanted.get(&message.to) else { continue };
+            let Some(received_ns) = message.received_ns else {
+                continue;
+            };
+            let Some(times) = self.wanted.get(&message.to) else {
+                continue;
+            };
             let place = times.partition_point(|ts_ns| *ts_ns < received_ns);
-            let Some(&ts_ns) = times.get(place) else { continue };
+            let Some(&ts_ns) = times.get(place) else {
+                continue;
+            };
             // What came before it is not the cause of what came after the one in between.
             let key = (message.to, ts_ns);
-            if self.found.get(&key).is_some_and(|known| known.received_ns > received_ns) {
+            if self
+                .found
+                .get(&key)
+                .is_some_and(|known| known.received_ns > received_ns)
+            {
                 continue;
             }
             let said = payloads.said(&message)?;
@@ -186,12 +203,7 @@ fn words(message: &Message, said: Option<String>) -> String {
     }
 }
 
-fn print(
-    proc: ProcId,
-    step: &Step,
-    causes: &Causes,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+fn print(proc: ProcId, step: &Step, causes: &Causes, out: &mut dyn Write) -> anyhow::Result<()> {
     let at = |ns: i64| time::show(ns.max(0) as u64);
     let what = match (step.seen, &step.what) {
         (_, Some(what)) => what.clone(),

@@ -34,7 +34,12 @@ pub(super) fn run(path: &Path, args: &StateArgs) -> anyhow::Result<()> {
         say!("escope-bpf: warning: {problem}");
     }
     let is_meant = |process: &&ProcessInfo| {
-        let module = |process: &ProcessInfo| process.initial_call.as_ref().map(|call| call.module.clone());
+        let module = |process: &ProcessInfo| {
+            process
+                .initial_call
+                .as_ref()
+                .map(|call| call.module.clone())
+        };
         process.is_called(&args.process) || module(process).as_deref() == Some(&*args.process)
     };
     let processes = dictionary.processes.iter().filter(is_meant);
@@ -59,7 +64,11 @@ pub(super) fn run(path: &Path, args: &StateArgs) -> anyhow::Result<()> {
         args,
         node,
     };
-    let point = args.at.as_deref().map(|at| recorded.point(at)).transpose()?;
+    let point = args
+        .at
+        .as_deref()
+        .map(|at| recorded.point(at))
+        .transpose()?;
     if args.history {
         return history::run(&recorded, point);
     }
@@ -67,9 +76,18 @@ pub(super) fn run(path: &Path, args: &StateArgs) -> anyhow::Result<()> {
     let at_ns = point.unwrap_or_else(|| recorded.end_ns().map_or(i64::MAX, |end| end - 1));
     let told = recorded.at(at_ns)?;
     match args.json {
-        true => output::json(&told.iter().map(|told| recorded.json(told)).collect::<Value>())?,
+        true => output::json(
+            &told
+                .iter()
+                .map(|told| recorded.json(told))
+                .collect::<Value>(),
+        )?,
         false => output::write_to(None, Content::Text, |out| {
-            writeln!(out, "{}", one_line(&load::node(recorded.recording.manifest())))?;
+            writeln!(
+                out,
+                "{}",
+                one_line(&load::node(recorded.recording.manifest()))
+            )?;
             told.iter().try_for_each(|told| recorded.print(told, out))
         })?,
     }
@@ -100,19 +118,22 @@ impl Recorded<'_> {
     }
 
     /// The rests of those that were asked for, in the order of time, until one wants no more.
-    pub(super) fn rests(
-        &self,
-        mut each: impl FnMut(usize, Rest) -> bool,
-    ) -> anyhow::Result<()> {
+    pub(super) fn rests(&self, mut each: impl FnMut(usize, Rest) -> bool) -> anyhow::Result<()> {
         let rows = self.recording.states(TimeRange::ALL)?;
         for problem in rows.problems() {
             say!("escope-bpf: warning: {problem}");
         }
-        let place = |proc: ProcId| self.processes.iter().position(|process| process.proc == proc);
+        let place = |proc: ProcId| {
+            self.processes
+                .iter()
+                .position(|process| process.proc == proc)
+        };
         let mut open: Vec<Rests> = self.processes.iter().map(|_| Rests::default()).collect();
         for row in rows {
             let row: StateRow = row?;
-            let Some(place) = place(row.proc) else { continue };
+            let Some(place) = place(row.proc) else {
+                continue;
+            };
             if let Some(rest) = open[place].row(row)
                 && !each(place, rest)
             {
@@ -148,18 +169,24 @@ impl Recorded<'_> {
                     StepArg::Back => "before",
                     StepArg::Forward => "after",
                 };
-                let what = format!("no other state of {} comes {step} that time", self.args.process);
+                let what = format!(
+                    "no other state of {} comes {step} that time",
+                    self.args.process
+                );
                 return Err(Failure::failed(what).into());
             }
         }
         let ended = |at: &At| matches!(at.certainty, Certainty::Unknown(Unknown::Ended(_)));
         if at.iter().any(|at| at.had.is_some() && !ended(at)) {
             at.retain(|at| at.had.is_some() && !ended(at));
-        } else if let Some(last) = at.iter().filter_map(|at| Some(at.had.as_ref()?.seen_ns)).max() {
+        } else if let Some(last) = at
+            .iter()
+            .filter_map(|at| Some(at.had.as_ref()?.seen_ns))
+            .max()
+        {
             at.retain(|at| at.had.as_ref().is_some_and(|had| had.seen_ns == last));
         }
-        let is_recorded =
-            |at: &At| at.certainty != Certainty::Unknown(Unknown::Before(None));
+        let is_recorded = |at: &At| at.certainty != Certainty::Unknown(Unknown::Before(None));
         if !at.iter().any(is_recorded) {
             return Err(Failure::failed(format!(
                 "no states of {} were recorded: `record --state {}` does that",
@@ -176,7 +203,11 @@ impl Recorded<'_> {
     }
 
     fn all_at(&self, at_ns: impl Fn(ProcId) -> i64) -> anyhow::Result<Vec<At>> {
-        let times: Vec<i64> = self.processes.iter().map(|process| at_ns(process.proc)).collect();
+        let times: Vec<i64> = self
+            .processes
+            .iter()
+            .map(|process| at_ns(process.proc))
+            .collect();
         let mut instants: Vec<Instant> = times.iter().map(|at_ns| Instant::new(*at_ns)).collect();
         let mut open = instants.len();
         self.rests(|place, rest| {
@@ -291,7 +322,11 @@ impl Recorded<'_> {
             had.reductions,
         )?;
         for row in &had.parts {
-            let cut = if row.seen == StateSeen::Cut { " (not all of it)" } else { "" };
+            let cut = if row.seen == StateSeen::Cut {
+                " (not all of it)"
+            } else {
+                ""
+            };
             let name = row.name.as_deref().unwrap_or("state");
             writeln!(out, "{:INDENT$}{}{cut}", "", one_line(name))?;
             for line in self.lines(row) {
@@ -380,7 +415,9 @@ fn words(at: &At) -> String {
                 Some(1) => ", and received 1 message".to_owned(),
                 Some(many) => format!(", and received {many} messages"),
             };
-            format!("bounded: this is what it had before; it has begun to run {times} since{received}")
+            format!(
+                "bounded: this is what it had before; it has begun to run {times} since{received}"
+            )
         }
         Certainty::Unknown(why) => format!("unknown: {}", why_unknown(why)),
     }
@@ -391,7 +428,10 @@ fn why_unknown(why: Unknown) -> String {
     match why {
         Unknown::Before(Some(ns)) => format!("it was first seen to rest at {}", at(ns)),
         Unknown::Before(None) => "it was not seen to rest".to_owned(),
-        Unknown::Unseen(ns) => format!("since {} nobody looked; this is what it had until then", at(ns)),
+        Unknown::Unseen(ns) => format!(
+            "since {} nobody looked; this is what it had until then",
+            at(ns)
+        ),
         Unknown::Ended(ns) => format!("it ended at {}; this is what it had last", at(ns)),
         Unknown::End(ns) => format!(
             "the recording was cut short, and it was last seen at {}; this is what it had then",
@@ -400,7 +440,9 @@ fn why_unknown(why: Unknown) -> String {
         Unknown::NotTold(seen) => match seen {
             StateSeen::Sensitive => "it has asked not to be looked at".to_owned(),
             StateSeen::NoRoom => "there was no room for it".to_owned(),
-            StateSeen::Ran => "it had more than is copied, and ran before it could be read".to_owned(),
+            StateSeen::Ran => {
+                "it had more than is copied, and ran before it could be read".to_owned()
+            }
             _ => "it could not be read".to_owned(),
         },
     }

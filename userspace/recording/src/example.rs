@@ -6,8 +6,8 @@ use escope_model::{
     Activity, Collection, CollectionKind, Cut, DistAction, DistEvent, DistOp, Fate, Frame, FrameId,
     FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
     NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
-    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, StateRow, StateSeen, StateSource, ThreadInfo, ThreadKind,
-    Truncation, Window, WokenBy,
+    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, StateRow, StateSeen,
+    StateSource, ThreadInfo, ThreadKind, Truncation, Window, WokenBy,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};

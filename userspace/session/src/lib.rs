@@ -51,8 +51,7 @@ pub use escope_recording::EndedHow;
 pub use escope_symbolizer::Statistics;
 pub use events::{
     EventReplay, EventSelection, EventSupport, KindSupport, SaidCounts, StateCounts, Wanted,
-    WantedProcess,
-    event_support,
+    WantedProcess, event_support,
 };
 pub use find::{TargetChoice, choose};
 pub use launch::Launched;

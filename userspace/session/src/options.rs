@@ -122,9 +122,10 @@ impl EventLimits {
         memory_bytes: u64,
     ) -> Result<EventLimits, RingTooLarge> {
         self.ring_bytes = ring_bytes;
+        let has_copies = self.payload.is_some() || self.states.is_some();
         let too_large = RingTooLarge {
             ring_bytes: self.ring_size().into(),
-            times: if self.payload.is_some() { LISTENING } else { 1 },
+            times: if has_copies { LISTENING } else { 1 },
             allowed_bytes: memory_bytes / 2,
         };
         match too_large.bytes() > too_large.allowed_bytes {
@@ -168,7 +169,7 @@ const LISTENING: u64 = 3;
 pub struct RingTooLarge {
     /// What the ring would have: a power of two.
     pub ring_bytes: u64,
-    /// How many times that is needed: where messages say something it is held twice more.
+    /// How many times that is needed: where memory of the VM is copied it is held twice more.
     pub times: u64,
     /// What all of them may have.
     pub allowed_bytes: u64,

@@ -120,7 +120,7 @@ pub struct WindowsSummary {
     /// Which share of the VM's CPU time they might cost; `None` for all that they do.
     pub share: Option<f64>,
     /// What a hit costs, by [`escope_wire::what`], in nanoseconds.
-    pub prices_ns: [f64; escope_wire::what::COUNT],
+    pub prices_ns: escope_capture::HitPrices,
     /// How many windows there were.
     pub count: u64,
     /// How long they were open.

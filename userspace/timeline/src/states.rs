@@ -273,19 +273,28 @@ mod tests {
         ];
         let exact = |value| (Some(value), Certainty::Exact);
         let bounded = |value, runs| (Some(value), Certainty::Bounded { runs });
-        assert_eq!(at(&rows, 99), (None, Certainty::Unknown(Unknown::Before(Some(100)))));
+        assert_eq!(
+            at(&rows, 99),
+            (None, Certainty::Unknown(Unknown::Before(Some(100))))
+        );
         assert_eq!(at(&rows, 100), exact(1));
         assert_eq!(at(&rows, 149), exact(1));
         assert_eq!(at(&rows, 150), bounded(1, 1));
         assert_eq!(at(&rows, 200), exact(1));
         assert_eq!(at(&rows, 260), bounded(1, 3));
         assert_eq!(at(&rows, 399), exact(2));
-        assert_eq!(at(&rows, 400), (Some(2), Certainty::Unknown(Unknown::Unseen(400))));
+        assert_eq!(
+            at(&rows, 400),
+            (Some(2), Certainty::Unknown(Unknown::Unseen(400)))
+        );
     }
 
     #[test]
     fn an_end_needs_no_run_and_a_gap_may_lie_in_one() {
-        let ended = [rest(100, Some(1), None, 1), mark(200, StateSeen::Ended, 0, None)];
+        let ended = [
+            rest(100, Some(1), None, 1),
+            mark(200, StateSeen::Ended, 0, None),
+        ];
         assert_eq!(at(&ended, 199), (Some(1), Certainty::Exact));
         let gone = Certainty::Unknown(Unknown::Ended(200));
         assert_eq!(at(&ended, 200), (Some(1), gone));
@@ -296,7 +305,10 @@ mod tests {
         ];
         assert_eq!(at(&running, 149), (Some(1), Certainty::Exact));
         assert_eq!(at(&running, 160), (Some(1), Certainty::Bounded { runs: 1 }));
-        assert_eq!(at(&running, 250), (Some(1), Certainty::Unknown(Unknown::Unseen(200))));
+        assert_eq!(
+            at(&running, 250),
+            (Some(1), Certainty::Unknown(Unknown::Unseen(200)))
+        );
         assert_eq!(at(&running, 300), (Some(2), Certainty::Exact));
     }
 
@@ -307,14 +319,25 @@ mod tests {
             runs: 2,
             ..StateRow::mark(ts_ns, ProcId(0), seen)
         };
-        let rows = [not(50, StateSeen::Sensitive), rest(100, Some(1), Some(90), 1)];
+        let rows = [
+            not(50, StateSeen::Sensitive),
+            rest(100, Some(1), Some(90), 1),
+        ];
         let withheld = Certainty::Unknown(Unknown::NotTold(StateSeen::Sensitive));
         assert_eq!(at(&rows, 60), (None, withheld));
-        let rows = [rest(100, Some(1), None, 1), not(200, StateSeen::Ran), not(300, StateSeen::NoRoom)];
+        let rows = [
+            rest(100, Some(1), None, 1),
+            not(200, StateSeen::Ran),
+            not(300, StateSeen::NoRoom),
+        ];
         assert_eq!(at(&rows, 250), (Some(1), Certainty::Bounded { runs: 2 }));
         assert_eq!(at(&rows, 350), (Some(1), Certainty::Bounded { runs: 4 }));
         // The same again is told.
-        let rows = [rest(100, Some(1), None, 1), not(200, StateSeen::Ran), rest(300, None, Some(290), 1)];
+        let rows = [
+            rest(100, Some(1), None, 1),
+            not(200, StateSeen::Ran),
+            rest(300, None, Some(290), 1),
+        ];
         assert_eq!(at(&rows, 300), (Some(1), Certainty::Exact));
     }
 

@@ -99,9 +99,18 @@ impl CopyReader {
             ProcessBlock::new(copy.process, &vm.layout),
             ProcessBlock::new(&now, &vm.layout),
         );
-        let same = [fields.id, fields.i, fields.htop, fields.stop, fields.heap, fields.hend];
+        let same = [
+            fields.id,
+            fields.i,
+            fields.htop,
+            fields.stop,
+            fields.heap,
+            fields.hend,
+        ];
         now.reductions() == copy.reductions
-            && same.iter().all(|&field| now.word(field) == then.word(field))
+            && same
+                .iter()
+                .all(|&field| now.word(field) == then.word(field))
     }
 }
 

@@ -238,7 +238,9 @@ impl StateCode {
             true => None,
             false => read_module(&vm.memory, blob, bytes),
         };
-        let located = self.map.locate(address, self.at_ns, read, || !is_followed)?;
+        let located = self
+            .map
+            .locate(address, self.at_ns, read, || !is_followed)?;
         let function = located.function()?;
         Some(Function {
             location: located.module.line_at(function, located.offset),

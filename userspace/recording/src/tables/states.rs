@@ -50,7 +50,11 @@ impl Row for StateRow {
             maybe_texts(rows.iter().map(|row| row.module.as_ref())),
             maybe_texts(rows.iter().map(|row| row.rests.as_ref())),
             maybe_texts(rows.iter().map(|row| row.name.as_ref())),
-            Arc::new(rows.iter().map(|row| row.term.as_deref()).collect::<BinaryArray>()),
+            Arc::new(
+                rows.iter()
+                    .map(|row| row.term.as_deref())
+                    .collect::<BinaryArray>(),
+            ),
             maybe_numbers::<UInt64Type>(rows.iter().map(|row| row.hash)),
             numbers::<UInt32Type>(rows.iter().map(|row| row.masked)),
             numbers::<UInt64Type>(rows.iter().map(|row| row.reductions)),

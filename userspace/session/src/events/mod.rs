@@ -475,7 +475,7 @@ impl Events {
             said: self.tracker.said(),
             states: self.states.as_ref().map(States::counts),
             copies: match self.states {
-                Some(_) => copies(&counters.attempts, &windows.prices_ns),
+                Some(_) => copies(&counters.attempts, &windows.prices_ns.0),
                 None => Vec::new(),
             },
             windows,

@@ -70,12 +70,21 @@ pub(super) struct NativeSeen {
 }
 
 /// Which probes are placed.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Armed {
     /// By what they see.
     pub(super) kinds: [bool; what::COUNT],
     /// By number, of those that are counted apart.
     pub(super) sites: [bool; SITES],
+}
+
+impl Default for Armed {
+    fn default() -> Self {
+        Armed {
+            kinds: [false; what::COUNT],
+            sites: [false; SITES],
+        }
+    }
 }
 
 /// What the probes of these sites see.

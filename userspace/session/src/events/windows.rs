@@ -103,7 +103,7 @@ impl Windows {
             told: WindowsSummary::default(),
         };
         windows.told.share = share;
-        windows.told.prices_ns = windows.prices.0;
+        windows.told.prices_ns = windows.prices;
         Ok(windows)
     }
 

@@ -110,7 +110,11 @@ impl Chosen {
     }
 
     fn means(&self, process: &ProcessSnapshot) -> bool {
-        let calls = || [&process.initial_call, &process.spawned_as].into_iter().flatten();
+        let calls = || {
+            [&process.initial_call, &process.spawned_as]
+                .into_iter()
+                .flatten()
+        };
         self.wanted.0.iter().any(|wanted| match wanted {
             WantedProcess::Pid(text) => process.pid == *text,
             WantedProcess::Name(name) => {

@@ -50,7 +50,8 @@ impl Literals {
     /// Whether nothing was freed from a time until now.
     pub(super) fn hold_since<M: Memory>(&mut self, vm: &Vm<M>, at_ns: u64, now_ns: u64) -> bool {
         self.look(vm, now_ns);
-        self.stable_since_ns.is_some_and(|since_ns| since_ns <= at_ns)
+        self.stable_since_ns
+            .is_some_and(|since_ns| since_ns <= at_ns)
     }
 }
 

@@ -206,7 +206,13 @@ impl States {
             VmEventKind::Exit { .. } => {
                 if let Some(mut process) = self.processes.remove(&event.pid) {
                     let since = process.rests.ends();
-                    self.mark(process.proc, event.monotonic_ns, StateSeen::Ended, since, pipeline);
+                    self.mark(
+                        process.proc,
+                        event.monotonic_ns,
+                        StateSeen::Ended,
+                        since,
+                        pipeline,
+                    );
                 }
             }
             _ => {}
@@ -311,7 +317,13 @@ impl States {
         let (reader, literals) = (&self.reader, &mut self.literals);
         pipeline.symbolizer.with_code(|vm, code| {
             code.set_time(state.monotonic_ns);
-            read_copy((reader, literals), vm, code, (&copy, is_all), name.as_deref())
+            read_copy(
+                (reader, literals),
+                vm,
+                code,
+                (&copy, is_all),
+                name.as_deref(),
+            )
         })
     }
 

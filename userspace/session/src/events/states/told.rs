@@ -21,7 +21,12 @@ impl Told {
         source: StateSource,
         node: Option<&Node>,
     ) -> Vec<StateRow> {
-        let encoded = |part: &Part| Some((part.name.clone(), part.term.to_external_with_holes(node).ok()?));
+        let encoded = |part: &Part| {
+            Some((
+                part.name.clone(),
+                part.term.to_external_with_holes(node).ok()?,
+            ))
+        };
         let parts = state.parts.iter().take(PARTS_MAX);
         let Some(parts) = parts.map(encoded).collect::<Option<Vec<_>>>() else {
             return vec![row.clone()];
@@ -41,16 +46,20 @@ impl Told {
             return vec![StateRow { hash, ..row }];
         }
         self.0 = parts;
-        let told = self.0.iter().zip(0..).map(|((name, bytes), part)| StateRow {
-            part,
-            name: Some(name.clone()),
-            behaviour: Some(state.behaviour.word().to_owned()),
-            module: state.module.as_ref().map(ToString::to_string),
-            rests: Some(word(state.rests).to_owned()),
-            hash: Some(state_hash(bytes)),
-            term: Some(bytes.clone()),
-            ..row.clone()
-        });
+        let told = self
+            .0
+            .iter()
+            .zip(0..)
+            .map(|((name, bytes), part)| StateRow {
+                part,
+                name: Some(name.clone()),
+                behaviour: Some(state.behaviour.word().to_owned()),
+                module: state.module.as_ref().map(ToString::to_string),
+                rests: Some(word(state.rests).to_owned()),
+                hash: Some(state_hash(bytes)),
+                term: Some(bytes.clone()),
+                ..row.clone()
+            });
         let told: Vec<StateRow> = told.collect();
         match told.is_empty() {
             // In a callback, and what it was before is not known.
@@ -116,7 +125,10 @@ mod tests {
         assert_eq!(first[0].term.as_deref(), Some(&[131, b'a', 1][..]));
         let again = rows(&mut told, &state(&[("state", 1)]));
         assert_eq!((again.len(), &again[0].term), (1, &None));
-        assert_eq!((again[0].hash, again[0].seen), (first[0].hash, StateSeen::Exact));
+        assert_eq!(
+            (again[0].hash, again[0].seen),
+            (first[0].hash, StateSeen::Exact)
+        );
         let other = rows(&mut told, &state(&[("state", 2)]));
         assert!(other[0].term.is_some() && other[0].hash != first[0].hash);
     }
