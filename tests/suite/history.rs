@@ -1,5 +1,5 @@
 //! What processes had at any instant, as the program itself has logged it: whatever is said to be exact
-//! is, and that is nearly all where nothing was too large.
+//! is, and that is nearly all where nothing was too large. `ESCOPE_CHANGES=50000` makes more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use escope_model::{ProcId, StateSeen};
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::states::{Certainty, Had, Instant, Rest, Rests};
 
-use crate::support::{Facts, Workload, escope, start, temp_dir};
+use crate::support::{Facts, Workload, escope, number as setting, start, temp_dir};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 /// In each text that must be nowhere, also as a list of characters.
@@ -19,7 +19,9 @@ const SECRETS: [&str; 2] = ["sekrit", "115,101,107,114,105,116"];
 const COPIED: [&str; 3] = ["history_0", "history_1", "history_2"];
 const LARGE: &str = "history_3";
 /// Instants that are looked at, of each server.
-const INSTANTS: usize = 1500;
+const INSTANTS: usize = 5000;
+/// How often the state of each server changes.
+const CHANGES: u64 = 1500;
 
 /// Records the workload; its lines, and what was said at the end.
 fn record(path: &str, env: &[(&str, &str)], states: &str, more: &[&str]) -> (Vec<Facts>, String) {
@@ -187,7 +189,8 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     let folder = temp_dir();
     let path = folder.path("test.escope");
     let names = [&COPIED[..], &[LARGE]].concat().join(",");
-    let env = [("CHANGES", "1500")];
+    let wanted = setting("ESCOPE_CHANGES", CHANGES);
+    let env = [("CHANGES", &*wanted.to_string())];
     let (lines, summary) = record(&path, &env, &names, &[]);
     let recording = Recording::open(Path::new(&path)).unwrap();
     assert_eq!(
@@ -198,7 +201,7 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     let sizes = [30, 250, 2500];
     for (name, size) in COPIED.into_iter().zip(sizes) {
         let (count, changes) = exact(&recording, &lines, name, size);
-        assert_eq!(changes, 1500);
+        assert_eq!(changes as u64, wanted);
         eprintln!("{name}: {count} of {INSTANTS} exact");
         assert!(
             count * 100 >= INSTANTS * 99,
@@ -207,11 +210,11 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     }
     let (count, _) = exact(&recording, &lines, LARGE, 25_000);
     eprintln!("{LARGE}: {count} of {INSTANTS} exact");
-    told(&path, &recording, &lines);
+    told(&path, &recording, &lines, wanted);
 }
 
 /// As the command tells it.
-fn told(path: &str, recording: &Recording, lines: &[Facts]) {
+fn told(path: &str, recording: &Recording, lines: &[Facts], changes: u64) {
     let origin_ns = recording.manifest().clocks.start_monotonic_ns as i64;
     let of = lines
         .iter()
@@ -252,7 +255,8 @@ fn told(path: &str, recording: &Recording, lines: &[Facts]) {
     assert!(text.contains("gen_server of history"), "{text}");
     let args = ["state", path, "--process", "history_0", "--history"];
     let text = escope(&args).success().stdout;
-    assert!(text.contains("{2}: 1499 -> 1500"), "{text}");
+    let last = format!("{{2}}: {} -> {changes}", changes - 1);
+    assert!(text.contains(&last), "{text}");
     assert!(text.contains("#{n}"), "{text}");
 }
 
