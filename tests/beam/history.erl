@@ -1,5 +1,5 @@
 %% Servers that go through known states, one after the other, and log when each callback began that made one: named
-%% history_0, history_1, ... for each of SIZES=30,250,2500,25000, with a list of so many numbers in the state, so that
+%% history_0, history_1, ... for each of SIZES=30,250,1000,25000, with a list of so many numbers in the state, so that
 %% their heaps have about 16 bytes for each. CHANGES=500 of each, up to PAUSE=2 ms apart; after `stop` a line for each
 %% change:
 %%   server=NAME n=N ns=CLOCK
@@ -18,7 +18,7 @@
 main() -> workload:run(?MODULE).
 
 prepare() ->
-    Sizes = [list_to_integer(Size) || Size <- workload:env_words("SIZES", "30,250,2500,25000")],
+    Sizes = [list_to_integer(Size) || Size <- workload:env_words("SIZES", "30,250,1000,25000")],
     Servers = [server(N, Size) || {N, Size} <- lists:enumerate(0, Sizes)],
     {ok, Secret} = gen_server:start_link({local, history_secret}, ?MODULE, secret, []),
     {[], {Servers, Secret}}.

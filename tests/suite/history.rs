@@ -198,7 +198,7 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
         0,
         "{summary}"
     );
-    let sizes = [30, 250, 2500];
+    let sizes = [30, 250, 1000];
     for (name, size) in COPIED.into_iter().zip(sizes) {
         let (count, changes) = exact(&recording, &lines, name, size);
         assert_eq!(changes as u64, wanted);
@@ -358,7 +358,7 @@ fn states_are_recorded_of_those_that_are_named_and_can_be() {
     output.refused(2);
     let output = escope(&["record", "--state", "a", "--redact", "("]);
     output.refused(2);
-    escope(&["state", "--process", "a", "--at", "1s"]).misused("--at");
+    escope(&["state", "--process", "a", "--at", "1s"]).misused("required");
     let missing = escope(&["state", "/nonexistent.escope", "--process", "a"]);
     missing.refused(1);
 }

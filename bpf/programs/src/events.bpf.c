@@ -160,12 +160,17 @@ static __always_inline bool reserve(struct event *event, u32 words, struct sched
 	return true;
 }
 
-static __always_inline int end(struct event *event)
+static __always_inline int end_with(struct event *event, u64 wakeup)
 {
 	if (event->failed)
 		COUNT(event, unreadable, event->what);
-	bpf_ringbuf_submit(event->record, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(event->record, wakeup);
 	return 0;
+}
+
+static __always_inline int end(struct event *event)
+{
+	return end_with(event, BPF_RB_NO_WAKEUP);
 }
 
 /* The scheduler whose thread this is, if it is one. */

@@ -132,7 +132,8 @@ static __always_inline int state_uncopied(struct event *event, struct scheduler_
 		return 0;
 	}
 	fill_state(event, to, slot, of, flags);
-	return end(event);
+	/* It has to be read at once: it may rest for a short time only. */
+	return end_with(event, flags & STATE_TOO_LARGE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 /* A piece may be a quarter of what a record holds. How far it is filled is in the record: what is

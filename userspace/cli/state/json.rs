@@ -68,7 +68,7 @@ fn process(
 /// Which instant a state is of, where there is one.
 fn as_of(state: &ProcessState) -> Option<&'static str> {
     match (state.rests, state.parts.is_empty()) {
-        (Rests::InCallback, true) => None,
+        (Rests::InCallback | Rests::Ending, true) => None,
         (Rests::InCallback, false) => Some("before_callback"),
         _ => Some("now"),
     }
@@ -80,5 +80,6 @@ fn rests(rests: Rests) -> &'static str {
         Rests::Hibernating => "hibernating",
         Rests::Suspended => "suspended",
         Rests::InCallback => "in_callback",
+        Rests::Ending => "ending",
     }
 }

@@ -105,5 +105,8 @@ pub(super) fn whereabouts(state: &ProcessState) -> String {
             format!("{is} {place}, within its callback {callback}")
         }
         (Rests::InCallback, None) => format!("{is} {place}, within a callback"),
+        (Rests::Ending, _) => {
+            format!("{is} {place}: it is about to end, and has no state any more")
+        }
     }
 }

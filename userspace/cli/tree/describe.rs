@@ -143,6 +143,7 @@ pub(super) fn why(told: Option<&StateAnswer>) -> &'static str {
 fn unknown(state: &ProcessState) -> &'static str {
     match state.rests {
         Rests::InCallback => "it waits in a callback, as while a child is started",
+        Rests::Ending => "it is about to end",
         _ => "its state is not that of a supervisor that is known",
     }
 }

@@ -64,7 +64,7 @@ impl Recorder {
             ring_bytes: options.ring_bytes(),
         };
         let capture_options = capture_options(&vm, sampling)?;
-        let target = TargetEnd::of(pid);
+        let mut target = TargetEnd::of(pid);
         let origin_ns = monotonic_ns();
         let manifest = manifest(&vm, &options, Clocks::new(origin_ns, realtime_ns()));
         let mut symbolizer = Symbolizer::new(vm);
@@ -91,6 +91,9 @@ impl Recorder {
                 origin_ns,
             )?),
         };
+        if let Some(ring) = events.as_ref().and_then(Events::wakes) {
+            target.or_woken_by(ring);
+        }
         if options.event_limits.payload.is_some() || options.event_limits.states.is_some() {
             // A core dump of ours would have what is masked before it is written.
             let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);

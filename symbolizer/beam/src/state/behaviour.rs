@@ -53,7 +53,9 @@ pub(super) fn find<M: Memory>(evidence: &Evidence<'_, '_, M>, stack: &Stack) -> 
     let found = if hibernating::resumes_with_arguments(top) {
         hibernating::found(evidence).or_else(|| bare::hibernating(evidence))
     } else {
-        in_loop(evidence, &stack.top).or_else(|| in_callback(evidence, stack))
+        in_loop(evidence, &stack.top)
+            .or_else(|| in_callback(evidence, stack))
+            .or_else(|| ending(stack))
     };
     found.unwrap_or_else(|| bare::slots(top))
 }
@@ -76,6 +78,31 @@ pub(super) fn is_in_behaviour(stack: &Stack) -> bool {
 
 fn is_of_behaviour(frame: &Frame) -> bool {
     BEHAVIOURS.iter().any(|(module, _)| frame.is_of(module))
+}
+
+/// In the functions that report an end, which may wait for who writes the report: of the behaviour, and
+/// of `proc_lib` afterwards (gen_server.erl, gen_statem.erl, gen_event.erl and proc_lib.erl, OTP 25 to
+/// 29). None of them is called by who only talks to a behaviour.
+fn ending(stack: &Stack) -> Option<Found> {
+    let of = |frame: &Frame| {
+        let reports = ["terminate", "error_info"].iter();
+        let mut reports = reports.map(|begin| frame.begins_with(begin));
+        let own = BEHAVIOURS.iter().find(|(module, _)| frame.is_of(module));
+        own.filter(|_| reports.any(|is_it| is_it))
+            .map(|(_, behaviour)| *behaviour)
+    };
+    let fails = |frame: &Frame| {
+        let reports = ["crash_report", "exit_p"].iter();
+        frame.is_of("proc_lib") && reports.into_iter().any(|begin| frame.begins_with(begin))
+    };
+    let frames = || stack.lowest().iter().rev();
+    let behaviour = frames().find_map(of);
+    let behaviour = behaviour.or(frames().any(fails).then_some(Behaviour::None))?;
+    Some(Found {
+        behaviour,
+        rests: Rests::Ending,
+        ..bare::nothing()
+    })
 }
 
 fn in_loop<M: Memory>(evidence: &Evidence<'_, '_, M>, frames: &[Frame]) -> Option<Found> {

@@ -106,6 +106,8 @@ pub enum Rests {
     /// It does not: it is in one of its callbacks, where its state is a variable of that function.
     /// What is told is its state as of before the callback, or none.
     InCallback,
+    /// It has failed or is told to stop, and reports that: it has no state any more.
+    Ending,
 }
 
 /// One term of a state.

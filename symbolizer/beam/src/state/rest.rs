@@ -127,7 +127,7 @@ pub(super) fn look_at<M: Memory>(
     let supervision = match (options.children, found.rests) {
         (0, _) => None,
         // What it had before its callback is no tree any more.
-        (_, Rests::InCallback) => None,
+        (_, Rests::InCallback | Rests::Ending) => None,
         (most, _) => supervision::read(&evidence, &found, most),
     };
     let state = put_together(reader, &process, &stack, found, options).map(|state| ProcessState {

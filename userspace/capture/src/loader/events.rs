@@ -1,7 +1,7 @@
 //! The probes that see events, and their ring.
 
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use escope_wire::{
@@ -170,6 +170,12 @@ impl EventCapture {
         capture.want(&options.wanted)?;
         capture.want_states(&options.states)?;
         Ok(capture)
+    }
+
+    /// Wakes who waits for it by a record that has to be looked at before what it tells has changed.
+    #[must_use]
+    pub fn ring_file(&self) -> BorrowedFd<'_> {
+        self.skeleton.maps.event_ring.as_fd()
     }
 
     /// What its ring has room for. The kernel counts it twice as memory of this process.

@@ -22,6 +22,7 @@ mod wanted;
 mod windows;
 
 use std::mem;
+use std::os::fd::BorrowedFd;
 
 use escope_beam::memory::LiveMemory;
 use escope_beam::probes::find_probes;
@@ -425,6 +426,11 @@ impl Events {
             });
         }
         Ok(())
+    }
+
+    /// Wakes who waits for it, where something has to be read at once.
+    pub(crate) fn wakes(&self) -> Option<BorrowedFd<'_>> {
+        self.states.as_ref().map(|_| self.capture.ring_file())
     }
 
     /// The BIFs and NIFs whose calls are seen.

@@ -78,6 +78,7 @@ fn word(rests: Rests) -> &'static str {
         Rests::Hibernating => "hibernating",
         Rests::Suspended => "suspended",
         Rests::InCallback => "in_callback",
+        Rests::Ending => "ending",
     }
 }
 
