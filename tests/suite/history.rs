@@ -190,7 +190,8 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     let path = folder.path("test.escope");
     let names = [&COPIED[..], &[LARGE]].concat().join(",");
     let wanted = setting("ESCOPE_CHANGES", CHANGES);
-    let env = [("CHANGES", &*wanted.to_string())];
+    // While they run their states are none: so they rest for most of the time.
+    let env = [("CHANGES", &*wanted.to_string()), ("PAUSE", "8")];
     let (lines, summary) = record(&path, &env, &names, &[]);
     let recording = Recording::open(Path::new(&path)).unwrap();
     assert_eq!(
@@ -293,16 +294,20 @@ fn a_server_that_crashes_leaves_its_last_state_and_message() {
         let proc = process.unwrap_or_else(|| panic!("{pid}: {summary}")).proc;
         let rests = &all.get(&proc).unwrap_or_else(|| panic!("{pid}: {summary}"))[..];
         let (had, certainty) = at(rests, i64::MAX);
-        let state = term(&had.unwrap()).text(100);
+        let had = had.unwrap();
+        let state = term(&had).text(100);
         assert_eq!(
             state,
             format!("{{crasher,{life},{steps}}}"),
             "{certainty:?}"
         );
         assert_eq!(rests[rests.len() - 1].seen, StateSeen::Ended);
+        // What it received after that it died of; then it asked others for what it reported.
         let received = messages.iter().filter(|message| message.to == proc);
-        let received = received.filter(|message| message.received_ns.is_some());
-        let last = received.max_by_key(|message| message.received_ns).unwrap();
+        let after = |ns: i64| ns > had.seen_ns;
+        let received = received.filter(|message| message.received_ns.is_some_and(after));
+        let last = received.min_by_key(|message| message.received_ns);
+        let last = last.unwrap_or_else(|| panic!("{pid}: {messages:?} {summary}"));
         let text = said[&last.msg].as_deref().unwrap_or_default();
         assert_eq!(text, format!("{{'$gen_cast',{{die,{life}}}}}"));
     }

@@ -492,9 +492,11 @@ static __always_inline int event_name(const struct registers *regs, u64 cookie, 
 		return 0;
 	TAKE(&event, pid, process + event_config.process_id_at);
 	TAKE(&event, name, registration + event_config.registration_name_at);
+	/* Each remembers who it is: both are asked. */
 	bool rests = given && state_name(&event, process, name, pid);
+	bool wanted = given ? wanted_name(event.count, name, process, pid) : wanted_process(process, pid);
 
-	if (!rests && (given ? !wanted_name(event.count, name, process, pid) : !wanted_process(process, pid)))
+	if (!rests && !wanted)
 		return leave_out(&event);
 	if (!reserve(&event, 1, NULL, process, pid))
 		return 0;

@@ -82,18 +82,18 @@ impl CopyReader {
         (reading, reader.touched())
     }
 
-    /// Whether a process has not run since it was copied, nor has a scheduler handled signals for it.
-    /// Its flags are read first, then the struct: see the module's page.
+    /// Whether a process has run since it was copied. Its flags are read first, then the struct: see the
+    /// module's page.
     #[must_use]
-    pub fn rests_since<M: Memory>(vm: &Vm<M>, copy: &ProcessCopy<'_>) -> bool {
+    pub fn rests_since<M: Memory>(vm: &Vm<M>, copy: &ProcessCopy<'_>) -> RestsSince {
         let fields = &vm.layout.process;
         let flags = copy.address.wrapping_add(u64::from(fields.state));
         let Ok(flags) = vm.memory.u32(flags).map(Flags) else {
-            return false;
+            return RestsSince::No;
         };
         let mut now = vec![0; fields.size as usize];
         if flags.status() != "waiting" || vm.memory.read(copy.address, &mut now).is_err() {
-            return false;
+            return RestsSince::No;
         }
         let (then, now) = (
             ProcessBlock::new(copy.process, &vm.layout),
@@ -107,11 +107,28 @@ impl CopyReader {
             fields.heap,
             fields.hend,
         ];
-        now.reductions() == copy.reductions
-            && same
-                .iter()
-                .all(|&field| now.word(field) == then.word(field))
+        let is_same = same
+            .iter()
+            .all(|&field| now.word(field) == then.word(field));
+        match is_same {
+            true if now.reductions() == copy.reductions => RestsSince::Yes,
+            true => RestsSince::ForAllThatIsSeen,
+            false => RestsSince::No,
+        }
     }
+}
+
+/// Whether a process has run since it was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RestsSince {
+    /// It has, or has signals to handle, or its heap was collected for it.
+    No,
+    /// It has used reductions, and otherwise is as it was. A scheduler that handles signals for a process
+    /// that waits uses some, as when who has called a server takes back its monitor: that changes nothing of
+    /// what the process has. A run may leave no other trace; who has seen all runs knows.
+    ForAllThatIsSeen,
+    /// It has not.
+    Yes,
 }
 
 /// The struct with the flags that the process has as soon as it rests.

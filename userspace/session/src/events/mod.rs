@@ -599,6 +599,7 @@ impl Events {
         self.ready = ready;
         self.tracker.meet(&mut pipeline.symbolizer);
         if let Some(states) = &mut self.states {
+            states.tell(pipeline);
             // Those that there is no room for are not seen; the kernel half counts its own.
             let newly = states.chosen.newly(pipeline.symbolizer.vm());
             let _ = self.capture.want_states(&newly);

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 
 use escope_beam::Vm;
 use escope_beam::memory::Memory;
-use escope_beam::state::{CopyReader, ProcessCopy, ProcessState, Reading, StateCode, read_state};
+use escope_beam::state::{
+    CopyReader, ProcessCopy, ProcessState, Reading, RestsSince, StateCode, read_state,
+};
 use escope_beam::term::{Node, TermReader};
 use escope_capture::{CopiedState, StateCopied, decode_state};
 use escope_model::{ProcId, StateRow, StateSeen, StateSource, VmEvent, VmEventKind};
@@ -54,9 +56,12 @@ pub struct StateCounts {
 }
 
 /// What came of one rest.
+#[derive(Debug)]
 enum Read {
     State(Box<ProcessState>, StateSource),
     Not(StateSeen),
+    /// The first, if the process did not run before a time; else the second.
+    If(Box<(Read, Read)>, u64),
 }
 
 /// A rest, by when it began and the address of the process.
@@ -68,6 +73,8 @@ struct Process {
     proc: Option<ProcId>,
     rests: Rests,
     last: Told,
+    /// A rest that is told when it is known until when it lasted.
+    held: Option<(StateRow, Read)>,
 }
 
 /// What was copied of processes whose events are not told yet, and what is told of each.
@@ -84,6 +91,10 @@ pub(super) struct States {
     bytes_max: usize,
     /// By pid, as a term.
     processes: FxHashMap<u64, Process>,
+    /// What is held back: until when each must not have run, and its pid.
+    held: Vec<(u64, u64)>,
+    /// Until when all events were seen.
+    seen_ns: u64,
     node: Option<Node>,
     counts: StateCounts,
     origin_ns: u64,
@@ -109,6 +120,8 @@ impl States {
             bytes: 0,
             bytes_max,
             processes: FxHashMap::default(),
+            held: Vec::new(),
+            seen_ns: 0,
             node: None,
             counts: StateCounts::default(),
             origin_ns,
@@ -160,16 +173,20 @@ impl States {
                 let reader = TermReader::new(vm);
                 let who = (state.address, state.pid, name.as_deref());
                 let copy = copy_of(&state, &[]);
-                if !CopyReader::rests_since(vm, &copy) {
+                let rests = CopyReader::rests_since(vm, &copy);
+                if rests == RestsSince::No {
                     return Read::Not(StateSeen::Ran);
                 }
                 match read_state(&reader, vm, code, who, options) {
-                    Reading::Exact(read) if read.reductions == state.reductions => {
-                        Read::State(read, StateSource::Live)
+                    Reading::Exact(read) => {
+                        let is_it = read.reductions == state.reductions;
+                        let read = Read::State(read, StateSource::Live);
+                        match is_it {
+                            true => read,
+                            false => read.unless_run(Read::Not(StateSeen::Ran)),
+                        }
                     }
-                    Reading::Exact(_) | Reading::Ran(_) | Reading::Gone => {
-                        Read::Not(StateSeen::Ran)
-                    }
+                    Reading::Ran(_) | Reading::Gone => Read::Not(StateSeen::Ran),
                     Reading::Sensitive => Read::Not(StateSeen::Sensitive),
                     Reading::Unreadable(_) => Read::Not(StateSeen::Unreadable),
                 }
@@ -185,9 +202,11 @@ impl States {
         is_missing: bool,
         pipeline: &mut Pipeline<M>,
     ) {
+        self.seen_ns = event.monotonic_ns;
         match event.what {
             VmEventKind::Born { .. } => self.chosen.born(event.process),
             VmEventKind::In { .. } if !is_missing => {
+                self.let_go(event.pid, event.monotonic_ns, pipeline);
                 if let Some(process) = self.processes.get_mut(&event.pid) {
                     process.rests.runs(event.monotonic_ns);
                 }
@@ -204,6 +223,7 @@ impl States {
                 }
             }
             VmEventKind::Exit { .. } => {
+                self.let_go(event.pid, event.monotonic_ns, pipeline);
                 if let Some(mut process) = self.processes.remove(&event.pid) {
                     let since = process.rests.ends();
                     self.mark(
@@ -221,6 +241,14 @@ impl States {
 
     /// From a time on events are missing.
     pub(super) fn gap<M: Memory>(&mut self, at_ns: u64, pipeline: &mut Pipeline<M>) {
+        let mut held: Vec<(Option<ProcId>, u64)> = (self.processes.iter())
+            .filter(|(_, process)| process.held.is_some())
+            .map(|(pid, process)| (process.proc, *pid))
+            .collect();
+        held.sort_unstable();
+        for (_, pid) in held {
+            self.let_go(pid, at_ns, pipeline);
+        }
         let mut cut = Vec::new();
         for process in self.processes.values_mut() {
             if let Some(since) = process.rests.gap() {
@@ -290,11 +318,51 @@ impl States {
                 StateSeen::Unreadable,
             )
         };
-        let rows = match read {
-            Read::State(state, source) => {
-                process.last.rows(&row, &state, source, self.node.as_ref())
+        let before = process.held.is_some();
+        if before {
+            self.let_go(event.pid, event.monotonic_ns, pipeline);
+        }
+        let Some(process) = self.processes.get_mut(&event.pid) else {
+            return;
+        };
+        let rested_ns = match &read {
+            Read::If(_, rested_ns) => Some(*rested_ns),
+            Read::State(..) | Read::Not(_) => None,
+        };
+        process.held = Some((row, read));
+        match rested_ns {
+            Some(rested_ns) => self.held.push((rested_ns, event.pid)),
+            None => self.let_go(event.pid, event.monotonic_ns, pipeline),
+        }
+    }
+
+    /// Tells what was held back, of processes that are known to have rested long enough.
+    pub(super) fn tell<M: Memory>(&mut self, pipeline: &mut Pipeline<M>) {
+        let seen_ns = self.seen_ns;
+        let (known, held) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(rested_ns, _)| *rested_ns <= seen_ns);
+        self.held = held;
+        for (rested_ns, pid) in known {
+            // A later rest of the same process may be held by now.
+            let held = self.processes.get(&pid).and_then(|it| it.held.as_ref());
+            if matches!(held, Some((_, Read::If(_, ns))) if *ns == rested_ns) {
+                self.let_go(pid, seen_ns, pipeline);
             }
-            Read::Not(seen) => vec![StateRow { seen, ..row }],
+        }
+    }
+
+    /// Tells a rest that has lasted until a time at least.
+    fn let_go<M: Memory>(&mut self, pid: u64, until_ns: u64, pipeline: &mut Pipeline<M>) {
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return;
+        };
+        let Some((row, read)) = process.held.take() else {
+            return;
+        };
+        let rows = match read.known(until_ns) {
+            Ok((state, source)) => process.last.rows(&row, &state, source, self.node.as_ref()),
+            Err(seen) => vec![StateRow { seen, ..row }],
         };
         self.count(&rows);
         for row in rows {
@@ -354,6 +422,25 @@ impl States {
     }
 }
 
+impl Read {
+    /// The same, if the process has not run until now; else another.
+    fn unless_run(self, otherwise: Read) -> Read {
+        Read::If(Box::new((self, otherwise)), monotonic_ns())
+    }
+
+    /// What is known if the process did not run before a time.
+    fn known(self, until_ns: u64) -> Result<(Box<ProcessState>, StateSource), StateSeen> {
+        match self {
+            Read::State(state, source) => Ok((state, source)),
+            Read::Not(seen) => Err(seen),
+            Read::If(either, rested_ns) => match rested_ns <= until_ns {
+                true => either.0.known(until_ns),
+                false => either.1.known(until_ns),
+            },
+        }
+    }
+}
+
 /// Reads a copy, and proves that what it depends on was as it is.
 fn read_copy<M: Memory>(
     (reader, literals): (&CopyReader, &mut Literals),
@@ -371,24 +458,30 @@ fn read_copy<M: Memory>(
     };
     // Binaries outside of the heap are its own until it runs.
     let rests = CopyReader::rests_since(vm, copy);
-    let (reading, touched) = reader.read(vm, code, copy, name, rests);
-    let needs_rest = touched.off_heap || touched.shared && !is_all;
-    if !needs_rest && !touched.shared {
+    let (reading, touched) = reader.read(vm, code, copy, name, rests != RestsSince::No);
+    if !touched.off_heap && !touched.shared {
         return told(reading);
     }
-    if rests && CopyReader::rests_since(vm, copy) {
+    let rests = rests.min(CopyReader::rests_since(vm, copy));
+    if rests == RestsSince::Yes {
         return told(reading);
     }
-    if touched.shared && !is_all {
-        return Read::Not(StateSeen::Ran);
-    }
-    let reading = match touched.off_heap {
-        true => reader.read(vm, code, copy, name, false).0,
-        false => reading,
+    // Without what is its own, and may be another's by now.
+    let mut rest = || match (touched.shared && !is_all, touched.off_heap) {
+        (true, _) => Read::Not(StateSeen::Ran),
+        (false, off_heap) => {
+            let holds = !touched.shared || holds(literals, vm, code);
+            match (holds, off_heap) {
+                (false, _) => Read::Not(StateSeen::Ran),
+                (true, true) => told(reader.read(vm, code, copy, name, false).0),
+                (true, false) => told(reading.clone()),
+            }
+        }
     };
-    match !touched.shared || holds(literals, vm, code) {
-        true => told(reading),
-        false => Read::Not(StateSeen::Ran),
+    let otherwise = rest();
+    match rests {
+        RestsSince::No => otherwise,
+        _ => told(reading).unless_run(otherwise),
     }
 }
 
