@@ -191,7 +191,7 @@ pub fn hit_prices(
         .iter()
         .map(|memory| (memory.id(config), memory.address()))
         .collect();
-    let mut capture = load(config, &memory, probed, (&natives, states))?;
+    let mut capture = load(config, &memory, probed, &natives, states)?;
     capture.arm()?;
     if let Some((memory, probed, kind)) = any.or(native) {
         try_threads(&mut capture, memory, probed, kind)?;
@@ -292,7 +292,8 @@ fn load(
     config: &EventConfig,
     memory: &Memory,
     measured: impl Iterator<Item = (EventSite, Probed)>,
-    (natives, states): (&[(Probed, f64)], Vec<(u64, u64)>),
+    natives: &[(Probed, f64)],
+    states: Vec<(u64, u64)>,
 ) -> Result<EventCapture, CaptureError> {
     let mut config = *config;
     config.tgid = std::process::id();

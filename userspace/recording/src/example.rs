@@ -293,12 +293,12 @@ pub(crate) fn state(n: u32) -> StateRow {
         module: text("shop"),
         rests: text("waiting"),
         name: text("state"),
-        term: (told && n % 2 == 0).then(|| vec![131, b'a', n as u8]),
+        term: (told && n.is_multiple_of(2)).then(|| vec![131, b'a', n as u8]),
         hash: told.then_some(u64::MAX - u64::from(n)),
         masked: n % 5,
         reductions: u64::from(n) * 100,
         runs: 1 + n % 2,
-        began_ns: (n % 7 > 0).then_some(ts_ns - 1000),
+        began_ns: (!n.is_multiple_of(7)).then_some(ts_ns - 1000),
         ..StateRow::mark(ts_ns, ProcId(n % 3), seen)
     }
 }
