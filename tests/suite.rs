@@ -45,6 +45,7 @@ mod tier3 {
     mod doctor;
     mod fixtures;
     mod formats;
+    mod frame;
     mod frame_pointers;
     mod history;
     mod hostile_names;

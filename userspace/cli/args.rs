@@ -1,5 +1,6 @@
 //! What the user may say.
 
+mod frame;
 mod snapshot;
 mod state;
 mod timeline;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use escope_session::{EventSelection, Given, Layout, NativeName, TargetChoice, WantedProcess};
 
+pub(crate) use frame::FrameArgs;
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
 pub(crate) use state::{StateArgs, StepArg, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     Report(ReportArgs),
     Timeline(TimelineArgs),
+    Frame(FrameArgs),
     Flamegraph(FlamegraphArgs),
     Export(ExportArgs),
     Query(QueryArgs),

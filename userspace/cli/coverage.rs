@@ -226,6 +226,15 @@ impl Coverage {
         hits.map(|hits| hits.contains_key(name))
     }
 
+    /// Whether the end of any process would have been seen while events were watched.
+    pub(crate) fn sees_ends(&self) -> bool {
+        let probes = ["exit", "exit_with_reason"];
+        self.filtered == 0
+            && probes
+                .iter()
+                .any(|probe| self.has_probe(probe) == Some(true))
+    }
+
     /// The same for programs.
     pub(crate) fn json(&self) -> Value {
         json!({

@@ -16,6 +16,7 @@ mod doctor;
 mod export;
 mod failure;
 mod flamegraph;
+mod frame;
 mod load;
 mod output;
 mod payloads;
@@ -70,6 +71,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Watch(args) => watch::run(args),
         Command::Report(args) => report::run(args),
         Command::Timeline(args) => timeline::run(args),
+        Command::Frame(args) => frame::run(args),
         Command::Flamegraph(args) => flamegraph::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "query")]

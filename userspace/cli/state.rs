@@ -20,6 +20,7 @@ use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::say::say;
 use crate::snapshot::{is_wanted, who};
+pub(crate) use recorded::{what as rested_as, why_unknown};
 use words::{milliseconds, stopped, what, whereabouts, why_not};
 
 /// Before what is told of a process.

@@ -384,7 +384,7 @@ pub(super) fn who(process: Option<&ProcessInfo>) -> String {
     }
 }
 
-pub(super) fn what(row: &StateRow) -> String {
+pub(crate) fn what(row: &StateRow) -> String {
     let behaviour = row.behaviour.as_deref().unwrap_or("none");
     let is = match (behaviour, row.module.as_deref()) {
         ("none", _) => "no behaviour that is known".to_owned(),
@@ -423,7 +423,7 @@ fn words(at: &At) -> String {
     }
 }
 
-fn why_unknown(why: Unknown) -> String {
+pub(crate) fn why_unknown(why: Unknown) -> String {
     let at = |ns: i64| time::show(ns.max(0) as u64);
     match why {
         Unknown::Before(Some(ns)) => format!("it was first seen to rest at {}", at(ns)),

@@ -19,6 +19,7 @@ mod at_least;
 mod causality;
 mod collections;
 mod delays;
+pub mod frame;
 mod gaps;
 mod influence;
 #[cfg(test)]

@@ -1,0 +1,325 @@
+//! Everything at an instant: as the program itself knows it, and as all rows of the recording have it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use escope_model::{Fate, Life, LifeEvent, Message, Run};
+use escope_recording::{Recording, TimeRange};
+use serde_json::Value;
+
+use crate::support::{Facts, RabbitMq, Workload, escope, start, temp_dir};
+
+const PATIENCE: Duration = Duration::from_secs(180);
+const BOXES: i64 = 6;
+
+fn frame(path: &str, at_ns: i64, more: &[&str]) -> Value {
+    let at = format!("{at_ns}ns");
+    let args = [&["frame", path, "--at", &at, "--json"], more].concat();
+    escope(&args).success().json()
+}
+
+fn rows_of<'a>(frame: &'a Value, table: &str) -> &'a [Value] {
+    frame[table].as_array().unwrap()
+}
+
+fn called<'a>(frame: &'a Value, name: &str) -> &'a Value {
+    let mut all = rows_of(frame, "processes").iter();
+    let found = all.find(|process| process["name"] == name || process["pid"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {frame}"))
+}
+
+#[test]
+fn a_situation_that_the_program_knows_is_told_so() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let mut vm = Workload::start("frames", &["+S", "2:2"], &[]);
+    let pid = vm.pid().to_string();
+    let mut recorder = start(&[
+        "record",
+        "-p",
+        &pid,
+        "--events",
+        "full",
+        "--max-overhead",
+        "off",
+        "-o",
+        &path,
+    ]);
+    recorder.wait_for("recording", PATIENCE);
+    vm.go();
+    let rounds: Vec<Facts> = (0..12).map(|_| vm.count()).collect();
+    vm.stop();
+    recorder.signal("INT");
+    let summary = recorder.finish(PATIENCE).success().stderr;
+    assert!(vm.quit().success());
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let manifest = recording.manifest();
+    assert_eq!(manifest.totals.counters["events_lost"], 0, "{summary}");
+    let origin_ns = manifest.clocks.start_monotonic_ns as i64;
+    let mut sent: BTreeMap<i64, i64> = BTreeMap::new();
+    for (round, facts) in (1..).zip(&rounds) {
+        let [from_ns, to_ns] = ["from_ns", "to_ns"].map(|key| facts.number(key) - origin_ns);
+        let frame = frame(&path, (from_ns + to_ns) / 2, &[]);
+        assert_eq!(frame["is_watched"], true, "{summary}");
+        for n in 1..=BOXES {
+            *sent.entry(n).or_default() += (round * n) % 7 + n;
+            let expected = facts.number(&format!("box_{n}"));
+            a_box(
+                called(&frame, &format!("frames_box_{n}")),
+                expected,
+                from_ns,
+            );
+        }
+        let busy = called(&frame, "frames_busy")["doing"].as_str().unwrap();
+        assert!(["running", "runnable"].contains(&busy), "{busy}");
+        let young = called(&frame, facts.text("young"));
+        assert_eq!(
+            (&young["known"], &young["doing"]),
+            (&"spawned".into(), &"waiting".into())
+        );
+        if let Some(gone) = facts.text_of("gone") {
+            let all = rows_of(&frame, "processes").iter();
+            assert!(all.clone().all(|it| it["pid"] != gone), "{gone} has ended");
+        }
+        same_in_text(&path, &frame);
+    }
+    steps(&path, &rounds[5], origin_ns);
+}
+
+/// A box waits since before, with so many notes, the oldest first.
+fn a_box(process: &Value, expected: i64, from_ns: i64) {
+    assert_eq!(process["doing"], "waiting", "{process}");
+    assert!(process["since_ns"].as_i64().unwrap() < from_ns, "{process}");
+    let place = process["place"].as_str().unwrap();
+    assert!(place.starts_with("frames:box/0"), "{place}");
+    let mailbox = &process["mailbox"];
+    assert_eq!(mailbox["messages"], expected, "{process}");
+    assert_eq!(mailbox["unsure"], 0, "{process}");
+    let first = mailbox["first"].as_array().unwrap();
+    assert_eq!(first.len() as i64, expected);
+    assert!(
+        first
+            .iter()
+            .all(|it| it["tag"] == "note" && it["is_sure"] == true)
+    );
+    let times = first.iter().map(|it| it["sent_ns"].as_i64().unwrap());
+    assert!(times.clone().is_sorted() && times.clone().all(|ns| ns < from_ns));
+    assert_eq!(times.min(), mailbox["oldest_ns"].as_i64());
+}
+
+/// One step forward and one back is where it was.
+fn steps(path: &str, facts: &Facts, origin_ns: i64) {
+    let at_ns = facts.number("to_ns") - origin_ns;
+    let of = ["--process", "frames_box_3"];
+    let next = frame(path, at_ns, &[&of[..], &["--step", "forward"]].concat());
+    let next_ns = next["at_ns"].as_i64().unwrap();
+    assert!(next_ns > at_ns);
+    assert_eq!(next["event"]["event"], "arrives", "{next}");
+    let before = called(&next, "frames_box_3")["mailbox"]["messages"].as_i64();
+    assert_eq!(before, Some(facts.number("box_3") + 1));
+    let back = frame(path, next_ns, &[&of[..], &["--step", "back"]].concat());
+    assert!(back["at_ns"].as_i64().unwrap() < at_ns, "{back}");
+    let length = called(&back, "frames_box_3")["mailbox"]["messages"].as_i64();
+    assert_eq!(length, Some(facts.number("box_3")));
+    assert_eq!(rows_of(&back, "processes").len(), 1);
+}
+
+/// The page for people has the same counts.
+fn same_in_text(path: &str, frame: &Value) {
+    let at = format!("{}ns", frame["at_ns"]);
+    let text = escope(&["frame", path, "--at", &at]).success().stdout;
+    let counts = &frame["counts"];
+    let processes = format!("\n{} processes: ", counts["processes"]);
+    assert!(text.contains(&processes), "{processes}: {text}");
+    let messages = format!(
+        "\n{} messages lie in {} mailboxes",
+        counts["messages"], counts["mailboxes"]
+    );
+    assert!(text.contains(&messages), "{messages}: {text}");
+    // However many processes there are, it is a page.
+    assert!(text.lines().count() < 700, "{text}");
+}
+
+/// All rows of a recording.
+struct All {
+    runs: Vec<Run>,
+    messages: Vec<Message>,
+    lives: Vec<Life>,
+}
+
+impl All {
+    fn of(recording: &Recording) -> All {
+        All {
+            runs: recording
+                .runs(TimeRange::ALL)
+                .unwrap()
+                .map(Result::unwrap)
+                .collect(),
+            messages: recording
+                .messages(TimeRange::ALL)
+                .unwrap()
+                .map(Result::unwrap)
+                .collect(),
+            lives: recording
+                .lifecycle(TimeRange::ALL)
+                .unwrap()
+                .map(Result::unwrap)
+                .collect(),
+        }
+    }
+
+    fn when(&self, proc: u32, event: LifeEvent) -> Option<i64> {
+        let mut lives = self.lives.iter();
+        let life = lives.find(|life| life.proc.0 == proc && life.event == event);
+        life.map(|life| life.ts_ns)
+    }
+
+    fn running(&self, at_ns: i64) -> BTreeMap<String, u32> {
+        let runs = self.runs.iter();
+        let these = runs.filter(|run| run.start_ns <= at_ns && at_ns < run.end_ns);
+        these
+            .map(|run| (run.scheduler.to_string(), run.proc.0))
+            .collect()
+    }
+
+    /// Messages that lie somewhere for sure, by receiver.
+    fn lying(&self, at_ns: i64) -> BTreeMap<u32, BTreeSet<u64>> {
+        let mut lying: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
+        for message in self.messages.iter().filter(|it| it.sent_ns <= at_ns) {
+            let left_ns = match message.fate {
+                Fate::Unknown => continue,
+                Fate::Dropped => self.when(message.to.0, LifeEvent::Exit),
+                _ => message.received_ns,
+            };
+            if left_ns.is_none_or(|left_ns| at_ns < left_ns) {
+                lying.entry(message.to.0).or_default().insert(message.msg);
+            }
+        }
+        lying
+    }
+
+    /// The frame says what the rows say.
+    fn check(&self, frame: &Value) {
+        let at_ns = frame["as_of_ns"].as_i64().unwrap();
+        let running = self.running(at_ns);
+        let schedulers = rows_of(frame, "schedulers").iter();
+        let told =
+            schedulers.filter_map(|it| Some((it["scheduler"].as_str()?, it["proc"].as_u64()?)));
+        let told: BTreeMap<String, u32> = told
+            .map(|(id, proc)| (id.to_owned(), proc as u32))
+            .collect();
+        assert_eq!(told, running);
+        let mut lying = self.lying(at_ns);
+        let mut runs = 0;
+        for process in rows_of(frame, "processes") {
+            let proc = process["proc"].as_u64().unwrap() as u32;
+            let runs_now = running.values().any(|it| *it == proc);
+            assert_eq!(process["doing"] == "running", runs_now, "{process}");
+            runs += usize::from(runs_now);
+            let spawned_ns = self.when(proc, LifeEvent::Spawn);
+            assert!(
+                spawned_ns.is_none_or(|ns| ns <= at_ns),
+                "not born: {process}"
+            );
+            let ended_ns = self.when(proc, LifeEvent::Exit);
+            assert!(
+                ended_ns.is_none_or(|ns| at_ns < ns || runs_now),
+                "dead: {process}"
+            );
+            self.mailbox(process, lying.remove(&proc).unwrap_or_default(), at_ns);
+        }
+        assert_eq!(runs, running.len(), "each scheduler runs one of its own");
+        assert!(lying.is_empty(), "nobody has these: {lying:?}");
+        let told: BTreeSet<u64> = rows_of(frame, "processes")
+            .iter()
+            .map(|process| process["proc"].as_u64().unwrap())
+            .collect();
+        // Whoever ran before and after was there.
+        let before = self.runs.iter().filter(|run| run.start_ns <= at_ns);
+        let before: BTreeSet<u64> = before.map(|run| u64::from(run.proc.0)).collect();
+        let after = self.runs.iter().filter(|run| run.start_ns > at_ns);
+        let both: BTreeSet<u64> = after
+            .map(|run| u64::from(run.proc.0))
+            .filter(|proc| before.contains(proc))
+            .collect();
+        assert!(both.is_subset(&told), "{:?}", both.difference(&told));
+    }
+
+    fn mailbox(&self, process: &Value, lying: BTreeSet<u64>, at_ns: i64) {
+        let mailbox = &process["mailbox"];
+        assert_eq!(
+            mailbox["messages"].as_u64(),
+            Some(lying.len() as u64),
+            "{process}"
+        );
+        let first = mailbox["first"].as_array().unwrap();
+        let count = mailbox["messages"].as_u64().unwrap() + mailbox["unsure"].as_u64().unwrap();
+        assert_eq!(
+            first.len() as u64 + mailbox["omitted"].as_u64().unwrap(),
+            count
+        );
+        for told in first {
+            let msg = told["msg"].as_u64().unwrap();
+            let place = self
+                .messages
+                .binary_search_by_key(&msg, |it| it.msg)
+                .unwrap();
+            let row = &self.messages[place];
+            assert_eq!(Some(u64::from(row.to.0)), process["proc"].as_u64());
+            assert!(row.sent_ns <= at_ns, "not sent yet: {row:?} at {at_ns}");
+            assert!(
+                row.received_ns.is_none_or(|ns| at_ns < ns),
+                "received: {row:?} at {at_ns}"
+            );
+            assert_eq!(told["is_sure"] == true, lying.contains(&msg), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_loaded_rabbitmq_is_consistent_at_20_instants() {
+    live!();
+    let Some(rabbit) = RabbitMq::start() else {
+        assert!(
+            !xtask::live::is_required(),
+            "this test must run: install rabbitmq-server"
+        );
+        return;
+    };
+    let load = rabbit.load();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let pid = rabbit.pid().to_string();
+    let args = [
+        "record", "-p", &pid, "-d", "6s", "-o", &path, "--events", "full",
+    ];
+    let more = ["--max-overhead", "off", "--max-memory", "1024"];
+    let output = start(&[&args[..], &more].concat())
+        .finish(PATIENCE)
+        .success();
+    assert!(load.stop() > 100);
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let mut all = All::of(&recording);
+    all.messages.sort_by_key(|message| message.msg);
+    let windows: Vec<_> = recording.windows().unwrap().map(Result::unwrap).collect();
+    let (from_ns, to_ns) = (windows[0].from_ns, windows[windows.len() - 1].to_ns);
+    let (mut watched, mut running, mut messages) = (0, 0, 0);
+    for instant in 1..=20 {
+        let at_ns = from_ns + (to_ns - from_ns) * instant / 21;
+        let frame = frame(&path, at_ns, &[]);
+        all.check(&frame);
+        same_in_text(&path, &frame);
+        watched += usize::from(frame["is_watched"] == true);
+        running += all.running(at_ns).len();
+        messages += frame["counts"]["messages"].as_u64().unwrap();
+        assert!(rows_of(&frame, "processes").len() > 100, "{frame}");
+    }
+    println!(
+        "{} runs, {} messages; {watched} of 20 instants watched, {running} running, {messages} in mailboxes",
+        all.runs.len(),
+        all.messages.len()
+    );
+    assert!(watched > 10 && running > 5 && messages > 0, "{output:#?}");
+}

@@ -1,0 +1,220 @@
+//! Processes: those that do something, each for itself, and the rest by name.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+
+use escope_timeline::frame::{Alive, Doing, Known, ProcessFrame, WhyUnknown};
+
+use super::{Told, length};
+use crate::coverage::{self, name};
+use crate::printable::one_line;
+use crate::time;
+
+/// Frames of a stack that are shown.
+const FRAMES_MAX: usize = 30;
+
+impl Told<'_> {
+    pub(super) fn print_processes(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let counts = &self.counts;
+        let by_doing = counts.by_doing.iter();
+        let by_doing: Vec<String> = by_doing
+            .map(|(doing, count)| format!("{count} {}", doing.replace('_', " ")))
+            .collect();
+        let unsure = match counts.unsure {
+            0 => String::new(),
+            many => format!("; {many} of them may have ended"),
+        };
+        let collecting = match self.recorded.collections {
+            true => format!("; {} collected garbage", counts.collecting),
+            false => "; collections were not recorded".to_owned(),
+        };
+        writeln!(
+            out,
+            "\n{} processes: {}{collecting}{unsure}",
+            counts.processes,
+            by_doing.join(", "),
+        )?;
+        let (mut busy, rest): (Vec<&ProcessFrame>, Vec<&ProcessFrame>) = self
+            .processes()
+            .partition(|process| self.wanted.is_some() || is_busy(process));
+        busy.sort_by_key(|process| {
+            (
+                rank(process),
+                Reverse(process.mailbox.sure),
+                process.doing.since_ns(),
+                process.proc,
+            )
+        });
+        if !busy.is_empty() {
+            writeln!(
+                out,
+                "\n  {:<20} {:>9} {:>8}  process, and where it is",
+                "does", "for", "mailbox"
+            )?;
+        }
+        for process in busy.iter().take(self.args.rows) {
+            self.print_process(process, out)?;
+        }
+        let more = busy.split_at(self.args.rows.min(busy.len())).1.len();
+        if more > 0 {
+            writeln!(out, "  and {more} more: -n shows them")?;
+        }
+        self.print_rest(&rest, out)
+    }
+
+    fn print_process(&self, process: &ProcessFrame, out: &mut dyn Write) -> anyhow::Result<()> {
+        let doing = process.doing.as_str().replace('_', " ");
+        let doing = match process.collection {
+            Some(_) => format!("{doing}, in GC"),
+            None => doing,
+        };
+        let since = process.doing.since_ns();
+        let since = since.map_or_else(|| "?".to_owned(), |ns| time::show(self.ago_ns(ns)));
+        let mut line = name(self.dictionary, process.proc);
+        if let Doing::Running { scheduler, .. } = process.doing {
+            line += &format!(" on {scheduler}");
+        }
+        let place = match process.doing {
+            Doing::Running { .. } => self.running_in(process),
+            _ => self.place(process).map(|place| format!("left in {place}")),
+        };
+        line += &place.map_or_else(String::new, |place| format!(", {place}"));
+        line += &why(process);
+        if let Some(call) = &process.call {
+            let function = coverage::place(self.dictionary, Some(call.function));
+            let took = time::show(self.ago_ns(call.start_ns));
+            line += &function.map_or_else(String::new, |it| format!("; in {it} for {took}"));
+        }
+        writeln!(
+            out,
+            "  {doing:<20} {since:>9} {:>8}  {}",
+            length(process),
+            one_line(&line)
+        )?;
+        match &self.wanted {
+            Some(_) => self.print_stack(process, out),
+            None => Ok(()),
+        }
+    }
+
+    fn print_stack(&self, process: &ProcessFrame, out: &mut dyn Write) -> anyhow::Result<()> {
+        let Some(sample) = self.sampled.processes.get(&process.proc) else {
+            return Ok(());
+        };
+        let stack = self.dictionary.stack(sample.stack);
+        writeln!(
+            out,
+            "{:44}stack of {} before{}",
+            "",
+            time::show(self.ago_ns(sample.ts_ns)),
+            sample.truncated.map_or("", |_| ", not whole"),
+        )?;
+        for id in stack.iter().take(FRAMES_MAX) {
+            let place = coverage::place(self.dictionary, Some(*id));
+            writeln!(
+                out,
+                "{:46}{}",
+                "",
+                one_line(place.as_deref().unwrap_or("?"))
+            )?;
+        }
+        let more = stack.len().saturating_sub(FRAMES_MAX);
+        if more > 0 {
+            writeln!(out, "{:46}and {more} more", "")?;
+        }
+        Ok(())
+    }
+
+    /// Those that do nothing, by what they are called and do.
+    fn print_rest(&self, rest: &[&ProcessFrame], out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut groups: BTreeMap<(String, &'static str), (usize, HashMap<Option<String>, usize>)> =
+            BTreeMap::new();
+        for process in rest {
+            let known = self.dictionary.process(process.proc);
+            let who = known.map_or_else(|| "without a name".to_owned(), |it| it.group_name());
+            let (count, places) = groups.entry((who, process.doing.as_str())).or_default();
+            *count += 1;
+            *places.entry(self.place(process)).or_default() += 1;
+        }
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(&b.0)));
+        writeln!(
+            out,
+            "\n  {:>7} {:<20} the rest, and where most of them left",
+            "count", "does"
+        )?;
+        for ((who, doing), (count, places)) in groups.iter().take(self.args.rows) {
+            let most = places
+                .iter()
+                .max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
+            let place = most.and_then(|(place, _)| place.as_deref());
+            let line = match place {
+                Some(place) => format!("{who}, {place}"),
+                None => who.clone(),
+            };
+            writeln!(
+                out,
+                "  {count:>7} {:<20} {}",
+                doing.replace('_', " "),
+                one_line(&line)
+            )?;
+        }
+        let left = groups.split_at(self.args.rows.min(groups.len())).1;
+        if !left.is_empty() {
+            let processes: usize = left.iter().map(|(_, (count, _))| count).sum();
+            writeln!(
+                out,
+                "  and {} more kinds of {processes} processes: -n shows them",
+                left.len()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn is_busy(process: &ProcessFrame) -> bool {
+    rank(process) < QUIET || process.mailbox.sure > 0 || process.collection.is_some()
+}
+
+/// The rank of those that do nothing.
+const QUIET: u8 = 6;
+
+/// What comes first.
+fn rank(process: &ProcessFrame) -> u8 {
+    match process.doing {
+        Doing::Running { .. } => 0,
+        Doing::Runnable { .. } => 1,
+        Doing::DirtyQueue { .. } => 2,
+        Doing::Woken { .. } => 3,
+        Doing::Exiting { .. } => 4,
+        Doing::Suspended { .. } => 5,
+        Doing::Waiting { .. } => QUIET,
+        Doing::Away { .. } => 7,
+        Doing::Unknown(_) => 8,
+    }
+}
+
+/// What is to be known besides.
+fn why(process: &ProcessFrame) -> String {
+    let doing = match process.doing {
+        Doing::Unknown(WhyUnknown::NotRecorded) => "; runs were not recorded",
+        Doing::Unknown(WhyUnknown::NotSeen) => "; it was not seen to run",
+        Doing::Unknown(WhyUnknown::Gap) => "; not seen since events were missing",
+        Doing::Unknown(WhyUnknown::Cut) => "; the end of a run was not seen",
+        _ => "",
+    };
+    let alive = match process.alive {
+        Alive::Sure => "",
+        Alive::LastSeen(_) => "; it may have ended",
+        Alive::Ending(_) => "; it ends",
+    };
+    let known = match process.known {
+        Known::Later(_) => "; first seen later",
+        _ => "",
+    };
+    format!("{doing}{alive}{known}")
+}
