@@ -112,8 +112,6 @@ impl<'a> Told<'a> {
             .filter_map(|thread| thread.scheduler)
             .chain(frame.runs.keys().copied())
             .chain(sampled.schedulers.keys().copied())
-            .collect::<Vec<_>>()
-            .into_iter()
             .collect();
         Ok(Told {
             recording,

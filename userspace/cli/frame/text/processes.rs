@@ -14,6 +14,23 @@ use crate::time;
 /// Frames of a stack that are shown.
 const FRAMES_MAX: usize = 30;
 
+/// Processes of one name that do the same.
+#[derive(Debug, Default)]
+struct Kind {
+    count: usize,
+    /// How many are, or were last, in each place.
+    places: HashMap<Option<String>, usize>,
+}
+
+impl Kind {
+    /// Where most are.
+    fn place(&self) -> Option<&str> {
+        let places = self.places.iter();
+        let most = places.max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
+        most.and_then(|(place, _)| place.as_deref())
+    }
+}
+
 impl Told<'_> {
     pub(super) fn print_processes(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let counts = &self.counts;
@@ -128,44 +145,40 @@ impl Told<'_> {
 
     /// Those that do nothing, by what they are called and do.
     fn print_rest(&self, rest: &[&ProcessFrame], out: &mut dyn Write) -> anyhow::Result<()> {
-        let mut groups: BTreeMap<(String, &'static str), (usize, HashMap<Option<String>, usize>)> =
-            BTreeMap::new();
+        let mut groups: BTreeMap<(String, &'static str), Kind> = BTreeMap::new();
         for process in rest {
             let known = self.dictionary.process(process.proc);
             let who = known.map_or_else(|| "without a name".to_owned(), |it| it.group_name());
-            let (count, places) = groups.entry((who, process.doing.as_str())).or_default();
-            *count += 1;
-            *places.entry(self.place(process)).or_default() += 1;
+            let kind = groups.entry((who, process.doing.as_str())).or_default();
+            kind.count += 1;
+            *kind.places.entry(self.place(process)).or_default() += 1;
         }
         if groups.is_empty() {
             return Ok(());
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(&b.0)));
+        groups.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
         writeln!(
             out,
             "\n  {:>7} {:<20} the rest, and where most of them left",
             "count", "does"
         )?;
-        for ((who, doing), (count, places)) in groups.iter().take(self.args.rows) {
-            let most = places
-                .iter()
-                .max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
-            let place = most.and_then(|(place, _)| place.as_deref());
-            let line = match place {
+        for ((who, doing), kind) in groups.iter().take(self.args.rows) {
+            let line = match kind.place() {
                 Some(place) => format!("{who}, {place}"),
                 None => who.clone(),
             };
             writeln!(
                 out,
-                "  {count:>7} {:<20} {}",
+                "  {:>7} {:<20} {}",
+                kind.count,
                 doing.replace('_', " "),
                 one_line(&line)
             )?;
         }
         let left = groups.split_at(self.args.rows.min(groups.len())).1;
         if !left.is_empty() {
-            let processes: usize = left.iter().map(|(_, (count, _))| count).sum();
+            let processes: usize = left.iter().map(|(_, kind)| kind.count).sum();
             writeln!(
                 out,
                 "  and {} more kinds of {processes} processes: -n shows them",

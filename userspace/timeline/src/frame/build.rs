@@ -252,7 +252,9 @@ impl<'a> FrameBuilder<'a> {
             at_ns: self.scope.at_ns,
             watched_since_ns: self.watched_since_ns,
             has_runs: self.scope.has_runs,
-            spawned_ns: of.spawned_ns,
+            spawned_ns: of
+                .spawned_ns
+                .map(|ns| of.first_ns.map_or(ns, |first| first.min(ns))),
             last: of.run.as_ref(),
             next: of.next.as_ref(),
             woken_ns: of.woken_ns,
@@ -288,7 +290,9 @@ impl<'a> FrameBuilder<'a> {
             },
         };
         let known = match (of.spawned_ns, of.first_ns, of.acted_later_ns) {
-            (Some(spawned_ns), _, _) if spawned_ns > at_ns => return None,
+            // A spawn is stamped when the child first runs; who was sent something before was there.
+            (Some(spawned_ns), Some(first_ns), _) if spawned_ns > at_ns => Known::Before(first_ns),
+            (Some(spawned_ns), None, _) if spawned_ns > at_ns => return None,
             (Some(spawned_ns), _, _) => Known::Spawned(spawned_ns),
             (None, Some(first_ns), _) => Known::Before(first_ns),
             // Beyond a gap it may have been spawned in it.

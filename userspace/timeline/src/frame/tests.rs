@@ -164,6 +164,21 @@ fn who_timed_out_may_have_been_ready_before() {
 }
 
 #[test]
+fn who_is_sent_something_before_it_first_runs_is_there() {
+    let rows = Rows {
+        lives: vec![life(0, 40, LifeEvent::Spawn)],
+        runs: vec![run(0, 40, 50, LeftAs::Waiting)],
+        messages: vec![message(0, 0, 30, Some(45), Fate::Received)],
+        ..Rows::default()
+    };
+    assert_eq!(rows.only(29), None);
+    let early = rows.only(30).expect("it was sent something");
+    assert_eq!((early.known, early.mailbox.sure), (Known::Before(30), 1));
+    assert_eq!(early.doing, Doing::Runnable { since_ns: 30 });
+    assert_eq!(rows.only(40).map(|it| it.known), Some(Known::Spawned(40)));
+}
+
+#[test]
 fn across_a_gap_nothing_is_as_it_was() {
     let rows = Rows {
         runs: vec![
