@@ -313,7 +313,7 @@ fn a_loaded_rabbitmq_is_consistent_at_20_instants() {
         watched += usize::from(frame["is_watched"] == true);
         running += all.running(at_ns).len();
         messages += frame["counts"]["messages"].as_u64().unwrap();
-        assert!(rows_of(&frame, "processes").len() > 100, "{frame}");
+        assert!(rows_of(&frame, "processes").len() > 10, "{frame}");
     }
     println!(
         "{} runs, {} messages; {watched} of 20 instants watched, {running} running, {messages} in mailboxes",
