@@ -226,13 +226,10 @@ impl Coverage {
         hits.map(|hits| hits.contains_key(name))
     }
 
-    /// Whether the end of any process would have been seen while events were watched.
-    pub(crate) fn sees_ends(&self) -> bool {
-        let probes = ["exit", "exit_with_reason"];
-        self.filtered == 0
-            && probes
-                .iter()
-                .any(|probe| self.has_probe(probe) == Some(true))
+    /// Whether ends of processes were watched.
+    pub(crate) fn has_ends(&self) -> bool {
+        let mut probes = ["exit", "exit_with_reason"].iter();
+        probes.any(|probe| self.has_probe(probe) == Some(true))
     }
 
     /// The same for programs.

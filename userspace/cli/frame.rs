@@ -1,5 +1,6 @@
 //! `frame`: everything at an instant of a recording.
 
+mod absent;
 mod json;
 mod read;
 mod sampled;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::say::say;
 use crate::time;
+use absent::Absent;
 use read::Recorded;
 use sampled::Sampled;
 use states::Stated;
@@ -47,6 +49,8 @@ struct Told<'a> {
     schedulers: Vec<SchedulerId>,
     /// Those that are asked for.
     wanted: Option<BTreeSet<ProcId>>,
+    /// Of these, those that were not there.
+    absent: Vec<Absent>,
 }
 
 /// How many processes and messages there are, whoever is asked for.
@@ -107,6 +111,10 @@ impl<'a> Told<'a> {
         let (frame, said, recorded) = read::frame(recording, &coverage, at_ns)?;
         let sampled = Sampled::of(recording, &frame, at_ns)?;
         let states = states::of(recording, at_ns, wanted.as_ref())?;
+        let absent = match &wanted {
+            Some(wanted) => absent::of(recording, &frame, wanted)?,
+            None => Vec::new(),
+        };
         let threads = dictionary.threads.iter();
         let schedulers: BTreeSet<SchedulerId> = threads
             .filter_map(|thread| thread.scheduler)
@@ -130,6 +138,7 @@ impl<'a> Told<'a> {
             states,
             schedulers: schedulers.into_iter().collect(),
             wanted,
+            absent,
         })
     }
 

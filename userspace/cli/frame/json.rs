@@ -13,6 +13,10 @@ impl Told<'_> {
     pub(super) fn json(&self) -> Value {
         let counts = &self.counts;
         let schedulers = self.schedulers.iter().map(|id| self.scheduler(*id));
+        let absent = self
+            .absent
+            .iter()
+            .map(|absent| absent.json(self.dictionary));
         let processes = self.processes().map(|process| self.process(process));
         json!({
             "node": load::node(self.recording.manifest()),
@@ -47,6 +51,7 @@ impl Told<'_> {
             },
             "schedulers": schedulers.collect::<Vec<_>>(),
             "processes": processes.collect::<Vec<_>>(),
+            "absent": absent.collect::<Vec<_>>(),
         })
     }
 

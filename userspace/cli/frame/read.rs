@@ -65,7 +65,8 @@ pub(super) fn frame(
         at_ns: as_of_ns,
         gaps: &coverage.gaps,
         has_runs: recorded.runs,
-        sees_ends: coverage.sees_ends(),
+        has_ends: coverage.has_ends(),
+        is_filtered: coverage.filtered().is_some(),
         mailbox_max: MAILBOX_MAX,
         messages_max: MESSAGES_MAX,
     });

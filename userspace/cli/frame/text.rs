@@ -5,7 +5,7 @@ mod processes;
 
 use std::io::Write;
 
-use escope_model::SchedulerId;
+use escope_model::{SchedulerId, SchedulerKind};
 use escope_timeline::frame::ProcessFrame;
 
 use super::Told;
@@ -83,7 +83,12 @@ impl Told<'_> {
             return Ok(());
         }
         writeln!(out, "\n  {:<14} {:>9}  runs", "scheduler", "since")?;
-        for id in &self.schedulers {
+        let is_told = |id: &&SchedulerId| {
+            id.kind == SchedulerKind::Normal
+                || self.frame.runs.contains_key(id)
+                || self.sampled.schedulers.contains_key(id)
+        };
+        for id in self.schedulers.iter().filter(is_told) {
             let (since, runs) = match self.frame.runs.get(id) {
                 Some(run) => {
                     let cut = run.cut.map_or("", |_| " (not all of its run was seen)");
@@ -109,7 +114,13 @@ impl Told<'_> {
                 one_line(&line)
             )?;
         }
-        Ok(())
+        match self.schedulers.iter().filter(|id| !is_told(id)).count() {
+            0 => Ok(()),
+            many => Ok(writeln!(
+                out,
+                "  and {many} dirty ones that run no process"
+            )?),
+        }
     }
 
     /// In which function a sample saw a process in its run, or where it went on.

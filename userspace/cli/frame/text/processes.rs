@@ -52,6 +52,14 @@ impl Told<'_> {
             counts.processes,
             by_doing.join(", "),
         )?;
+        writeln!(
+            out,
+            "those of which nothing was recorded until then are not among them"
+        )?;
+        for absent in &self.absent {
+            let who = name(self.dictionary, absent.proc);
+            writeln!(out, "{} is not there: {}", one_line(&who), absent.why())?;
+        }
         let (mut busy, rest): (Vec<&ProcessFrame>, Vec<&ProcessFrame>) = self
             .processes()
             .partition(|process| self.wanted.is_some() || is_busy(process));

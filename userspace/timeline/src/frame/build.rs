@@ -22,8 +22,11 @@ pub struct FrameScope<'a> {
     pub gaps: &'a Gaps,
     /// Whether runs were recorded.
     pub has_runs: bool,
-    /// Whether the end of any process would have been seen.
-    pub sees_ends: bool,
+    /// Whether the ends of processes were watched.
+    pub has_ends: bool,
+    /// Whether only some processes were watched. Of others there are the messages to and from those alone:
+    /// what becomes of them is not seen.
+    pub is_filtered: bool,
     /// Messages of a mailbox that are kept.
     pub mailbox_max: usize,
     /// Messages that are kept in all.
@@ -166,6 +169,7 @@ impl<'a> FrameBuilder<'a> {
         let Some(is_sure) = lies(message, of.ended_ns, at_ns).filter(|_| !is_old) else {
             return false;
         };
+        let is_sure = is_sure && (message.received_ns.is_some() || of.is_watched(&self.scope));
         let mailbox = &mut of.mailbox;
         match is_sure {
             true => {
@@ -283,7 +287,11 @@ impl<'a> FrameBuilder<'a> {
             (Some(_), _) => return None,
             (None, Some(_)) => Alive::Sure,
             (None, None) => match of.last_ns {
-                Some(last_ns) if !self.scope.sees_ends || last_ns < self.watched_since_ns => {
+                Some(last_ns)
+                    if !self.scope.has_ends
+                        || !of.is_watched(&self.scope)
+                        || last_ns < self.watched_since_ns =>
+                {
                     Alive::LastSeen(last_ns)
                 }
                 _ => Alive::Sure,
@@ -306,6 +314,11 @@ impl<'a> FrameBuilder<'a> {
 }
 
 impl OfProcess {
+    /// Whether what it does was watched: who was not asked for has no runs.
+    fn is_watched(&self, scope: &FrameScope<'_>) -> bool {
+        !scope.is_filtered || self.run.is_some() || self.next.is_some()
+    }
+
     /// Something shows that it was there.
     fn seen(&mut self, ns: i64, at_ns: i64, acts: bool) {
         if ns <= at_ns {

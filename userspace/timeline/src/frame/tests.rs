@@ -58,6 +58,7 @@ struct Rows {
     runs: Vec<Run>,
     messages: Vec<Message>,
     gaps: Gaps,
+    is_filtered: bool,
 }
 
 impl Rows {
@@ -66,7 +67,8 @@ impl Rows {
             at_ns,
             gaps: &self.gaps,
             has_runs: true,
-            sees_ends: true,
+            has_ends: true,
+            is_filtered: self.is_filtered,
             mailbox_max: 3,
             messages_max: 8,
         });
@@ -102,7 +104,7 @@ fn a_process_is_what_it_left_as_until_a_message_comes() {
             run(0, 80, 100, LeftAs::Exiting),
         ],
         messages: vec![message(0, 0, 30, Some(45), Fate::Received)],
-        gaps: Gaps::default(),
+        ..Rows::default()
     };
     let scheduler = normal(1);
     for (at_ns, doing) in [
@@ -216,6 +218,21 @@ fn across_a_gap_nothing_is_as_it_was() {
     lost.runs = vec![run(0, 90, 95, LeftAs::Waiting)];
     lost.messages.clear();
     assert_eq!(lost.only(29), None);
+}
+
+#[test]
+fn of_processes_that_were_not_asked_for_nobody_knows() {
+    let mut rows = Rows {
+        messages: vec![message(0, 0, 10, None, Fate::Waiting)],
+        is_filtered: true,
+        ..Rows::default()
+    };
+    let other = rows.only(20).expect("it was sent something");
+    assert_eq!((other.mailbox.sure, other.mailbox.unsure), (0, 1));
+    assert_eq!(other.alive, Alive::LastSeen(10));
+    rows.runs.push(run(0, 12, 15, LeftAs::Waiting));
+    let asked = rows.only(20).expect("it has run");
+    assert_eq!((asked.mailbox.sure, asked.alive), (1, Alive::Sure));
 }
 
 #[test]
