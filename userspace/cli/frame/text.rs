@@ -5,7 +5,7 @@ mod processes;
 
 use std::io::Write;
 
-use escope_model::{SchedulerId, SchedulerKind};
+use escope_model::{Sample, SchedulerId, SchedulerKind};
 use escope_timeline::frame::ProcessFrame;
 
 use super::Told;
@@ -149,10 +149,16 @@ impl Told<'_> {
         )
     }
 
-    /// Where samples saw a scheduler of which events tell nothing.
+    /// Where a sample saw a scheduler of which events do not tell it: in a gap, or if it did something that
+    /// is no run of a process.
     fn seen_on(&self, id: SchedulerId) -> String {
-        let is_told = self.missing.is_none() && self.frame.runs.contains_key(&id);
-        let Some(sample) = self.sampled.schedulers.get(&id).filter(|_| !is_told) else {
+        let asleep_ns = self.frame.off_cpu.get(&id).map(|off_cpu| off_cpu.start_ns);
+        let tells = |sample: &&Sample| {
+            let is_idle = !self.frame.runs.contains_key(&id) && sample.proc.is_none();
+            let is_later = asleep_ns.is_none_or(|asleep_ns| sample.ts_ns >= asleep_ns);
+            self.missing.is_some() || is_idle && is_later
+        };
+        let Some(sample) = self.sampled.schedulers.get(&id).filter(tells) else {
             return String::new();
         };
         let ago = time::show(self.at_ns.abs_diff(sample.ts_ns));
