@@ -80,10 +80,16 @@ fn a_situation_that_the_program_knows_is_told_so() {
         if let Some(gone) = facts.text_of("gone") {
             let all = rows_of(&frame, "processes").iter();
             assert!(all.clone().all(|it| it["pid"] != gone), "{gone} has ended");
+            let at = format!("{at_ns}ns");
+            let args = ["frame", &path, "--at", &at, "--process", gone, "--json"];
+            let absent = &escope(&args).success().json()["absent"][0];
+            assert_eq!(absent["pid"], gone, "{absent}");
+            assert!(absent["ended_ns"].as_i64().unwrap() < at_ns, "{absent}");
         }
         same_in_text(&path, &frame);
     }
     steps(&path, &rounds[5], origin_ns);
+    unwatched(&path);
 }
 
 /// A box waits since before, with so many notes, the oldest first.
@@ -105,6 +111,24 @@ fn a_box(process: &Value, expected: i64, at_ns: i64) {
     let times = first.iter().map(|it| it["sent_ns"].as_i64().unwrap());
     assert!(times.clone().is_sorted() && times.clone().all(|ns| ns < at_ns));
     assert_eq!(times.min(), mailbox["oldest_ns"].as_i64());
+}
+
+/// What was not watched is told as of before that, or not at all.
+fn unwatched(path: &str) {
+    let last = escope(&["frame", path, "--json"]).success().json();
+    assert_eq!(last["is_watched"], true, "{last}");
+    let end_ns = last["end_ns"].as_i64().unwrap();
+    let late = frame(path, end_ns - 1, &[]);
+    assert_eq!(late["is_watched"], false, "{late}");
+    assert_eq!(late["as_of_ns"], last["at_ns"]);
+    assert_eq!(late["counts"], last["counts"]);
+    let at = format!("{}ns", end_ns - 1);
+    let text = escope(&["frame", path, "--at", &at]).success().stdout;
+    assert!(text.contains("\nNOT WATCHED at that time: "), "{text}");
+    for at in [format!("{end_ns}ns"), "1ns".to_owned()] {
+        escope(&["frame", path, "--at", &at]).refused(1);
+    }
+    escope(&["frame", path, "--process", "nobody"]).refused(1);
 }
 
 /// One step forward and one back is where it was.
