@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use escope_model::{Fate, Life, LifeEvent, Message, Run};
+use escope_model::{Fate, LifeEvent, Message, Run};
 use escope_recording::{Recording, TimeRange};
 use serde_json::Value;
 
@@ -168,34 +168,33 @@ fn same_in_text(path: &str, frame: &Value) {
 struct All {
     runs: Vec<Run>,
     messages: Vec<Message>,
-    lives: Vec<Life>,
+    /// When each process was first seen to be spawned, and to end.
+    spawned_ns: BTreeMap<u32, i64>,
+    ended_ns: BTreeMap<u32, i64>,
 }
 
 impl All {
     fn of(recording: &Recording) -> All {
-        All {
-            runs: recording
-                .runs(TimeRange::ALL)
-                .unwrap()
-                .map(Result::unwrap)
-                .collect(),
-            messages: recording
-                .messages(TimeRange::ALL)
-                .unwrap()
-                .map(Result::unwrap)
-                .collect(),
-            lives: recording
-                .lifecycle(TimeRange::ALL)
-                .unwrap()
-                .map(Result::unwrap)
-                .collect(),
+        let runs = recording.runs(TimeRange::ALL).unwrap();
+        let messages = recording.messages(TimeRange::ALL).unwrap();
+        let mut messages: Vec<Message> = messages.map(Result::unwrap).collect();
+        messages.sort_by_key(|message| message.msg);
+        let mut all = All {
+            runs: runs.map(Result::unwrap).collect(),
+            messages,
+            spawned_ns: BTreeMap::new(),
+            ended_ns: BTreeMap::new(),
+        };
+        for life in recording.lifecycle(TimeRange::ALL).unwrap() {
+            let life = life.unwrap();
+            let of = match life.event {
+                LifeEvent::Spawn => &mut all.spawned_ns,
+                LifeEvent::Exit => &mut all.ended_ns,
+                _ => continue,
+            };
+            of.entry(life.proc.0).or_insert(life.ts_ns);
         }
-    }
-
-    fn when(&self, proc: u32, event: LifeEvent) -> Option<i64> {
-        let mut lives = self.lives.iter();
-        let life = lives.find(|life| life.proc.0 == proc && life.event == event);
-        life.map(|life| life.ts_ns)
+        all
     }
 
     fn running(&self, at_ns: i64) -> BTreeMap<String, u32> {
@@ -212,7 +211,7 @@ impl All {
         for message in self.messages.iter().filter(|it| it.sent_ns <= at_ns) {
             let left_ns = match message.fate {
                 Fate::Unknown => continue,
-                Fate::Dropped => self.when(message.to.0, LifeEvent::Exit),
+                Fate::Dropped => self.ended_ns.get(&message.to.0).copied(),
                 _ => message.received_ns,
             };
             if left_ns.is_none_or(|left_ns| at_ns < left_ns) {
@@ -240,13 +239,13 @@ impl All {
             let runs_now = running.values().any(|it| *it == proc);
             assert_eq!(process["doing"] == "running", runs_now, "{process}");
             runs += usize::from(runs_now);
-            let spawned_ns = self.when(proc, LifeEvent::Spawn);
+            let spawned_ns = self.spawned_ns.get(&proc).copied();
             // One that has not run yet is there if it was sent something.
             let mut sent = self.messages.iter();
             let is_born = spawned_ns.is_none_or(|ns| ns <= at_ns)
                 || sent.any(|it| it.to.0 == proc && it.sent_ns <= at_ns);
             assert!(is_born, "not born: {process}");
-            let ended_ns = self.when(proc, LifeEvent::Exit);
+            let ended_ns = self.ended_ns.get(&proc).copied();
             assert!(
                 ended_ns.is_none_or(|ns| at_ns < ns || runs_now),
                 "dead: {process}"
@@ -324,8 +323,7 @@ fn a_loaded_rabbitmq_is_consistent_at_20_instants() {
         .success();
     assert!(load.stop() > 100);
     let recording = Recording::open(Path::new(&path)).unwrap();
-    let mut all = All::of(&recording);
-    all.messages.sort_by_key(|message| message.msg);
+    let all = All::of(&recording);
     let windows: Vec<_> = recording.windows().unwrap().map(Result::unwrap).collect();
     let (from_ns, to_ns) = (windows[0].from_ns, windows[windows.len() - 1].to_ns);
     let (mut watched, mut running, mut messages) = (0, 0, 0);
@@ -345,4 +343,52 @@ fn a_loaded_rabbitmq_is_consistent_at_20_instants() {
         all.messages.len()
     );
     assert!(watched > 10 && running > 5 && messages > 0, "{output:#?}");
+}
+
+#[test]
+fn where_events_were_lost_it_is_told_and_consistent() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let env = [("CHAINS", "4"), ("FLOODS", "2")];
+    let mut vm = Workload::start("storm", &["+S", "2:2"], &env);
+    let pid = vm.pid().to_string();
+    vm.go();
+    let args = [
+        "record", "-p", &pid, "-d", "2s", "-o", &path, "--events", "full",
+    ];
+    let more = ["--max-overhead", "off", "--event-ring-kib", "256"];
+    let output = start(&[&args[..], &more].concat())
+        .finish(PATIENCE)
+        .success();
+    vm.stop();
+    assert!(vm.quit().success());
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let losses: Vec<_> = recording.losses().unwrap().map(Result::unwrap).collect();
+    let gaps: Vec<(i64, i64)> = losses
+        .iter()
+        .filter(|loss| loss.place == "event_ring_full")
+        .map(|loss| (loss.from_ns, loss.to_ns))
+        .collect();
+    assert!(gaps.len() > 1, "{output:#?}");
+    let all = All::of(&recording);
+    let (mut lost, mut watched) = (0, 0);
+    // In gaps, and between them.
+    let few = gaps.iter().step_by(gaps.len().div_ceil(6));
+    for (from_ns, to_ns) in few.copied() {
+        for at_ns in [from_ns - 1, from_ns, (from_ns + to_ns) / 2, to_ns] {
+            let frame = frame(&path, at_ns, &[]);
+            let is_lost = gaps.iter().any(|gap| gap.0 <= at_ns && at_ns < gap.1);
+            assert_eq!(frame["is_watched"], !is_lost, "{at_ns} of {gaps:?}");
+            assert_eq!(frame["missing"]["lost"].as_u64().is_some(), is_lost);
+            all.check(&frame);
+            lost += usize::from(is_lost);
+            watched += usize::from(!is_lost);
+        }
+    }
+    println!(
+        "{} gaps; {lost} instants in them, {watched} beside",
+        gaps.len()
+    );
+    assert!(lost > 1 && watched > 1);
 }

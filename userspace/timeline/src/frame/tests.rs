@@ -328,7 +328,7 @@ proptest! {
                 let is_running = matches!(process.doing, Doing::Running { .. });
                 prop_assert_eq!(is_running, now.is_some());
                 prop_assert_eq!(frame.runs.values().any(|run| run.proc == proc), now.is_some());
-                let last = runs.rfind(|run| run.end_ns <= at_ns);
+                let last = runs.clone().rfind(|run| run.end_ns <= at_ns);
                 if let (None, Some(last)) = (now, last) {
                     let came = rows.messages.iter().find(|it| {
                         it.to == proc && (last.end_ns..=at_ns).contains(&it.sent_ns)
