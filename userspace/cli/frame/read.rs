@@ -55,9 +55,10 @@ pub(super) fn frame(
         .into());
     }
     let Some(as_of_ns) = as_of(&coverage.gaps, at_ns) else {
+        let first_ns = coverage.gaps.spans().first().map_or(0, |gap| gap.1);
         return Err(Failure::failed(format!(
-            "nothing was watched until then: events were first watched at {}",
-            time::show(coverage.since_ns)
+            "nothing is known until then: events were first watched, and not lost, at {}",
+            time::show(first_ns)
         ))
         .into());
     };

@@ -323,12 +323,12 @@ proptest! {
             prop_assert_eq!(&told, &expected, "alive at {}", at_ns);
             for process in &frame.processes {
                 let proc = process.proc;
-                let runs = rows.runs.iter().filter(|run| run.proc == proc);
+                let mut runs = rows.runs.iter().filter(|run| run.proc == proc);
                 let now = runs.clone().find(|run| (run.start_ns..run.end_ns).contains(&at_ns));
                 let is_running = matches!(process.doing, Doing::Running { .. });
                 prop_assert_eq!(is_running, now.is_some());
                 prop_assert_eq!(frame.runs.values().any(|run| run.proc == proc), now.is_some());
-                let last = runs.clone().rfind(|run| run.end_ns <= at_ns);
+                let last = runs.rfind(|run| run.end_ns <= at_ns);
                 if let (None, Some(last)) = (now, last) {
                     let came = rows.messages.iter().find(|it| {
                         it.to == proc && (last.end_ns..=at_ns).contains(&it.sent_ns)
