@@ -76,6 +76,7 @@ mod tier3 {
     mod tree;
     mod unread;
     mod watch;
+    mod watch_snapshot;
     mod wedged;
     mod weights;
     mod windows;

@@ -2,6 +2,7 @@
 
 mod json;
 pub(crate) mod parse;
+mod snapshot;
 mod text;
 
 use std::collections::BTreeMap;
@@ -10,8 +11,8 @@ use std::time::Duration;
 
 use escope_model::Mfa;
 use escope_session::{
-    Caller, Condition, Mark, Seen, SessionError, Stop, Vm, Watch, WatchEnd, WatchOptions,
-    WatchSummary, check_proc, choose, is_stopped,
+    Caller, Condition, Mark, Redaction, Seen, SessionError, SnapshotsWanted, StateOptions, Stop,
+    Vm, Watch, WatchEnd, WatchOptions, WatchSummary, check_proc, choose, is_stopped,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -27,11 +28,13 @@ type Counts = BTreeMap<(usize, Caller), u64>;
 
 pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     check(&args)?;
+    let redaction = Redaction::new(&args.redact);
+    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
     let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     let pid = choose(&args.target.choice())?;
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
-    let mut watch = Watch::start(vm, options(&args))?;
+    let mut watch = Watch::start(vm, options(&args, redaction))?;
     if !args.quiet {
         greet(&args, &watch);
     }
@@ -107,8 +110,16 @@ fn check(args: &WatchArgs) -> Result<(), Failure> {
 /// As many as the kernel half has room for.
 const CONDITIONS_MAX: usize = 4;
 
-fn options(args: &WatchArgs) -> WatchOptions {
+fn options(args: &WatchArgs, redaction: Redaction) -> WatchOptions {
     WatchOptions {
+        snapshots: args.snapshot.map(|count| SnapshotsWanted {
+            count,
+            state: StateOptions {
+                limits: snapshot::LIMITS,
+                redaction: Some(redaction),
+                children: 0,
+            },
+        }),
         functions: args.functions.clone(),
         conditions: args.when.clone(),
         arguments: args.args,
@@ -137,6 +148,13 @@ fn greet(args: &WatchArgs, watch: &Watch) {
         args.max_hits,
         time::show(most),
     );
+    if let Some(count) = args.snapshot {
+        say!(
+            "at the first {count} that are wanted the process is copied, of 64 KiB at most: {} each; then it \
+             ends",
+            time::show(price.copy_ns),
+        );
+    }
     if !price.turns_off {
         say!(
             "note: this kernel cannot turn a breakpoint off by itself (Linux 6.10 and later can): calls \
@@ -168,7 +186,10 @@ fn follow(
                     *counts.entry((call.function, call.caller)).or_default() += 1;
                 }
                 Seen::Call(call) => match args.format {
-                    ReportFormat::Table => text::call(&args.functions, &call, out)?,
+                    ReportFormat::Table => {
+                        text::call(&args.functions, &call, out)?;
+                        snapshot::print(&call, out)?;
+                    }
                     ReportFormat::Json => json::call(&args.functions, &call, out)?,
                 },
                 Seen::Mark(mark) => {
@@ -248,6 +269,7 @@ fn conclude(args: &WatchArgs, end: WatchEnd, summary: &WatchSummary) {
         WatchEnd::Interrupted => "interrupted".to_owned(),
         WatchEnd::TargetExited => "the target ended".to_owned(),
         WatchEnd::Limit => format!("the limit of {} calls was reached", args.max_hits),
+        WatchEnd::Snapshots => "all snapshots were taken".to_owned(),
     };
     say!("{why} after {elapsed:.1} s");
     for count in &summary.functions {

@@ -3,10 +3,10 @@
  * What a process has as it stops to wait: its struct, its heaps, its stack and the fragments beside
  * them, copied at the entry of `erts_schedule`. The thread still holds the process's main lock there,
  * so nothing of that changes while it is copied.
- *
- * Records have a few sizes, because as much has to be reserved as the verifier was shown.
  */
 #pragma once
+
+#include "copies.h"
 
 /* Whose: by pid, as a term, which is never divisible by 4, with the address of who runs with it, and
  * by that address, with the pid of who was there last. */
@@ -80,23 +80,12 @@ static __always_inline bool state_name(struct event *event, u64 by, u64 name, u6
 
 struct state_record {
 	struct event_record event;
-	struct state_head head;
-	struct state_piece pieces[STATE_PIECES];
-	char process[PROCESS_BYTES];
-	char memory[];
+	struct copied copied;
 };
 
 /* Which process, and the words that are told of any that stops. */
 struct resting {
 	u64 process, pid, words[4];
-};
-
-/* Where its memory lies: `Process` has these fields in this order. */
-struct spans {
-	u64 htop, stop;
-	u64 heap, hend;
-	u64 old_hend, old_htop, old_heap;
-	u64 mbuf, live_hf_end, msg_frag, mbuf_words;
 };
 
 static __always_inline void fill_state(struct event *event, struct state_record *to,
@@ -110,13 +99,7 @@ static __always_inline void fill_state(struct event *event, struct state_record 
 	to->event.words[4] = 0;
 	to->event.words[5] = 0;
 	to->event.words[6] = 0;
-	to->head.flags = flags;
-	to->head.pieces = 0;
-	to->head.bytes = 0;
-	to->head.process_bytes = event_config.state_process_bytes;
-	if (event_config.state_process_bytes > PROCESS_BYTES ||
-	    bpf_probe_read_user(to->process, event_config.state_process_bytes, (void *)of->process))
-		to->head.process_bytes = 0;
+	copy_begun(&to->copied, of->process, flags, &event_config.copies);
 }
 
 /* It stops, and why nothing more is told. */
@@ -136,80 +119,6 @@ static __always_inline int state_uncopied(struct event *event, struct scheduler_
 	return end_with(event, flags & STATE_TOO_LARGE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-/* A piece may be a quarter of what a record holds. How far it is filled is in the record: what is
- * there the verifier takes for any number, so all ways that lead on look the same to it. */
-#define PIECE_BYTES(class) ((class) / 4)
-#define PIECES_OF_ALL 4
-
-static __always_inline void copy_span(struct state_record *to, u32 class, u64 from, u64 bytes)
-{
-	for (u32 count = 0; count < PIECES_OF_ALL; count++) {
-		u32 at = to->head.bytes, piece = to->head.pieces;
-		u32 length = bytes < PIECE_BYTES(class) ? bytes : PIECE_BYTES(class);
-
-		if (!bytes)
-			return;
-		OPAQUE(at);
-		OPAQUE(piece);
-		OPAQUE(length);
-		if (at >= class || piece >= STATE_PIECES)
-			break;
-		if (length == 0 || length > PIECE_BYTES(class))
-			break;
-		if (bpf_probe_read_user(to->memory + at, length, (void *)from))
-			break;
-		to->pieces[piece].address = from;
-		to->pieces[piece].at = at;
-		to->pieces[piece].bytes = length;
-		to->head.bytes = at + length;
-		to->head.pieces = piece + 1;
-		from += length;
-		bytes -= length;
-	}
-	if (bytes)
-		to->head.flags |= STATE_PARTIAL;
-}
-
-/* Copies what a fragment holds; the next one of its chain. */
-static __always_inline u64 copy_fragment(struct state_record *to, u32 class, u64 fragment)
-{
-	u64 next = 0, words = 0;
-
-	if (READ(next, fragment + event_config.fragment_next_at) ||
-	    READ(words, fragment + event_config.fragment_used_at)) {
-		to->head.flags |= STATE_PARTIAL;
-		return 0;
-	}
-	copy_span(to, class, fragment + event_config.fragment_memory_at, 8 * words);
-	return next;
-}
-
-/* What lies in no heap until it is collected: what functions in C have made, and messages that were
- * received (`erts_save_message_in_proc` in erl_message.c). */
-static __always_inline void copy_fragments(struct state_record *to, u32 class,
-					   const struct spans *spans)
-{
-	u64 fragment = spans->mbuf, message = spans->msg_frag, attached, next;
-
-	for (u32 count = 0; fragment && count < STATE_FRAGMENTS; count++)
-		fragment = copy_fragment(to, class, fragment);
-	for (u32 count = 0; message && count < STATE_FRAGMENTS; count++) {
-		if (READ(attached, message + event_config.message_attached_at) ||
-		    READ(next, message + event_config.message_next_at)) {
-			to->head.flags |= STATE_PARTIAL;
-			return;
-		}
-		/* ERTS_MSG_COMBINED_HFRAG. */
-		if (attached == 1)
-			attached = message + event_config.message_fragment_at;
-		if (attached && copy_fragment(to, class, attached))
-			to->head.flags |= STATE_PARTIAL;
-		message = next;
-	}
-	if (fragment || message)
-		to->head.flags |= STATE_PARTIAL;
-}
-
 static __always_inline int state_copied(struct event *event, struct scheduler_slot *slot,
 					const struct resting *of, const struct spans *spans,
 					u32 number, u32 class)
@@ -222,11 +131,7 @@ static __always_inline int state_copied(struct event *event, struct scheduler_sl
 	event->what = EVENT_STATE_FIRST + number;
 	COUNT(event, attempts, EVENT_STATE_FIRST + number);
 	fill_state(event, to, slot, of, 0);
-	copy_span(to, class, spans->heap, spans->htop - spans->heap);
-	copy_span(to, class, spans->stop, spans->hend - spans->stop);
-	if (spans->old_heap)
-		copy_span(to, class, spans->old_heap, spans->old_htop - spans->old_heap);
-	copy_fragments(to, class, spans);
+	copy_all(&to->copied, class, spans, &event_config.copies);
 	return end(event);
 }
 
@@ -246,14 +151,9 @@ static __noinline int event_state(struct event_counters *count, struct scheduler
 	if (READ(flags, of->process + event_config.process_trace_flags_at) ||
 	    (flags & event_config.sensitive))
 		return state_uncopied(event, slot, of, STATE_SENSITIVE);
-	if (bpf_probe_read_user(&spans.htop, 16, (void *)(of->process + event_config.process_top_at)) ||
-	    bpf_probe_read_user(&spans.heap, 16, (void *)(of->process + event_config.process_young_at)) ||
-	    bpf_probe_read_user(&spans.old_hend, 24, (void *)(of->process + event_config.process_old_at)) ||
-	    bpf_probe_read_user(&spans.mbuf, 32, (void *)(of->process + event_config.process_fragments_at)))
+	if (read_spans(&spans, of->process, &event_config.copies))
 		return state_uncopied(event, slot, of, STATE_PARTIAL);
-	bytes = (spans.htop - spans.heap) + (spans.hend - spans.stop) + 8 * spans.mbuf_words;
-	if (spans.old_heap)
-		bytes += spans.old_htop - spans.old_heap;
+	bytes = bytes_of(&spans);
 	if (bytes <= STATE_BYTES_0)
 		return state_copied(event, slot, of, &spans, 0, STATE_BYTES_0);
 	if (bytes <= STATE_BYTES_1)

@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 
+#include "copies.h"
 #include "target.h"
 
 /* What a program of a perf event is given: linux/bpf_perf_event.h, with registers by name. */
@@ -33,6 +34,8 @@ struct {
 
 /* Calls of all functions on all CPUs: whose turn it is decides whether it is within the limit. */
 u64 calls_taken;
+/* The same of those that are wanted, where processes are copied. */
+u64 copies_taken;
 
 struct call {
 	struct call_record record;
@@ -151,6 +154,70 @@ static __always_inline bool output(struct call *call)
 	return !bpf_ringbuf_output(&call_ring, call, bytes, BPF_RB_NO_WAKEUP);
 }
 
+struct call_with_copy {
+	struct call call;
+	struct call_copy where;
+	struct copied copied;
+};
+
+static __always_inline bool copy_call(struct call *call, const struct spans *spans, u32 class,
+				      u32 flags)
+{
+	const volatile struct copy_layout *at = &watch_config.copies;
+	struct call_with_copy *to = bpf_ringbuf_reserve(
+		&call_ring, sizeof(*to) + class + PIECE_BYTES(class), 0);
+
+	if (!to)
+		return false;
+	call->record.flags |= CALL_COPIED;
+	call->record.bytes = sizeof(*to) + class + PIECE_BYTES(class);
+	bpf_probe_read_kernel(&to->call, sizeof(to->call), call);
+	copy_begun(&to->copied, call->record.process, flags, at);
+	/* The stack says at least where it is. */
+	if (flags)
+		copy_span(&to->copied, class, spans->stop, spans->hend - spans->stop);
+	else
+		copy_all(&to->copied, class, spans, at);
+	to->where.stop = spans->stop;
+	to->where.htop = spans->htop;
+	to->where.took_ns = bpf_ktime_get_ns() - call->record.monotonic_ns;
+	bpf_ringbuf_submit(to, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* What the process has as it calls: nobody else changes that, and it goes on when this has returned. */
+static __noinline bool copy_process(struct call *call, u64 stop, u64 htop)
+{
+	struct spans spans = {};
+	u64 bytes;
+
+	if (!call || read_spans(&spans, call->record.process, &watch_config.copies))
+		return false;
+	/* It runs: its struct has them of when it was last scheduled. */
+	spans.stop = stop;
+	spans.htop = htop;
+	bytes = bytes_of(&spans);
+	if (bytes <= STATE_BYTES_1)
+		return copy_call(call, &spans, STATE_BYTES_1, 0);
+	if (bytes <= STATE_BYTES_3)
+		return copy_call(call, &spans, STATE_BYTES_3, 0);
+	return copy_call(call, &spans, STATE_BYTES_3, STATE_TOO_LARGE);
+}
+
+/* Copies as much as is ever copied, and forgets it, for its price. */
+static __noinline int rehearse_copy(u64 from)
+{
+	struct call_with_copy *to = bpf_ringbuf_reserve(
+		&call_ring, sizeof(*to) + STATE_BYTES_3 + PIECE_BYTES(STATE_BYTES_3), 0);
+
+	if (!to)
+		return GO_ON;
+	copy_begun(&to->copied, from, 0, &watch_config.copies);
+	copy_span(&to->copied, STATE_BYTES_3, from, STATE_BYTES_3);
+	bpf_ringbuf_discard(to, BPF_RB_NO_WAKEUP);
+	return GO_ON;
+}
+
 /* Reads as much as a call needs, for its price. */
 static __always_inline int rehearse(u64 sp)
 {
@@ -170,6 +237,8 @@ int call(struct breakpoint_context *ctx)
 	struct watch_counters *count = bpf_map_lookup_elem(&watch_counters, &zero);
 	struct call *call = bpf_map_lookup_elem(&drafts, &zero);
 
+	if (function == WATCH_MEASURE && cookie >> 9 & 1)
+		return rehearse_copy(watch_config.rehearsal_at);
 	if (function == WATCH_MEASURE)
 		return cookie >> 8 & 1 ? TURN_OFF : rehearse(sp);
 	if (!count || !call || function >= WATCH_FUNCTIONS)
@@ -191,6 +260,12 @@ int call(struct breakpoint_context *ctx)
 		count->filtered[function]++;
 		return GO_ON;
 	}
+	if (watch_config.copies_max &&
+	    __sync_fetch_and_add(&copies_taken, 1) >= watch_config.copies_max) {
+		count->hits[function]--;
+		count->beyond[function]++;
+		return TURN_OFF;
+	}
 	if (READ(call->record.return_address, sp))
 		call->record.flags |= CALL_CALLER_UNREADABLE;
 	if (watch_config.with_arguments) {
@@ -198,6 +273,13 @@ int call(struct breakpoint_context *ctx)
 			call->record.flags |= CALL_SENSITIVE;
 		else
 			copy_arguments(call, registers, cookie >> 8 & 255);
+	}
+	if (watch_config.copies_max && !(call->record.flags & CALL_SENSITIVE)) {
+		if (copy_process(call, sp, ctx->regs.r15)) {
+			count->recorded[function]++;
+			return GO_ON;
+		}
+		call->record.flags |= CALL_NO_ROOM;
 	}
 	if (output(call))
 		count->recorded[function]++;

@@ -4,6 +4,7 @@ use core::mem::size_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::CopyLayout;
 use crate::records::wire_struct;
 
 /// How many words an event can have besides its head.
@@ -91,11 +92,11 @@ pub mod what {
     /// A process ends for a reason that is more than a word: [`EXIT`]. Counted apart because it costs more.
     pub const FAILED: u32 = 27;
     /// A process stops because it has to wait, and its memory is copied too, into a record of
-    /// [`super::STATE_BYTES`]: [`OUT`], and [`super::StateHead`] and what is announced there behind it.
+    /// [`crate::STATE_BYTES`]: [`OUT`], and [`crate::StateHead`] and what is announced there behind it.
     pub const STATE_FIRST: u32 = 28;
     /// The last of these, in the largest record.
-    pub const STATE_LAST: u32 = STATE_FIRST + super::STATE_CLASSES as u32 - 1;
-    /// The same of a process of which nothing is copied: [`super::StateHead::flags`] says why.
+    pub const STATE_LAST: u32 = STATE_FIRST + crate::STATE_CLASSES as u32 - 1;
+    /// The same of a process of which nothing is copied: [`crate::StateHead::flags`] says why.
     pub const STATE_NONE: u32 = STATE_LAST + 1;
     /// One more than the highest.
     pub const COUNT: usize = STATE_NONE as usize + 1;
@@ -170,29 +171,6 @@ pub mod payload_flag {
     /// There was no room for it in the ring: nothing was copied.
     pub const NO_ROOM: u32 = 1 << 4;
 }
-
-/// What [`StateHead::flags`] says of a process that stops.
-pub mod state_flag {
-    /// It has asked not to be looked at: nothing was copied.
-    pub const SENSITIVE: u32 = 1;
-    /// It has more than the largest record holds: nothing was copied.
-    pub const TOO_LARGE: u32 = 1 << 1;
-    /// There was no room for it in the ring: nothing was copied.
-    pub const NO_ROOM: u32 = 1 << 2;
-    /// Not all of its memory could be read, or it lies in more pieces than are copied.
-    pub const PARTIAL: u32 = 1 << 3;
-}
-
-/// How many sizes of records there are for what processes have.
-pub const STATE_CLASSES: usize = 4;
-/// How many bytes of a process's memory each holds. A quarter more is reserved: the verifier allows a
-/// piece of that length at any place that lies before the end.
-pub const STATE_BYTES: [u32; STATE_CLASSES] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
-/// How many pieces of memory are copied of a process at most: its young heap, its stack, its old heap,
-/// and fragments beside them. A large one is several.
-pub const STATE_PIECES: usize = 32;
-/// How many fragments are copied of each of the two lists that a process has.
-pub const STATE_FRAGMENTS: u32 = 8;
 
 /// The least and the most that can be copied of a message.
 pub const PAYLOAD_BYTES: core::ops::RangeInclusive<u32> = 64..=4096;
@@ -309,34 +287,6 @@ wire_struct! {
         flags: u32 = "u32 flags",
         /// Addresses of the pieces; 0 from the first that there is not.
         pieces: [u64; 4] = "u64 pieces[4]",
-    }
-}
-
-wire_struct! {
-    /// A piece of a process's memory.
-    StatePiece as "state_piece" {
-        /// Its address.
-        address: u64 = "u64 address",
-        /// Where in the memory that was copied it begins.
-        at: u32 = "u32 at",
-        /// How many bytes it has.
-        bytes: u32 = "u32 bytes",
-    }
-}
-
-wire_struct! {
-    /// What is copied of a process that stops to wait. Its pieces follow, all [`STATE_PIECES`] of them,
-    /// then [`crate::PROCESS_BYTES`] with its struct, then its memory. Where nothing was copied, nothing
-    /// but its struct follows the pieces.
-    StateHead as "state_head" {
-        /// [`state_flag`].
-        flags: u32 = "u32 flags",
-        /// How many pieces there are.
-        pieces: u32 = "u32 pieces",
-        /// How many bytes of its struct could be read.
-        process_bytes: u32 = "u32 process_bytes",
-        /// How many bytes of its memory were copied.
-        bytes: u32 = "u32 bytes",
     }
 }
 
@@ -476,26 +426,8 @@ wire_struct! {
         in_for_states: u32 = "u32 in_for_states",
         /// The same of what stops.
         out_for_states: u32 = "u32 out_for_states",
-        /// How many bytes of a `Process` are copied.
-        state_process_bytes: u32 = "u32 state_process_bytes",
-        /// Bits of `Process.state` of one that stops and does not wait.
-        process_busy: u32 = "u32 process_busy",
-        /// `Process.htop`, with `stop` behind it.
-        process_top_at: u32 = "u32 process_top_at",
-        /// `Process.heap`, with `hend` behind it.
-        process_young_at: u32 = "u32 process_young_at",
-        /// `Process.old_hend`, with `old_htop` and `old_heap` behind it.
-        process_old_at: u32 = "u32 process_old_at",
-        /// `Process.mbuf`, with `live_hf_end`, `msg_frag` and `mbuf_sz` behind it.
-        process_fragments_at: u32 = "u32 process_fragments_at",
-        /// `ErtsMessage.hfrag`.
-        message_fragment_at: u32 = "u32 message_fragment_at",
-        /// `ErlHeapFragment.next`.
-        fragment_next_at: u32 = "u32 fragment_next_at",
-        /// `ErlHeapFragment.used_size`.
-        fragment_used_at: u32 = "u32 fragment_used_at",
-        /// `ErlHeapFragment.mem`.
-        fragment_memory_at: u32 = "u32 fragment_memory_at",
+        /// How those are copied.
+        copies: CopyLayout = "struct copy_layout copies",
         /// How many names are those of processes whose states are wanted.
         state_names: u32 = "u32 state_names",
         /// 1 where of what begins to run only processes that have not run before are recorded.
@@ -508,6 +440,8 @@ wire_struct! {
         names: u32 = "u32 names",
         /// Initial calls, module, function and arity each, whose processes are wanted.
         call: [u64; 24] = "u64 call[24]",
+        /// Bits of `Process.state` of one that stops and does not wait.
+        process_busy: u64 = "u64 process_busy",
         /// Names, as terms: who registers one of them is wanted.
         name: [u64; 8] = "u64 name[8]",
         /// The same for states.
@@ -516,7 +450,6 @@ wire_struct! {
 }
 
 const _: () = assert!(EVENT_WORDS * 8 + 32 == size_of::<EventRecord>());
-const _: () = assert!(STATE_BYTES.len() == STATE_CLASSES && size_of::<StateHead>() == 16);
 const _: () = assert!(PAYLOAD_PIECES * 8 + 24 == size_of::<PayloadHead>());
 const _: () = assert!((what::COUNT * 4 + SITES + 1) * 8 == size_of::<EventCounters>());
 const _: () = assert!(SITES.is_power_of_two());

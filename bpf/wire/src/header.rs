@@ -119,6 +119,8 @@ pub fn c_header() -> String {
         ("CALL_CALLER_UNREADABLE", call_flag::CALLER_UNREADABLE),
         ("CALL_ARGUMENTS_UNREADABLE", call_flag::ARGUMENTS_UNREADABLE),
         ("CALL_SENSITIVE", call_flag::SENSITIVE),
+        ("CALL_COPIED", call_flag::COPIED),
+        ("CALL_NO_ROOM", call_flag::NO_ROOM),
     ];
     for (name, value) in limits {
         text.push_str(&format!("#define {name} {value}u\n"));
@@ -136,10 +138,12 @@ pub fn c_header() -> String {
         (PayloadHead::C_TEXT, PayloadHead::C_SIZE),
         (StatePiece::C_TEXT, StatePiece::C_SIZE),
         (StateHead::C_TEXT, StateHead::C_SIZE),
+        (CopyLayout::C_TEXT, CopyLayout::C_SIZE),
         (EventCounters::C_TEXT, EventCounters::C_SIZE),
         (EventConfig::C_TEXT, EventConfig::C_SIZE),
         (CallArgument::C_TEXT, CallArgument::C_SIZE),
         (CallRecord::C_TEXT, CallRecord::C_SIZE),
+        (CallCopy::C_TEXT, CallCopy::C_SIZE),
         (CallCondition::C_TEXT, CallCondition::C_SIZE),
         (WatchCounters::C_TEXT, WatchCounters::C_SIZE),
         (WatchConfig::C_TEXT, WatchConfig::C_SIZE),
@@ -169,6 +173,7 @@ mod tests {
             "payload_head",
             "state_piece",
             "state_head",
+            "copy_layout",
             "event_counters",
             "event_config",
             "call_record",

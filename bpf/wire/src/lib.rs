@@ -18,25 +18,29 @@
 
 extern crate alloc;
 
+mod copies;
 mod events;
 mod header;
 mod records;
 mod watch;
 
+pub use copies::{
+    CopyLayout, STATE_BYTES, STATE_CLASSES, STATE_FRAGMENTS, STATE_PIECES, StateHead, StatePiece,
+    state_flag,
+};
 pub use events::{
     COOKIE_SITE_SHIFT, COOKIE_WAY_SHIFT, COOKIE_WHAT_SHIFT, EVENT_WORDS, EventConfig,
     EventCounters, EventRecord, NO_REGISTER, NOT_COUNTED, PAYLOAD_BYTES, PAYLOAD_PIECE_BYTES,
-    PAYLOAD_PIECES, PayloadHead, REGISTERS, SITES, STATE_BYTES, STATE_CLASSES, STATE_FRAGMENTS,
-    STATE_PIECES, StateHead, StatePiece, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call,
-    payload_flag, second, state_flag, ties, way, what,
+    PAYLOAD_PIECES, PayloadHead, REGISTERS, SITES, WANTED_CALLS_MAX, WANTED_NAMES_MAX, native_call,
+    payload_flag, second, ties, way, what,
 };
 pub use header::c_header;
 pub use records::{
     CodeRecord, Config, Counters, RecordHead, SampleHead, SchedulerKey, SchedulerSlot,
 };
 pub use watch::{
-    CallArgument, CallCondition, CallRecord, WATCH_ARGUMENTS, WATCH_CONDITIONS, WATCH_FUNCTIONS,
-    WATCH_MEASURE, WATCH_MOVED_SHIFT, WatchConfig, WatchCounters, call_flag,
+    CallArgument, CallCondition, CallCopy, CallRecord, WATCH_ARGUMENTS, WATCH_CONDITIONS,
+    WATCH_FUNCTIONS, WATCH_MEASURE, WATCH_MOVED_SHIFT, WatchConfig, WatchCounters, call_flag,
 };
 
 /// [`RecordHead::kind`] of a sample.

@@ -4,6 +4,7 @@ use core::mem::size_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::CopyLayout;
 use crate::records::wire_struct;
 
 /// How many functions can be watched at once: x86-64 has four breakpoint registers.
@@ -13,7 +14,8 @@ pub const WATCH_ARGUMENTS: usize = 12;
 /// How many conditions on arguments there can be.
 pub const WATCH_CONDITIONS: usize = 4;
 /// The function in the cookie of a breakpoint in our own code, by which the price of a hit is
-/// measured; with the next bit up, by which it is tried whether a hit can turn it off.
+/// measured; with the next bit up, by which it is tried whether a hit can turn it off; with the one
+/// after that, by which the price of a copy is measured.
 pub const WATCH_MEASURE: u32 = 255;
 /// A breakpoint's cookie has the function's number in its lowest byte, its arity in the next,
 /// and above this bit how many times its breakpoints were moved.
@@ -29,6 +31,11 @@ pub mod call_flag {
     pub const ARGUMENTS_UNREADABLE: u32 = 1 << 2;
     /// The process has asked not to be looked at: its arguments were not copied.
     pub const SENSITIVE: u32 = 1 << 3;
+    /// The process was copied too: all [`super::WATCH_ARGUMENTS`] arguments follow the head, then
+    /// [`super::CallCopy`], then what [`crate::StateHead`] announces.
+    pub const COPIED: u32 = 1 << 4;
+    /// It was to be copied, and there was no room for it.
+    pub const NO_ROOM: u32 = 1 << 5;
 }
 
 wire_struct! {
@@ -75,6 +82,18 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// Of a call whose process was copied: where it was, which its struct does not know while it runs.
+    CallCopy as "call_copy" {
+        /// Its stack pointer, at the return address.
+        stop: u64 = "u64 stop",
+        /// The top of its heap.
+        htop: u64 = "u64 htop",
+        /// How long the copy took, in nanoseconds.
+        took_ns: u64 = "u64 took_ns",
+    }
+}
+
+wire_struct! {
     /// A condition on an argument: the argument's word must be this one.
     CallCondition as "call_condition" {
         /// Which argument, from 0.
@@ -105,6 +124,8 @@ wire_struct! {
     WatchConfig as "watch_config" {
         /// How many calls are taken.
         hits_max: u64 = "u64 hits_max",
+        /// Of how many wanted calls processes are copied; what comes after them is beyond the limit.
+        copies_max: u64 = "u64 copies_max",
         /// Only this process, by its pid as a term; 0 for all.
         only_pid: u64 = "u64 only_pid",
         /// Only the process that has this atom as its name; 0 for all.
@@ -127,6 +148,10 @@ wire_struct! {
         process_trace_flags_at: u32 = "u32 process_trace_flags_at",
         /// That flag.
         sensitive: u32 = "u32 sensitive",
+        /// How they are copied.
+        copies: CopyLayout = "struct copy_layout copies",
+        /// Memory of ours, as much as the largest copy has, to measure what one costs.
+        rehearsal_at: u64 = "u64 rehearsal_at",
     }
 }
 

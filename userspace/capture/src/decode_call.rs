@@ -3,7 +3,8 @@
 use escope_wire::{CallRecord, KIND_CALL, WATCH_ARGUMENTS, WATCH_FUNCTIONS, call_flag};
 use zerocopy::FromBytes;
 
-use crate::DecodeError;
+use crate::decode_state::copied;
+use crate::{DecodeError, StateCopied};
 
 /// An argument as it was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +42,31 @@ pub struct Call {
     pub arguments_unreadable: bool,
     /// The process has asked not to be looked at.
     pub sensitive: bool,
+    /// What was copied of the process, where that was asked for.
+    pub copy: Option<CallCopy>,
+    /// It was to be copied, and there was no room for it.
+    pub no_room: bool,
+}
+
+/// A process as it called: it waited until the copy was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallCopy {
+    /// Its stack pointer, at the return address.
+    pub stop: u64,
+    /// The top of its heap.
+    pub htop: u64,
+    /// How long the copy took.
+    pub took_ns: u64,
+    /// What follows in the record.
+    bytes: Box<[u8]>,
+}
+
+impl CallCopy {
+    /// Its struct, and its memory; `None` where the record has no sound lengths.
+    #[must_use]
+    pub fn process(&self) -> Option<(&[u8], StateCopied<'_>)> {
+        copied(&self.bytes, false)
+    }
 }
 
 /// Reads one record.
@@ -69,6 +95,16 @@ pub fn decode_call(bytes: &[u8]) -> Result<Call, DecodeError> {
             boxed: argument.boxed,
         });
     let has = |flag: u32| record.flags & flag != 0;
+    let copy = || {
+        let (_, rest) = rest.split_at_checked(WATCH_ARGUMENTS * size)?;
+        let (place, rest) = escope_wire::CallCopy::read_from_prefix(rest).ok()?;
+        Some(CallCopy {
+            stop: place.stop,
+            htop: place.htop,
+            took_ns: place.took_ns,
+            bytes: rest.into(),
+        })
+    };
     Ok(Call {
         monotonic_ns: record.monotonic_ns,
         function: record.function as usize,
@@ -82,6 +118,8 @@ pub fn decode_call(bytes: &[u8]) -> Result<Call, DecodeError> {
         arguments: arguments.collect(),
         arguments_unreadable: has(call_flag::ARGUMENTS_UNREADABLE),
         sensitive: has(call_flag::SENSITIVE),
+        copy: has(call_flag::COPIED).then(copy).flatten(),
+        no_room: has(call_flag::NO_ROOM),
     })
 }
 

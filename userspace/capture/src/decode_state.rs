@@ -64,31 +64,44 @@ pub fn decode_state(record: &[u8]) -> Option<CopiedState<'_>> {
     if u32::from(event.kind) != KIND_EVENT || !is_state {
         return None;
     }
-    let (head, rest) = StateHead::read_from_prefix(rest).ok()?;
-    let (pieces, rest) = <[StatePiece; STATE_PIECES]>::read_from_prefix(rest).ok()?;
-    let (process, memory) = rest.split_at_checked(PROCESS_BYTES as usize)?;
-    let has = |flag: u32| head.flags & flag != 0;
-    let copied = match () {
-        () if has(state_flag::SENSITIVE) => StateCopied::Sensitive,
-        () if has(state_flag::TOO_LARGE) => StateCopied::TooLarge,
-        () if has(state_flag::NO_ROOM) => StateCopied::NoRoom,
-        () if u32::from(event.what) == what::STATE_NONE => StateCopied::Unreadable,
-        () => {
-            let pieces = pieces.get(..head.pieces as usize).unwrap_or_default();
-            StateCopied::Pieces(joined(pieces, memory), !has(state_flag::PARTIAL))
-        }
-    };
+    let is_none = u32::from(event.what) == what::STATE_NONE;
+    let (process, copied) = copied(rest, is_none)?;
     let before = event.words[3];
     Some(CopiedState {
         monotonic_ns: event.monotonic_ns,
         address: event.process,
         pid: event.pid,
         reductions: before.saturating_add(event.words[2] & u64::from(u32::MAX)),
-        process: process
-            .get(..head.process_bytes as usize)
-            .unwrap_or_default(),
+        process,
         copied,
     })
+}
+
+/// The copy of a process that begins with a [`StateHead`]: its struct, and what else there is. `is_none`
+/// says that nothing was copied besides.
+pub(crate) fn copied(bytes: &[u8], is_none: bool) -> Option<(&[u8], StateCopied<'_>)> {
+    let (head, rest) = StateHead::read_from_prefix(bytes).ok()?;
+    let (pieces, rest) = <[StatePiece; STATE_PIECES]>::read_from_prefix(rest).ok()?;
+    let (process, memory) = rest.split_at_checked(PROCESS_BYTES as usize)?;
+    let has = |flag: u32| head.flags & flag != 0;
+    let process = process
+        .get(..head.process_bytes as usize)
+        .unwrap_or_default();
+    let all = || {
+        let pieces = pieces.get(..head.pieces as usize).unwrap_or_default();
+        joined(pieces, memory)
+    };
+    let copied = match () {
+        () if has(state_flag::SENSITIVE) => StateCopied::Sensitive,
+        () if has(state_flag::TOO_LARGE) && is_none => StateCopied::TooLarge,
+        () if has(state_flag::NO_ROOM) => StateCopied::NoRoom,
+        () if is_none => StateCopied::Unreadable,
+        () => {
+            let is_all = !has(state_flag::PARTIAL) && !has(state_flag::TOO_LARGE);
+            StateCopied::Pieces(all(), is_all)
+        }
+    };
+    Some((process, copied))
 }
 
 /// The pieces with their bytes; those that lie behind each other, here and there, as one.

@@ -28,7 +28,7 @@ mod ticks;
 pub use batch::Batch;
 pub use cpus::online_cpus;
 pub use decode::{DecodeError, decode};
-pub use decode_call::{Call, CallArgument, decode_call};
+pub use decode_call::{Call, CallArgument, CallCopy, decode_call};
 pub use decode_event::decode_event;
 pub use decode_payload::{Copied, Payload, decode_payload};
 pub use decode_state::{CopiedState, StateCopied, decode_state};

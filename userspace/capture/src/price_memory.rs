@@ -190,7 +190,7 @@ impl Memory {
         };
         let heap = memory.address() + 8 * WORDS as u64;
         let htop = heap + u64::from(bytes);
-        let (top, young) = (config.process_top_at, config.process_young_at);
+        let (top, young) = (config.copies.top_at, config.copies.young_at);
         memory.put(&[
             (config.process_id_at as usize / 8, (class as u64) << 4 | 3),
             (config.process_reds_at as usize / 8, u64::MAX),

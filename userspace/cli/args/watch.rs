@@ -28,6 +28,14 @@ pub(crate) struct WatchArgs {
     /// Count by function and caller instead of showing each call
     #[arg(long)]
     pub(crate) count: bool,
+    /// Of the first N wanted calls, 1 when no number is given, show all that the process has:
+    /// arguments whole, stack, and state; then end. Secrets are masked
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", require_equals = true,
+          conflicts_with = "count", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) snapshot: Option<u32>,
+    /// Mask more in snapshots: keys, tags and texts that match this pattern; may be given several times
+    #[arg(long, value_name = "PATTERN", requires = "snapshot")]
+    pub(crate) redact: Vec<String>,
     /// Only calls for which this holds, decided in the kernel: process=NAME, process=<0.N.S>, or
     /// argN=VALUE with an integer, an atom or []; may be given several times, and all must hold
     #[arg(long, value_name = "CONDITION", value_parser = watch::condition)]

@@ -29,6 +29,7 @@ pub(super) fn call(
             "caller": caller(&call.caller),
             "arguments": call.arguments,
             "arguments_missing": call.arguments_missing,
+            "snapshot": call.snapshot.as_ref().map(super::snapshot::json),
         }),
         out,
     )
@@ -111,6 +112,7 @@ pub(super) fn end(
     });
     let end = match end {
         WatchEnd::Duration => "duration",
+        WatchEnd::Snapshots => "snapshots",
         WatchEnd::Limit => "limit",
         WatchEnd::Interrupted => "interrupted",
         WatchEnd::TargetExited => "target_exited",

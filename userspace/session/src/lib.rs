@@ -15,6 +15,7 @@ mod events;
 mod find;
 mod intake;
 mod launch;
+mod literals;
 mod losses;
 mod manifest;
 mod options;
@@ -37,7 +38,7 @@ pub use escope_beam::probes::{NativeName, NoNative};
 pub use escope_beam::said::{BadPattern, Redaction};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::state::{
-    Behaviour, Child, Part, ProcessState, Rests, Run, StateOptions, Supervision, lines,
+    Behaviour, Child, Part, ProcessState, Rests, Run, StackPlace, StateOptions, Supervision, lines,
 };
 pub use escope_beam::term::{
     Change, Difference, Holes, Limits, Node, NotExternal, Step, Term, What, atom_text,
@@ -68,6 +69,6 @@ pub use tree::{
     read_trees,
 };
 pub use watch::{
-    Called, Caller, Condition, FunctionCount, Immediate, Mark, Seen, Watch, WatchEnd, WatchOptions,
-    WatchSummary, WatchedCall,
+    CallSnapshot, Called, Caller, Condition, FunctionCount, Immediate, Mark, Seen, SnapshotState,
+    SnapshotsWanted, Watch, WatchEnd, WatchOptions, WatchSummary, WatchedCall,
 };

@@ -6,11 +6,16 @@
 //! read: literals, functions, names. Binaries outside of the heap are not copied: they are read where
 //! the process has not run since, which [`CopyReader::rests_since`] says, before and after.
 
+use std::sync::Arc;
+
+use escope_model::Mfa;
+
 use super::rest::{Sight, look_at};
-use super::{Reading, StateCode, StateOptions};
+use super::{Part, Reading, StateCode, StateOptions, frames};
 use crate::Vm;
 use crate::memory::Memory;
 use crate::process::{ProcessBlock, ProcessState as Flags};
+use crate::said::is_whole;
 use crate::term::{Beyond, Ports, TermReader, Touched};
 
 /// What was copied of a process.
@@ -26,6 +31,35 @@ pub struct ProcessCopy<'a> {
     pub pieces: &'a [(u64, &'a [u8])],
     /// What it had used in all when it had stopped.
     pub reductions: u64,
+}
+
+/// Where a process was that ran when it was copied: its struct knows only where it began to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RanAt {
+    /// Its stack pointer.
+    pub stop: u64,
+    /// The top of its heap.
+    pub htop: u64,
+    /// The instruction.
+    pub i: u64,
+}
+
+/// A function that had not returned: which, with file and line; none for code without a name.
+pub type StackPlace = Option<(Mfa, Option<(Arc<str>, u32)>)>;
+
+/// What a process had as it called a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledWith {
+    /// The arguments, masked.
+    pub arguments: Vec<Part>,
+    /// How many values in them are masked.
+    pub masked: u32,
+    /// Its stack, the function first; empty where it cannot be read.
+    pub stack: Vec<StackPlace>,
+    /// After so many of these some are missing.
+    pub gap: Option<usize>,
+    /// Its state, if it is a behaviour's: as of before the callback that it is in.
+    pub state: Reading,
 }
 
 /// Reads states out of copies.
@@ -80,6 +114,63 @@ impl CopyReader {
             Err(reading) => reading,
         };
         (reading, reader.touched())
+    }
+
+    /// What a process had as it called a function, by a copy that was made then. `arguments` are what the
+    /// registers had. Binaries outside of its heap are left out: it has gone on.
+    ///
+    /// `is_all` says that all of its memory was copied; else nothing that lies elsewhere is read.
+    pub fn read_call<M: Memory>(
+        &self,
+        vm: &Vm<M>,
+        code: &mut StateCode,
+        (copy, is_all): (&ProcessCopy<'_>, bool),
+        at: RanAt,
+        (name, arguments): (Option<&str>, &[u64]),
+    ) -> (CalledWith, Touched) {
+        let block = halted(vm, copy.process, at);
+        let mut pieces = copy.pieces.to_vec();
+        pieces.push((copy.address, copy.process));
+        let beyond = match is_all {
+            true => Beyond::Vm { off_heap: false },
+            false => Beyond::Nothing,
+        };
+        let reader = TermReader::of_copy(vm, &pieces, &self.ports, beyond);
+        let mut masked = 0u32;
+        let arguments = arguments.iter().zip(1..).map(|(&term, number)| {
+            let mut term = reader.decode(term, self.options.limits).ok()?;
+            if let Some(redaction) = &self.options.redaction {
+                masked = masked.saturating_add(redaction.mask(&mut term));
+            }
+            Some(Part {
+                name: number.to_string(),
+                whole: is_whole(&term),
+                term,
+            })
+        });
+        let arguments: Option<Vec<Part>> = arguments.collect();
+        let process = ProcessBlock::new(&block, &vm.layout);
+        let stack = frames::read(&reader, vm, code, &process);
+        let (stack, gap) = stack.map(|stack| stack.functions()).unwrap_or_default();
+        let place = |function: super::Function| (function.mfa, function.location);
+        let stack = stack.into_iter().map(|function| function.map(place));
+        let who = (copy.address, copy.pid, name);
+        let how = (&self.options, Sight::Halted);
+        let state = match look_at(&reader, vm, (code, block), who, how) {
+            Ok(looked) => match looked.state {
+                Ok(state) => Reading::Exact(Box::new(state)),
+                Err(why) => Reading::Unreadable(why),
+            },
+            Err(reading) => reading,
+        };
+        let called = CalledWith {
+            arguments: arguments.unwrap_or_default(),
+            masked,
+            stack: stack.collect(),
+            gap,
+            state,
+        };
+        (called, reader.touched())
     }
 
     /// Whether a process has run since it was copied. Its flags are read first, then the struct: see the
@@ -138,6 +229,23 @@ fn at_rest<M: Memory>(vm: &Vm<M>, process: &[u8]) -> Vec<u8> {
     let flags = ProcessBlock::new(process, &vm.layout).state().at_rest();
     if let Some(place) = block.get_mut(at..at + 4) {
         place.copy_from_slice(&flags.0.to_le_bytes());
+    }
+    block
+}
+
+/// The struct with the place where the process was.
+fn halted<M: Memory>(vm: &Vm<M>, process: &[u8], at: RanAt) -> Vec<u8> {
+    let mut block = process.to_vec();
+    let fields = &vm.layout.process;
+    for (field, value) in [
+        (fields.stop, at.stop),
+        (fields.htop, at.htop),
+        (fields.i, at.i),
+    ] {
+        let place = block.get_mut(field as usize..);
+        if let Some(place) = place.and_then(|place| place.first_chunk_mut()) {
+            *place = value.to_le_bytes();
+        }
     }
     block
 }

@@ -75,6 +75,15 @@ impl Stack {
         frames.map(|frame| frame.address).collect()
     }
 
+    /// The functions of all frames that are known, the topmost first, and how many of them come before
+    /// the gap, if there is one.
+    pub(super) fn functions(&self) -> (Vec<Option<Function>>, Option<usize>) {
+        let frames = self.top.iter().chain(&self.bottom);
+        let functions = frames.map(|frame| frame.function.clone()).collect();
+        let is_whole = self.bottom.is_empty() && self.has_bottom;
+        (functions, (!is_whole).then_some(self.top.len()))
+    }
+
     /// The last frames, as many as are known without a gap.
     pub(super) fn lowest(&self) -> &[Frame] {
         match self.bottom.is_empty() {

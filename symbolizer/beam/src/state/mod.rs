@@ -45,7 +45,7 @@ use crate::memory::Memory;
 use crate::said::Redaction;
 use crate::term::{Limits, Term};
 
-pub use copied::{CopyReader, ProcessCopy, RestsSince};
+pub use copied::{CalledWith, CopyReader, ProcessCopy, RanAt, RestsSince, StackPlace};
 pub use lines::lines;
 pub use rest::{read_state, read_still};
 pub use supervision::{Child, Run, Supervision};

@@ -60,6 +60,8 @@ pub fn read_still<M: Memory>(
 pub(super) enum Sight {
     Passing,
     Still,
+    /// Of this process: it was copied where it ran, and its struct says where that was.
+    Halted,
 }
 
 /// A process: the address of its struct, its pid as a term, what it is registered as.
@@ -98,6 +100,7 @@ pub(super) fn look_at<M: Memory>(
     let may_be_read = match sight {
         Sight::Passing => status == "waiting",
         Sight::Still => !flags.collecting() && (!flags.running() || vm.ran.knows(address)),
+        Sight::Halted => !flags.collecting(),
     };
     if !may_be_read {
         return Err(Reading::Ran(status));

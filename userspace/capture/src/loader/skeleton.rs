@@ -92,6 +92,12 @@ pub(super) fn calls_taken(skeleton: &WatchSkel<'_>) -> u64 {
     bss.map_or(0, |bss| load(&raw const bss.calls_taken))
 }
 
+/// How many of the wanted calls were to be copied so far, likewise.
+pub(super) fn copies_taken(skeleton: &WatchSkel<'_>) -> u64 {
+    let bss = skeleton.maps.bss_data.as_deref();
+    bss.map_or(0, |bss| load(&raw const bss.copies_taken))
+}
+
 /// How many code registrations did not fit the ring or could not be read.
 pub(super) fn code_doubts(skeleton: &EscopeSkel<'_>) -> u64 {
     let bss = skeleton.maps.bss_data.as_deref();

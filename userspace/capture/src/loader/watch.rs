@@ -5,7 +5,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::time::{Duration, Instant};
 
-use escope_wire::{WATCH_FUNCTIONS, WATCH_MEASURE, WATCH_MOVED_SHIFT, WatchConfig, WatchCounters};
+use escope_wire::{
+    STATE_BYTES, STATE_CLASSES, WATCH_FUNCTIONS, WATCH_MEASURE, WATCH_MOVED_SHIFT, WatchConfig,
+    WatchCounters,
+};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, PerfEventOpts};
 use zerocopy::FromBytes;
@@ -37,10 +40,12 @@ impl Breakpoint {
 }
 
 /// What a hit costs who makes it, on this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HitPrice {
     /// Of one hit.
     pub hit_ns: u64,
+    /// Of one hit at which as much is copied as ever is; 0 where nothing is copied.
+    pub copy_ns: u64,
     /// Whether a hit beyond the limit turns its breakpoint off at once.
     pub turns_off: bool,
 }
@@ -71,6 +76,8 @@ struct Armed {
 /// Breakpoints at functions. Dropping it removes everything from the kernel.
 pub struct WatchCapture {
     armed: Vec<Armed>,
+    /// Memory of ours, to measure what a copy costs.
+    rehearsal: Box<[u8]>,
     /// Hits of events that are closed.
     closed: [u64; WATCH_FUNCTIONS],
     price: HitPrice,
@@ -96,23 +103,33 @@ impl WatchCapture {
             .call_ring
             .set_max_entries(ring_bytes.max(RING_BYTES_MIN).next_power_of_two())
             .map_err(|error| failed("sizing the ring of calls", &error))?;
-        skeleton::set_watch_config(&mut open, config);
+        let rehearsal = match config.copies_max {
+            0 => Box::default(),
+            _ => vec![1; STATE_BYTES[STATE_CLASSES - 1] as usize].into_boxed_slice(),
+        };
+        let config = WatchConfig {
+            rehearsal_at: rehearsal.as_ptr() as u64,
+            ..*config
+        };
+        skeleton::set_watch_config(&mut open, &config);
         let skeleton = open.load().map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => CaptureError::NotPermitted,
             _ => CaptureError::Load(error.to_string()),
         })?;
         let mut capture = WatchCapture {
             armed: Vec::new(),
+            rehearsal,
             closed: [0; WATCH_FUNCTIONS],
-            price: HitPrice {
-                hit_ns: 0,
-                turns_off: false,
-            },
+            price: HitPrice::default(),
             ring: Ring::new(&skeleton.maps.call_ring)?,
             skeleton,
         };
         capture.price = HitPrice {
-            hit_ns: capture.measure()?,
+            hit_ns: capture.measure(WATCH_MEASURE)?,
+            copy_ns: match capture.rehearsal.is_empty() {
+                true => 0,
+                false => capture.measure(1 << 9 | WATCH_MEASURE)?,
+            },
             turns_off: capture.can_turn_off()?,
         };
         Ok(capture)
@@ -204,6 +221,12 @@ impl WatchCapture {
         skeleton::calls_taken(&self.skeleton)
     }
 
+    /// How many of the wanted calls were to be copied, likewise.
+    #[must_use]
+    pub fn copies_taken(&self) -> u64 {
+        skeleton::copies_taken(&self.skeleton)
+    }
+
     /// What the program has counted so far, over all CPUs.
     ///
     /// # Errors
@@ -249,8 +272,8 @@ impl WatchCapture {
         Ok(link)
     }
 
-    /// By a breakpoint on a function of our own.
-    fn measure(&self) -> Result<u64, CaptureError> {
+    /// By a breakpoint on a function of our own, with this cookie.
+    fn measure(&self, cookie: u32) -> Result<u64, CaptureError> {
         let round = || {
             let begun = Instant::now();
             breakpoints::land(ROUND_HITS);
@@ -261,7 +284,7 @@ impl WatchCapture {
             rounds.get(ROUNDS / 2).copied().unwrap_or_default()
         };
         let without = middle((0..ROUNDS).map(|_| round()).collect());
-        let (_link, event) = self.on_ourselves(u64::from(WATCH_MEASURE))?;
+        let (_link, event) = self.on_ourselves(u64::from(cookie))?;
         let with = middle((0..ROUNDS).map(|_| round()).collect());
         let expected = ROUNDS as u64 * u64::from(ROUND_HITS);
         let hits = event.hits()?;

@@ -41,6 +41,7 @@ use escope_wire::{
 pub use replay::EventReplay;
 pub use said::SaidCounts;
 pub use selection::EventSelection;
+pub(crate) use sites::copy_layout;
 pub use states::StateCounts;
 pub use support::{EventSupport, KindSupport, event_support};
 pub use wanted::{Wanted, WantedProcess};

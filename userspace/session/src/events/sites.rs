@@ -6,7 +6,7 @@ use escope_beam::{ProcessBlock, ProcessState, Vm};
 use escope_capture::EventSite;
 use escope_timeline::StateBits;
 use escope_wire::{
-    COOKIE_WAY_SHIFT, EventConfig, NO_REGISTER, PROCESS_BYTES, SITES, WANTED_CALLS_MAX,
+    COOKIE_WAY_SHIFT, CopyLayout, EventConfig, NO_REGISTER, PROCESS_BYTES, SITES, WANTED_CALLS_MAX,
     WANTED_NAMES_MAX, way, what,
 };
 
@@ -242,6 +242,29 @@ pub(crate) fn copy_states(
     selection: EventSelection,
     by_calls: bool,
 ) -> Result<(), SessionError> {
+    config.copies = copy_layout(vm)?;
+    let needs_runs = selection.sched
+        || selection.msg
+        || selection.dist
+        || selection.port
+        || config.filtered != 0;
+    config.states = 1;
+    config.out_for_states = u32::from(!selection.sched);
+    config.in_for_states = u32::from(!needs_runs && !selection.proc && !by_calls);
+    config.births_only = u32::from(!needs_runs);
+    let busy = ProcessState::ENDING
+        | ProcessState::SUSPENDED
+        | ProcessState::DIRTY
+        | ProcessState::RUNNABLE;
+    config.process_busy = u64::from(busy);
+    Ok(())
+}
+
+/// What the kernel half must know to copy a process.
+///
+/// # Errors
+/// When what is copied lies elsewhere in this release.
+pub(crate) fn copy_layout(vm: &Vm) -> Result<CopyLayout, SessionError> {
     let (process, message) = (&vm.layout.process, &vm.layout.message);
     // Fields that `struct process` declares one after the other (erl_process.h, OTP 25 to 29).
     let is_known = process.stop == process.htop + 8
@@ -252,30 +275,21 @@ pub(crate) fn copy_states(
     if !is_known {
         return Err(SessionError::NoStates);
     }
-    let needs_runs = selection.sched
-        || selection.msg
-        || selection.dist
-        || selection.port
-        || config.filtered != 0;
-    config.states = 1;
-    config.out_for_states = u32::from(!selection.sched);
-    config.in_for_states = u32::from(!needs_runs && !selection.proc && !by_calls);
-    config.births_only = u32::from(!needs_runs);
-    config.state_process_bytes = process.size;
-    config.process_busy = ProcessState::ENDING
-        | ProcessState::SUSPENDED
-        | ProcessState::DIRTY
-        | ProcessState::RUNNABLE;
-    config.process_top_at = process.htop;
-    config.process_young_at = process.heap;
-    config.process_old_at = process.old_hend;
-    // mbuf, live_hf_end, msg_frag, mbuf_sz.
-    config.process_fragments_at = process.fragment_words - 24;
-    config.message_fragment_at = message.fragment;
-    config.fragment_next_at = message.fragment_next;
-    config.fragment_used_at = message.fragment_used;
-    config.fragment_memory_at = message.fragment_memory;
-    Ok(())
+    Ok(CopyLayout {
+        process_bytes: process.size,
+        top_at: process.htop,
+        young_at: process.heap,
+        old_at: process.old_hend,
+        // mbuf, live_hf_end, msg_frag, mbuf_sz.
+        fragments_at: process.fragment_words - 24,
+        message_next_at: message.next,
+        message_attached_at: message.attached,
+        message_fragment_at: message.fragment,
+        fragment_next_at: message.fragment_next,
+        fragment_used_at: message.fragment_used,
+        fragment_memory_at: message.fragment_memory,
+        reserved: 0,
+    })
 }
 
 /// Whether runs are seen for nothing but the births among them. Who receives a message shows
@@ -387,16 +401,8 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         states: 0,
         in_for_states: 0,
         out_for_states: 0,
-        state_process_bytes: 0,
         process_busy: 0,
-        process_top_at: 0,
-        process_young_at: 0,
-        process_old_at: 0,
-        process_fragments_at: 0,
-        message_fragment_at: 0,
-        fragment_next_at: 0,
-        fragment_used_at: 0,
-        fragment_memory_at: 0,
+        copies: CopyLayout::default(),
         state_names: 0,
         filtered: 0,
         calls: 0,

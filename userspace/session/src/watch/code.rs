@@ -81,6 +81,17 @@ impl Code {
         })
     }
 
+    /// Reads all names that there are.
+    pub(super) fn read_all(&mut self, vm: &Vm) {
+        self.map
+            .read_all(|blob, bytes| read_module(&vm.memory, blob, bytes));
+    }
+
+    /// The code itself.
+    pub(super) fn map(&mut self) -> &mut CodeMap {
+        &mut self.map
+    }
+
     /// Why changes are not announced, if they are not.
     pub(super) fn polls(&self) -> Option<&str> {
         match self.capture.code_following() {

@@ -12,6 +12,7 @@ mod caller;
 mod code;
 mod options;
 mod seen;
+mod snapshots;
 mod targets;
 mod who;
 
@@ -26,12 +27,15 @@ pub use caller::{Called, Caller};
 pub use options::{Condition, Immediate, WatchOptions};
 pub use seen::{FunctionCount, Mark, Seen, WatchEnd, WatchSummary, WatchedCall};
 
+pub use snapshots::{CallSnapshot, SnapshotState, SnapshotsWanted};
+
 use crate::cost::monotonic_ns;
 use crate::outcome::Stop;
 use crate::target_end::TargetEnd;
 use crate::{Cost, SessionError};
 use caller::Callers;
 use code::Code;
+use snapshots::Snapshots;
 use targets::Targets;
 use who::Processes;
 
@@ -46,6 +50,8 @@ const FETCH_MAX: usize = 1 << 14;
 /// A call with many arguments: the ring has room for as many as the limit allows, up to a size.
 const CALL_BYTES: u64 = 640;
 const RING_BYTES_MAX: u64 = 64 << 20;
+/// The same of one whose process is copied.
+const COPY_BYTES: u64 = 96 << 10;
 
 /// Functions that are watched.
 pub struct Watch {
@@ -56,6 +62,8 @@ pub struct Watch {
     targets: Targets,
     callers: Callers,
     processes: Processes,
+    snapshots: Option<Snapshots>,
+    copying: Duration,
     batch: Batch,
     /// Calls that are held back, and what was told of each function.
     waiting: Vec<Call>,
@@ -76,10 +84,17 @@ impl Watch {
     pub fn start(mut vm: Vm, options: WatchOptions) -> Result<Watch, SessionError> {
         let cost_before = Cost::now();
         let target = TargetEnd::of(vm.pid);
-        let code = Code::follow(&mut vm)?;
+        let mut code = Code::follow(&mut vm)?;
+        let snapshots = options.snapshots.as_ref().map(|wanted| {
+            // A copy is read with the names that are known by then.
+            code.read_all(&vm);
+            Snapshots::new(&vm, wanted.state.clone())
+        });
         let targets = Targets::find(&vm, &options.functions)?;
         let config = options::config(&vm, &options)?;
+        let copies = config.copies_max.saturating_mul(COPY_BYTES);
         let ring_bytes = options.hits_max.saturating_mul(CALL_BYTES);
+        let ring_bytes = ring_bytes.saturating_add(copies);
         let capture = WatchCapture::load(&config, ring_bytes.min(RING_BYTES_MAX) as u32)?;
         Ok(Watch {
             vm,
@@ -89,6 +104,8 @@ impl Watch {
             targets,
             callers: Callers::default(),
             processes: Processes::default(),
+            snapshots,
+            copying: Duration::ZERO,
             batch: Batch::default(),
             waiting: Vec::new(),
             told: Default::default(),
@@ -154,6 +171,7 @@ impl Watch {
             let end = match () {
                 () if exited => Some(WatchEnd::TargetExited),
                 () if self.capture.taken() >= self.options.hits_max => Some(WatchEnd::Limit),
+                () if self.has_all() => Some(WatchEnd::Snapshots),
                 () if stop.is_set() => Some(WatchEnd::Interrupted),
                 () => {
                     let is_over = |duration| started.elapsed() >= duration;
@@ -172,6 +190,12 @@ impl Watch {
                 return Ok(end);
             }
         }
+    }
+
+    /// Whether processes were copied as often as was asked for.
+    fn has_all(&self) -> bool {
+        let wanted = self.options.snapshots.as_ref();
+        wanted.is_some_and(|wanted| self.capture.copies_taken() >= u64::from(wanted.count))
     }
 
     /// Adds up. Everything is removed from the kernel.
@@ -208,6 +232,7 @@ impl Watch {
             elapsed: Duration::from_nanos(ended_ns.saturating_sub(self.origin_ns)),
             functions: functions.collect(),
             price: self.capture.price(),
+            copying: self.copying,
             threads: self.targets.threads(),
             cost: Cost {
                 cpu_ns: now.cpu_ns.saturating_sub(self.cost_before.cpu_ns),
@@ -225,6 +250,9 @@ impl Watch {
     fn drain(&mut self) -> Result<Vec<Seen>, SessionError> {
         let until_ns = monotonic_ns().saturating_sub(LATE_NS);
         self.fetch()?;
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.look(&self.vm);
+        }
         // After the calls: the code that they lie in was announced before.
         let mut seen = self.follow()?;
         if Instant::now() >= self.threads_next {
@@ -353,10 +381,21 @@ impl Watch {
         let arguments = (self.options.arguments && !call.sensitive)
             .then(|| call.arguments.iter().map(text).collect::<Vec<_>>());
         let arity = mfa.map_or(0, |mfa| mfa.arity);
+        let process = process.flatten();
+        let name = process.as_ref().and_then(|process| process.name.as_deref());
+        let snapshot = call.copy.as_ref().and_then(|copy| {
+            let snapshots = self.snapshots.as_mut()?;
+            snapshots.read((vm, self.code.map()), (call, name), copy)
+        });
+        if let Some(copy) = &call.copy {
+            self.copying += Duration::from_nanos(copy.took_ns);
+        }
         WatchedCall {
             at: self.since_origin(at_ns),
             function: call.function,
-            process: process.flatten(),
+            snapshot,
+            no_room: call.no_room,
+            process,
             caller,
             arguments_missing: arguments
                 .as_ref()

@@ -7,7 +7,9 @@ use escope_beam::{ProcessBlock, Vm};
 use escope_model::{Mfa, quote_atom};
 use escope_wire::{CallCondition, WATCH_CONDITIONS, WatchConfig};
 
+use super::SnapshotsWanted;
 use crate::SessionError;
+use crate::events::copy_layout;
 
 /// What to watch.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct WatchOptions {
     pub arguments: bool,
     /// Find out what processes are called.
     pub processes: bool,
+    /// Copy what processes have as they call; it ends with the last of these calls.
+    pub snapshots: Option<SnapshotsWanted>,
     /// After how many calls, wanted or not, it ends.
     pub hits_max: u64,
     /// How long; until it is stopped when not given.
@@ -80,7 +84,7 @@ pub(super) fn config(vm: &Vm, options: &WatchOptions) -> Result<WatchConfig, Ses
     let process = &vm.layout.process;
     let mut config = WatchConfig {
         hits_max: options.hits_max,
-        with_arguments: u32::from(options.arguments),
+        with_arguments: u32::from(options.arguments || options.snapshots.is_some()),
         process_id_at: process.id,
         process_reg_at: process.reg,
         reg_name_at: vm.layout.reg_proc.name,
@@ -89,6 +93,10 @@ pub(super) fn config(vm: &Vm, options: &WatchOptions) -> Result<WatchConfig, Ses
         sensitive: ProcessBlock::SENSITIVE as u32,
         ..WatchConfig::default()
     };
+    if let Some(snapshots) = &options.snapshots {
+        config.copies_max = u64::from(snapshots.count);
+        config.copies = copy_layout(vm)?;
+    }
     for condition in &options.conditions {
         match condition {
             Condition::Process(name) if name.starts_with('<') => config.only_pid = pid(vm, name)?,

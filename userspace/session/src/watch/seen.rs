@@ -5,7 +5,7 @@ use std::time::Duration;
 use escope_capture::HitPrice;
 use escope_model::{Mfa, ProcessInfo};
 
-use super::Caller;
+use super::{CallSnapshot, Caller};
 use crate::Cost;
 
 /// A call that was seen.
@@ -24,6 +24,10 @@ pub struct WatchedCall {
     pub arguments: Option<Vec<String>>,
     /// More arguments than those.
     pub arguments_missing: u32,
+    /// What the process had, where that was asked for and could be copied.
+    pub snapshot: Option<CallSnapshot>,
+    /// It was to be copied, and there was no room for it.
+    pub no_room: bool,
 }
 
 /// Something besides calls that one has to know.
@@ -67,6 +71,8 @@ pub enum WatchEnd {
     Duration,
     /// As many calls as were allowed were seen.
     Limit,
+    /// Processes were copied as often as was asked for.
+    Snapshots,
     /// The user stopped it.
     Interrupted,
     /// The target ended.
@@ -104,6 +110,8 @@ pub struct WatchSummary {
     pub functions: Vec<FunctionCount>,
     /// What a hit costs who makes it.
     pub price: HitPrice,
+    /// How long copies of processes took.
+    pub copying: Duration,
     /// Threads that had breakpoints.
     pub threads: usize,
     /// What we have used.
@@ -115,6 +123,7 @@ impl WatchSummary {
     #[must_use]
     pub fn spent(&self) -> Duration {
         let hits = self.functions.iter().map(|function| function.hits);
-        Duration::from_nanos(hits.sum::<u64>().saturating_mul(self.price.hit_ns))
+        let hits = Duration::from_nanos(hits.sum::<u64>().saturating_mul(self.price.hit_ns));
+        hits.saturating_add(self.copying)
     }
 }

@@ -3,10 +3,9 @@
 //!
 //! What was copied is exact for the moment at which the process stopped. What had to be read of the
 //! VM's memory, which goes on, is only if nothing there can have changed since: because the process has
-//! not run, or, of what all processes share, because nothing of that was freed ([`literals`]).
+//! not run, or, of what all processes share, because nothing of that was freed ([`crate::literals`]).
 
 mod chosen;
-mod literals;
 mod rests;
 mod told;
 
@@ -23,10 +22,10 @@ use escope_model::{ProcId, StateRow, StateSeen, StateSource, VmEvent, VmEventKin
 use rustc_hash::FxHashMap;
 
 use crate::cost::monotonic_ns;
+use crate::literals::Literals;
 use crate::options::StateLimits;
 use crate::pipeline::Pipeline;
 pub(super) use chosen::Chosen;
-use literals::Literals;
 use rests::{Rests, Since};
 use told::Told;
 

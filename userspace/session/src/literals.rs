@@ -13,7 +13,7 @@ const COLLECTOR: &str = "erts_literal_area_collector";
 
 /// That process, and since when it has not run.
 #[derive(Debug, Default)]
-pub(super) struct Literals {
+pub(crate) struct Literals {
     /// The address of its struct, and its pid as a term; none where it was not found.
     collector: Option<(u64, u64)>,
     reductions: u64,
@@ -22,7 +22,7 @@ pub(super) struct Literals {
 
 impl Literals {
     /// Finds it.
-    pub(super) fn find<M: Memory>(vm: &Vm<M>) -> Literals {
+    pub(crate) fn find<M: Memory>(vm: &Vm<M>) -> Literals {
         let all = called(vm).unwrap_or_default();
         let collector = all.into_iter().find_map(|(pid, address, process)| {
             let calls = [process.spawned_as, process.initial_call];
@@ -36,7 +36,7 @@ impl Literals {
     }
 
     /// Looks at it; `now_ns` was read before.
-    pub(super) fn look<M: Memory>(&mut self, vm: &Vm<M>, now_ns: u64) {
+    pub(crate) fn look<M: Memory>(&mut self, vm: &Vm<M>, now_ns: u64) {
         let reductions = self.collector.and_then(|who| resting(vm, who));
         let same = reductions == Some(self.reductions);
         self.stable_since_ns = match (reductions, self.stable_since_ns) {
@@ -48,7 +48,7 @@ impl Literals {
     }
 
     /// Whether nothing was freed from a time until now.
-    pub(super) fn hold_since<M: Memory>(&mut self, vm: &Vm<M>, at_ns: u64, now_ns: u64) -> bool {
+    pub(crate) fn hold_since<M: Memory>(&mut self, vm: &Vm<M>, at_ns: u64, now_ns: u64) -> bool {
         self.look(vm, now_ns);
         self.stable_since_ns
             .is_some_and(|since_ns| since_ns <= at_ns)
