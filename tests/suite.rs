@@ -29,6 +29,7 @@ mod tier2 {
     mod names;
     mod pictures;
     pub(super) mod timelines;
+    mod tracer;
     mod workloads;
 }
 

@@ -82,7 +82,7 @@ fn term(had: &Had) -> Term {
         cut: row.seen == StateSeen::Cut,
         masked: row.masked > 0,
     };
-    Term::from_external(row.term.as_ref().unwrap(), None, holes).unwrap()
+    Term::from_recorded(row.term.as_ref().unwrap(), None, holes).unwrap()
 }
 
 fn items(term: &Term) -> &[Term] {

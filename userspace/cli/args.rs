@@ -4,6 +4,7 @@ mod frame;
 mod snapshot;
 mod state;
 mod timeline;
+mod tracer;
 mod tree;
 mod watch;
 
@@ -18,6 +19,7 @@ pub(crate) use frame::FrameArgs;
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
 pub(crate) use state::{StateArgs, StepArg, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
+pub(crate) use tracer::TracerArgs;
 pub(crate) use tree::TreeArgs;
 pub(crate) use watch::WatchArgs;
 

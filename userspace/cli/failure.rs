@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use escope_attached::AttachedError;
 use escope_session::{Refusal, SessionError};
 
 use crate::say::say;
@@ -55,6 +56,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 fn code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.code;
+    }
+    if let Some(error) = error.downcast_ref::<AttachedError>() {
+        return if error.is_refusal() { 3 } else { 1 };
     }
     let shared = error.downcast_ref::<Arc<SessionError>>().map(Arc::as_ref);
     match error.downcast_ref::<SessionError>().or(shared) {

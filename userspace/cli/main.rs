@@ -34,6 +34,7 @@ mod summary;
 mod tables;
 mod time;
 mod timeline;
+mod tracer;
 mod tree;
 mod watch;
 

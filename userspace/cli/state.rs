@@ -1,5 +1,6 @@
 //! `state`: the states of behaviours, from outside.
 
+mod asked;
 mod history;
 mod json;
 mod recorded;
@@ -42,6 +43,9 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
         say!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
     }
     let mut vm = Vm::attach_with(pid, &given).map_err(SessionError::from)?;
+    if args.tracer.tracer {
+        return asked::run(&mut vm, &args);
+    }
     let Some(limit) = args.stop else {
         return show(vm, &args);
     };
@@ -86,12 +90,7 @@ fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
 
 fn print<M: Memory>(vm: &Vm<M>, states: &States, args: &StateArgs) -> anyhow::Result<()> {
     if states.asked_for == 0 {
-        return Err(Failure::failed(format!(
-            "none of {} processes is {}: give a registered name, a pid <0.N.S>, a label, an \
-             initial call, or a module",
-            states.processes, args.process
-        ))
-        .into());
+        return Err(nobody(states.processes, args).into());
     }
     let untold: Vec<&StateOf> = states.told.iter().filter(|one| !is_told(one)).collect();
     // With no result there is none to be printed.
@@ -118,6 +117,14 @@ fn print<M: Memory>(vm: &Vm<M>, states: &States, args: &StateArgs) -> anyhow::Re
             Err(Failure::failed(what).into())
         }
     }
+}
+
+fn nobody(processes: usize, args: &StateArgs) -> Failure {
+    Failure::failed(format!(
+        "none of {processes} processes is {}: give a registered name, a pid <0.N.S>, a label, an \
+         initial call, or a module",
+        args.process
+    ))
 }
 
 fn is_told(one: &StateOf) -> bool {

@@ -4,6 +4,8 @@ mod json;
 pub(crate) mod parse;
 mod snapshot;
 mod text;
+mod traced;
+mod traced_calls;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -31,6 +33,9 @@ pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     let redaction = Redaction::new(&args.redact);
     let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
     let stop = signals::stop()?;
+    if args.tracer.tracer {
+        return traced::run(&args, &stop);
+    }
     check_proc().map_err(SessionError::from)?;
     let pid = choose(&args.target.choice())?;
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
@@ -109,6 +114,12 @@ fn check(args: &WatchArgs) -> Result<(), Failure> {
 
 /// As many as the kernel half has room for.
 const CONDITIONS_MAX: usize = 4;
+/// When it is not said otherwise.
+const HITS_MAX: u64 = 100_000;
+
+fn hits_max(args: &WatchArgs) -> u64 {
+    args.max_hits.unwrap_or(HITS_MAX)
+}
 
 fn options(args: &WatchArgs, redaction: Redaction) -> WatchOptions {
     WatchOptions {
@@ -124,7 +135,7 @@ fn options(args: &WatchArgs, redaction: Redaction) -> WatchOptions {
         conditions: args.when.clone(),
         arguments: args.args,
         processes: !args.count,
-        hits_max: args.max_hits,
+        hits_max: hits_max(args),
         duration: args.duration,
     }
 }
@@ -140,12 +151,12 @@ fn greet(args: &WatchArgs, watch: &Watch) {
         vm.erts_version,
     );
     let price = watch.price();
-    let most = args.max_hits.saturating_mul(price.hit_ns);
+    let most = hits_max(args).saturating_mul(price.hit_ns);
     say!(
         "each call costs the process that makes it {}, as measured here; at most {} calls, wanted or \
          not: {}",
         time::show(price.hit_ns),
-        args.max_hits,
+        hits_max(args),
         time::show(most),
     );
     if let Some(count) = args.snapshot {
@@ -268,7 +279,7 @@ fn conclude(args: &WatchArgs, end: WatchEnd, summary: &WatchSummary) {
         WatchEnd::Duration => "time is up".to_owned(),
         WatchEnd::Interrupted => "interrupted".to_owned(),
         WatchEnd::TargetExited => "the target ended".to_owned(),
-        WatchEnd::Limit => format!("the limit of {} calls was reached", args.max_hits),
+        WatchEnd::Limit => format!("the limit of {} calls was reached", hits_max(args)),
         WatchEnd::Snapshots => "all snapshots were taken".to_owned(),
     };
     say!("{why} after {elapsed:.1} s");

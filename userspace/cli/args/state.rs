@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::TargetArgs;
+use super::{TargetArgs, TracerArgs};
+use crate::time;
 
 /// Read the states of behaviours: gen_server, gen_statem, gen_event, supervisors, agents
 ///
 /// From outside: no lock is taken, and nothing is stopped unless --stop asks for it. What is told of a
 /// process was so at one instant: one that runs is read again until it waits. Values that go by the name of a secret are
-/// masked, as by `record --payload`.
+/// masked, as by `record --payload`. With --tracer the processes are asked instead, as a node of the VM's cluster.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StateArgs {
     /// A recording made with `record --state`, instead of a running BEAM
@@ -69,6 +70,15 @@ pub(crate) struct StateArgs {
     /// Mask nothing: secrets are shown as well
     #[arg(long, conflicts_with = "redact")]
     pub(crate) unmasked: bool,
+    #[command(flatten)]
+    pub(crate) tracer: TracerArgs,
+    /// How long a process may take to answer the tracer
+    #[arg(long, value_name = "TIME", requires = "tracer", default_value = "5s",
+          value_parser = time::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Have the tracer ask also processes that have asked not to be looked at
+    #[arg(long, requires = "tracer")]
+    pub(crate) sensitive: bool,
     /// How terms are written
     #[arg(long, value_enum, default_value_t = TermFormat::Erlang)]
     pub(crate) format: TermFormat,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use escope_model::Mfa;
 use escope_session::Condition;
 
-use super::{ReportFormat, TargetArgs};
+use super::{ReportFormat, TargetArgs, TracerArgs};
 use crate::time;
 use crate::watch::parse as watch;
 
@@ -14,7 +14,8 @@ use crate::watch::parse as watch;
 /// By the CPU's breakpoint registers: nothing of the target is changed, and every call is counted,
 /// local, external, by tail call, apply or spawn. A hit costs microseconds of the process that
 /// makes it: the price is measured and printed first, and there is a limit. Functions are
-/// given as mod:fun/arity or Mod.fun/arity.
+/// given as mod:fun/arity or Mod.fun/arity. With --tracer the VM itself traces instead, as a node that
+/// joins it asks it to: whole arguments, results and exceptions, of few calls.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
@@ -40,13 +41,29 @@ pub(crate) struct WatchArgs {
     /// argN=VALUE with an integer, an atom or []; may be given several times, and all must hold
     #[arg(long, value_name = "CONDITION", value_parser = watch::condition)]
     pub(crate) when: Vec<Condition>,
-    /// End after so many calls, wanted or not
-    #[arg(long, value_name = "N", default_value_t = 100_000,
+    /// End after so many calls, wanted or not: 100000, or 1000 with --tracer, when not given
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub(crate) max_hits: u64,
-    /// How long, such as 30s, 5m or 1500ms; until Ctrl-C or the limit when not given
+    pub(crate) max_hits: Option<u64>,
+    /// How long, such as 30s, 5m or 1500ms; until Ctrl-C or the limit when not given, with --tracer 30s
     #[arg(short, long, value_parser = time::parse_duration, allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) tracer: TracerArgs,
+    /// With --tracer, end when more calls come within a second
+    #[arg(long, value_name = "N", requires = "tracer", default_value_t = 1000,
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) max_rate: u64,
+    /// With --tracer, arguments or a result of more bytes are told by their size alone
+    #[arg(long, value_name = "BYTES", requires = "tracer", default_value_t = 4096,
+          value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    pub(crate) max_bytes: u32,
+    /// With --tracer, mask also values whose names match this regular expression, in any case of letters
+    #[arg(long, value_name = "PATTERN", requires = "tracer")]
+    pub(crate) redact: Vec<String>,
+    /// With --tracer, mask nothing: secrets are shown as well
+    #[arg(long, requires = "tracer", conflicts_with = "redact")]
+    pub(crate) unmasked: bool,
     /// For people or for programs: json has one object a line
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,

@@ -279,7 +279,7 @@ impl Recorded<'_> {
             masked: row.masked > 0,
         };
         let own = self.node.as_ref().map(|node| &*node.name);
-        Term::from_external(row.term.as_ref()?, own, holes).ok()
+        Term::from_recorded(row.term.as_ref()?, own, holes).ok()
     }
 
     /// The lines of a part's term, as it was asked for.

@@ -41,7 +41,7 @@ pub use escope_beam::state::{
     Behaviour, Child, Part, ProcessState, Rests, Run, StackPlace, StateOptions, Supervision, lines,
 };
 pub use escope_beam::term::{
-    Change, Difference, Holes, Limits, Node, NotExternal, Step, Term, What, atom_text,
+    Change, Difference, Elements, Holes, Limits, Node, NotExternal, Step, Term, What, atom_text,
 };
 pub use escope_beam::{Beam, BeamError, CoreFile, Vm, find_beams, is_stopped, read_threads};
 pub use escope_capture::{
@@ -61,7 +61,9 @@ pub use options::{
 };
 pub use outcome::{Checked, Copies, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
-pub use snapshot::{count_missing, open_core, open_image, save_image, take_snapshot};
+pub use snapshot::{
+    count_missing, list_called, open_core, open_image, save_image, take_snapshot,
+};
 pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states, read_states_stopped};
 pub use stop::StopTime;
 pub use tree::{

@@ -9,7 +9,9 @@ use escope_beam::code::CodeMap;
 use escope_beam::image::VmImage;
 use escope_beam::layout::Given;
 use escope_beam::memory::{CoreMemory, Image, Memory};
-use escope_beam::snapshot::{ProcessSnapshot, SnapshotOptions, count_unreadable, snapshot_where};
+use escope_beam::snapshot::{
+    ProcessSnapshot, SnapshotOptions, called, count_unreadable, snapshot_where,
+};
 use escope_beam::{CoreFile, Vm};
 
 use crate::SessionError;
@@ -27,6 +29,15 @@ pub fn take_snapshot<M: Memory>(
     let mut code = CodeMap::new();
     vm.read_code(&mut code)?;
     Ok(snapshot_where(vm, &mut code, options, wanted)?)
+}
+
+/// What every process of a VM is called; of the rest only its status is read.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn list_called<M: Memory>(vm: &Vm<M>) -> Result<Vec<ProcessSnapshot>, SessionError> {
+    let all = called(vm)?.into_iter();
+    Ok(all.map(|(_, _, process)| process).collect())
 }
 
 /// Opens the core of a VM that has died, and proves that it reads right. `exe` is the executable

@@ -12,6 +12,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         "escope-bpf",
         &[
             "escope-session",
+            "escope-attached",
             "escope-timeline",
             "escope-recording",
             "escope-profile",
@@ -33,6 +34,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "escope-model",
         ],
     ),
+    ("escope-attached", &["escope-beam", "escope-model"]),
     (
         "escope-query",
         &["escope-recording", "escope-profile", "escope-model"],
@@ -78,6 +80,7 @@ pub const OWNERS: &[(&str, &[&str])] = &[
     ("arrow*", &["escope-recording"]),
     ("parquet*", &["escope-recording"]),
     ("polars*", &["escope-query"]),
+    ("md5", &["escope-attached"]),
     ("inferno", &["escope-export"]),
     ("prost*", &["escope-export"]),
     ("anyhow", &["escope-bpf", "xtask"]),

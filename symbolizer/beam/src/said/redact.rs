@@ -97,7 +97,7 @@ impl Redaction {
     }
 
     /// Masks what must not be told, and counts it.
-    pub(crate) fn mask(&self, term: &mut Term) -> u32 {
+    pub fn mask(&self, term: &mut Term) -> u32 {
         let mut masker = Masker {
             redaction: self,
             masked: 0,

@@ -15,6 +15,10 @@
 //! missing ([`Term::to_external_with_holes`]); [`Term::from_external`] reads both. The size of the bytes
 //! is bounded by that of the tree.
 
+mod read;
+
+pub use read::NotExternal;
+
 use super::{BigInteger, Bits, Elements, Fun, List, LocalFun, Map, Node, Pid, Port, Record};
 use super::{Reference, Term};
 

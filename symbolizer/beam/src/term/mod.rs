@@ -12,7 +12,6 @@ mod decode;
 mod diff;
 mod elixir;
 mod external;
-mod from_external;
 #[cfg(test)]
 pub(crate) mod hostile;
 mod identity;
@@ -22,6 +21,7 @@ mod number;
 mod pairs;
 mod pid;
 mod reader;
+mod recorded;
 mod shallow;
 mod shape;
 mod source;
@@ -33,11 +33,11 @@ use std::sync::Arc;
 
 pub use atoms::AtomTable;
 pub use diff::{Change, Difference, Step, What};
-pub use external::ExternalError;
-pub use from_external::{Holes, NotExternal};
+pub use external::{ExternalError, NotExternal};
 pub use pid::{PidPrinter, PortPrinter};
 pub(crate) use reader::{Beyond, Ports};
 pub use reader::{TermReader, Touched};
+pub use recorded::Holes;
 pub use shallow::shallow;
 pub use text::atom_text;
 

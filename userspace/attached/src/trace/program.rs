@@ -1,0 +1,155 @@
+//! What runs in the VM to trace calls: Erlang text, which the VM's own `erl_scan`, `erl_parse` and
+//! `erl_eval` understand, so that no module of ours is loaded.
+//!
+//! Two processes. The *tracer* gets the VM's trace messages and sends them on. The *guard* switches
+//! tracing on and off, and does nothing else, so that nothing keeps it from switching off: when the
+//! tracer says that a limit is reached, when the time is up, when we say so, when the tracer dies, and
+//! when the connection to us ends, as it does when we are killed. If the guard itself is killed,
+//! the tracer cleans up and ends. From OTP 27 on the guard alone holds the trace session, which the VM
+//! destroys when its holder is gone; before, flags vanish with the tracer, and patterns are removed.
+//!
+//! Limits, all kept there: calls altogether, calls within a second, messages that wait for the tracer,
+//! its heap, the size of what is sent of each call, and time. After the last call is
+//! seen no more calls are traced, and what has been called may return within a second. A process that
+//! would wait for our end of the connection gives up instead (`nosuspend`).
+
+/// The text; its one free variable is `Asked`.
+pub(super) const PROGRAM: &str = r#"
+{Us, Node, Functions, Who, CallsMax, RateMax, LifeMs, BytesMax, WaitingMax, HeapMax, HasSessions} = Asked,
+Guard = self(),
+erlang:process_flag(priority, high),
+erlang:monitor_node(Node, true),
+Tell = fun(Message) -> erlang:send(Us, {escope, Message}, [nosuspend, noconnect]) end,
+Fit = fun(Term) ->
+    case erlang:external_size(Term) of
+        Size when Size > BytesMax -> {large, Size};
+        _ -> {value, Term}
+    end
+end,
+NoPatterns = fun() ->
+    _ = [erlang:trace_pattern(Function, false, [local]) || Function <- Functions],
+    ok
+end,
+Calls = fun Next(Left, Open, Beyond, Begun, Count) ->
+    receive
+        {trace_ts, Pid, call, {M, F, Args}, Caller, At} when Left > 0 ->
+            {message_queue_len, Waiting} = erlang:process_info(self(), message_queue_len),
+            {NewBegun, NewCount} = case At - Begun > 1000000000 of
+                true -> {At, 1};
+                false -> {Begun, Count + 1}
+            end,
+            case Tell({call, Pid, {M, F, erlang:length(Args)}, Fit(Args), Caller, At}) of
+                ok when Waiting > WaitingMax -> Guard ! {over, flood};
+                ok when NewCount > RateMax ->
+                    Guard ! {off, rate},
+                    Next(0, Open + 1, Beyond, NewBegun, NewCount);
+                ok when Left =:= 1 ->
+                    Guard ! {off, limit},
+                    Next(0, Open + 1, Beyond, NewBegun, NewCount);
+                ok -> Next(Left - 1, Open + 1, Beyond, NewBegun, NewCount);
+                _ -> Guard ! {over, slow}
+            end;
+        {trace_ts, Pid, call, _, _, _} ->
+            Depth = maps:get(Pid, Beyond, 0) + 1,
+            Next(Left, Open, Beyond#{Pid => Depth}, Begun, Count);
+        {trace_ts, Pid, _, _, _, _} when erlang:map_get(Pid, Beyond) > 0 ->
+            Depth = maps:get(Pid, Beyond) - 1,
+            Next(Left, Open, Beyond#{Pid => Depth}, Begun, Count);
+        {trace_ts, Pid, return_from, Function, Value, At} ->
+            case Tell({return, Pid, Function, Fit(Value), At}) of
+                ok when Left =:= 0, Open =< 1 -> Guard ! {over, done};
+                ok -> Next(Left, Open - 1, Beyond, Begun, Count);
+                _ -> Guard ! {over, slow}
+            end;
+        {trace_ts, Pid, exception_from, Function, {Class, Value}, At} ->
+            case Tell({exception, Pid, Function, {Class, Fit(Value)}, At}) of
+                ok when Left =:= 0, Open =< 1 -> Guard ! {over, done};
+                ok -> Next(Left, Open - 1, Beyond, Begun, Count);
+                _ -> Guard ! {over, slow}
+            end;
+        {'DOWN', _, process, Guard, _} ->
+            HasSessions orelse NoPatterns()
+    end
+end,
+Work = fun() ->
+    erlang:process_flag(priority, high),
+    erlang:process_flag(max_heap_size, #{size => HeapMax, kill => true, error_logger => false}),
+    Watched = erlang:monitor(process, Guard),
+    receive
+        go -> Calls(CallsMax, 0, #{}, erlang:monotonic_time(nanosecond), 0);
+        {'DOWN', Watched, process, Guard, _} -> ok
+    end
+end,
+{Tracer, Monitor} = erlang:spawn_monitor(Work),
+Match = [{'_', [], [{exception_trace}, {message, {caller_line}}]}],
+Flags = [call, monotonic_timestamp],
+Begin = fun
+    (true) ->
+        Session = trace:session_create(escope_bpf, Tracer, []),
+        Found = [trace:function(Session, Function, Match, [local]) || Function <- Functions],
+        Tracer ! go,
+        trace:process(Session, Who, true, Flags),
+        {Session, Found};
+    (false) ->
+        Theirs = [Function || Function <- Functions, erlang:trace_info(Function, traced) =:= {traced, local}
+                                  orelse erlang:trace_info(Function, traced) =:= {traced, global}],
+        case {Theirs, erlang:trace_info(new, flags)} of
+            {[], {flags, []}} ->
+                Found = [erlang:trace_pattern(Function, Match, [local]) || Function <- Functions],
+                Tracer ! go,
+                erlang:trace(Who, true, [{tracer, Tracer} | Flags]),
+                {none, Found};
+            _ -> {none, others}
+        end
+end,
+Off = fun
+    (none) -> NoPatterns();
+    (Session) ->
+        _ = [trace:function(Session, Function, false, [local]) || Function <- Functions],
+        ok
+end,
+End = fun
+    (none) ->
+        NoPatterns(),
+        _ = (catch erlang:trace(Who, false, [{tracer, Tracer} | Flags])),
+        ok;
+    (Session) -> trace:session_destroy(Session)
+end,
+Wait = fun Wait(Session, Until, Why) ->
+    receive
+        {off, NewWhy} ->
+            Off(Session),
+            Wait(Session, erlang:min(Until, erlang:monotonic_time(millisecond) + 1000), NewWhy);
+        {over, done} -> Why;
+        {over, NewWhy} -> NewWhy;
+        {stop, Us} -> stopped;
+        {nodedown, Node} -> gone;
+        {'DOWN', Monitor, process, Tracer, _} -> heap
+    after erlang:max(0, Until - erlang:monotonic_time(millisecond)) -> Why
+    end
+end,
+Kill = fun() ->
+    erlang:exit(Tracer, kill),
+    receive {'DOWN', Monitor, process, Tracer, _} -> ok after 5000 -> ok end
+end,
+case catch Begin(HasSessions) of
+    {Session, Found} when erlang:is_list(Found) ->
+        case lists:member(0, Found) of
+            true ->
+                End(Session),
+                Kill(),
+                Tell({refused, {none, Found}});
+            false ->
+                Handle = case Session of {_, Weak} -> Weak; none -> none end,
+                Tell({started, Guard, Tracer, Handle, erlang:monotonic_time(nanosecond)}),
+                Why = Wait(Session, erlang:monotonic_time(millisecond) + LifeMs, time),
+                End(Session),
+                Kill(),
+                Tell({ended, Why})
+        end;
+    Refused ->
+        HasSessions orelse Refused =:= {none, others} orelse NoPatterns(),
+        Kill(),
+        Tell({refused, Refused})
+end.
+"#;

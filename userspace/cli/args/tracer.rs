@@ -1,0 +1,20 @@
+//! What may be said of the attached tracer, to each command that has it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// How to join the VM.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TracerArgs {
+    /// Join the VM as a hidden node, with its cookie, and have it run functions that OTP ships: what is
+    /// run is printed first, and ends with us. The cookie is that of --cookie-file, of the variable
+    /// ESCOPE_COOKIE, or of ~/.erlang.cookie
+    #[arg(long)]
+    pub(crate) tracer: bool,
+    /// A file with the VM's cookie
+    #[arg(long, value_name = "FILE", requires = "tracer")]
+    pub(crate) cookie_file: Option<PathBuf>,
+    /// Where the VM listens for nodes, instead of what epmd says on this machine
+    #[arg(long, value_name = "IP:PORT", requires = "tracer")]
+    pub(crate) dist_address: Option<SocketAddr>,
+}

@@ -1,0 +1,302 @@
+//! `state --tracer`: processes tell their states themselves, by `sys:get_state/2`.
+//!
+//! A process that handles no system messages would keep the question in its mailbox for ever. So
+//! each is looked at from outside first, and only those are asked that run a behaviour of OTP.
+
+use std::io::Write;
+
+use escope_attached::{Attached, StateRequest};
+use escope_session::{
+    Behaviour, Node, Part, ProcessSnapshot, Redaction, SnapshotOptions, Term, Vm, take_snapshot,
+};
+use serde_json::{Value, json};
+
+use super::{INDENT, TERM_INDENT, nobody, options, text};
+use crate::args::StateArgs;
+use crate::failure::Failure;
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::say::say;
+use crate::snapshot::{is_wanted, who};
+use crate::tracer::{attach, numbers};
+
+/// How the state was come by.
+const RUNG: &str = "by the attached tracer: sys:get_state/2, answered by the process itself";
+/// Words of memory beyond which a state is not asked for: it is copied within the VM.
+const WORDS_MAX: u64 = 16 << 20;
+
+/// A process that was asked for.
+struct Asked {
+    process: ProcessSnapshot,
+    behaviour: Behaviour,
+    /// Its state, or why there is none.
+    answer: Result<Vec<Part>, String>,
+    masked: u32,
+}
+
+pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
+    let options = options(args)?;
+    let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
+    let (processes, all) = take_snapshot(vm, SnapshotOptions::default(), Some(&wanted))?;
+    if processes.is_empty() {
+        return Err(nobody(all, args).into());
+    }
+    let more = processes.len().saturating_sub(args.rows);
+    let mut attached = attach(vm, &args.tracer)?;
+    let mut told = Vec::new();
+    for process in processes.into_iter().take(args.rows) {
+        let limits = options.state.limits;
+        let mut one = match may_ask(&process, args) {
+            Err(why) => Asked {
+                process,
+                behaviour: Behaviour::None,
+                answer: Err(why),
+                masked: 0,
+            },
+            Ok((pid, behaviour)) => {
+                let timeout = args.timeout;
+                say!("tracer: runs sys:get_state({}, {})", process.pid, timeout.as_millis());
+                let request = StateRequest {
+                    pid,
+                    timeout,
+                    limits,
+                };
+                let answer = attached.get_state(&request)?;
+                Asked {
+                    process,
+                    behaviour,
+                    answer: answer.map(|state| parts(behaviour, state)),
+                    masked: 0,
+                }
+            }
+        };
+        if let (Ok(parts), Some(redaction)) = (&mut one.answer, &options.state.redaction) {
+            one.masked = mask(parts, redaction);
+        }
+        told.push(one);
+    }
+    print(vm, &attached, (&told, more), args)
+}
+
+/// Whether a process answers system messages, as far as can be seen from outside.
+fn may_ask(
+    process: &ProcessSnapshot,
+    args: &StateArgs,
+) -> Result<((u64, u64), Behaviour), String> {
+    if process.sensitive && !args.sensitive {
+        return Err(
+            "it is sensitive: it has asked not to be looked at, by process_flag(sensitive, true); \
+             --sensitive asks it all the same"
+                .to_owned(),
+        );
+    }
+    if process.total_heap_words > WORDS_MAX {
+        return Err(format!(
+            "it has {} MiB on its heap, and its state would be copied within the VM: read it from \
+             outside, without --tracer",
+            process.total_heap_words >> 17
+        ));
+    }
+    let behaviour = behaviour(process);
+    if behaviour == Behaviour::None {
+        return Err(
+            "it runs none of the behaviours that answer system messages, as far as its stack tells: \
+             what it is asked might stay in its mailbox for ever; read it from outside, without --tracer"
+                .to_owned(),
+        );
+    }
+    let pid = numbers(&process.pid).ok_or_else(|| "its pid cannot be told".to_owned())?;
+    Ok((pid, behaviour))
+}
+
+/// By the loop at the bottom of its stack; one that hibernates has none, but was spawned by
+/// `proc_lib` to run an `init/1`.
+fn behaviour(process: &ProcessSnapshot) -> Behaviour {
+    let spawned = process.spawned_as.as_ref();
+    if spawned.is_none_or(|mfa| mfa.module != "proc_lib") {
+        return Behaviour::None;
+    }
+    let initial = process.initial_call.as_ref();
+    let begun_as = |module: &str| initial.is_some_and(|mfa| mfa.module == module);
+    let modules = process.stack.iter().rev().filter_map(|frame| frame.mfa.as_ref());
+    let looped = modules.map(|mfa| mfa.module.as_str()).find_map(|module| match module {
+        "gen_server" => Some(Behaviour::GenServer),
+        "gen_statem" => Some(Behaviour::GenStatem),
+        "gen_event" => Some(Behaviour::GenEvent),
+        _ => None,
+    });
+    let hibernates = process.stack.is_empty();
+    let is_init = initial.is_some_and(|mfa| mfa.function == "init" && mfa.arity == 1);
+    match looped {
+        Some(Behaviour::GenServer) | None if begun_as("supervisor") => Behaviour::Supervisor,
+        Some(Behaviour::GenServer) if begun_as("Elixir.Agent.Server") => Behaviour::Agent,
+        Some(behaviour) => behaviour,
+        None if hibernates && begun_as("gen_event") => Behaviour::GenEvent,
+        // It may be a gen_statem as well: its answer tells.
+        None if hibernates && is_init => Behaviour::GenServer,
+        None => Behaviour::None,
+    }
+}
+
+/// The parts of a state, named as they are when it is read from outside.
+fn parts(behaviour: Behaviour, state: Term) -> Vec<Part> {
+    let part = |name: String, term: Term| Part {
+        name,
+        whole: is_whole(&term),
+        term,
+    };
+    match (behaviour, state) {
+        (Behaviour::GenStatem, Term::Tuple(both)) if both.items.len() == 2 => {
+            let names = ["state", "data"].into_iter();
+            let named = names.zip(both.items);
+            named.map(|(name, term)| part(name.to_owned(), term)).collect()
+        }
+        (Behaviour::GenEvent, Term::List(handlers)) => handlers
+            .items
+            .into_iter()
+            .map(|handler| match handler {
+                Term::Tuple(of) if of.items.len() == 3 => {
+                    let mut items = of.items;
+                    let state = items.pop().unwrap_or(Term::Cut);
+                    let name = match items.as_slice() {
+                        [Term::Atom(module), Term::Atom(no)] if **no == *"false" => {
+                            module.to_string()
+                        }
+                        [Term::Atom(module), id] => format!("{module} {}", id.text(ID_CHARS)),
+                        _ => "handler".to_owned(),
+                    };
+                    part(name, state)
+                }
+                other => part("handler".to_owned(), other),
+            })
+            .collect(),
+        (_, state) => vec![part("state".to_owned(), state)],
+    }
+}
+
+/// Of the id of an event handler.
+const ID_CHARS: usize = 60;
+
+/// Whether nothing of a term is missing.
+fn is_whole(term: &Term) -> bool {
+    let node = Node {
+        name: "nonode@nohost".into(),
+        creation: 0,
+        channel: 0,
+    };
+    term.to_external(Some(&node)).is_ok()
+}
+
+fn mask(parts: &mut [Part], redaction: &Redaction) -> u32 {
+    let masked = parts.iter_mut().map(|part| redaction.mask(&mut part.term));
+    masked.fold(0, u32::saturating_add)
+}
+
+fn print(
+    vm: &Vm,
+    attached: &Attached,
+    (told, more): (&[Asked], usize),
+    args: &StateArgs,
+) -> anyhow::Result<()> {
+    let untold: Vec<(&str, &str)> = told
+        .iter()
+        .filter_map(|one| Some((one.process.pid.as_str(), one.answer.as_ref().err()?.as_str())))
+        .collect();
+    if untold.len() < told.len() {
+        let node = attached.peer();
+        match args.json {
+            true => {
+                let told: Value = told.iter().map(|one| for_programs(one, args, node)).collect();
+                output::json(&told)?;
+            }
+            false => output::write_to(None, Content::Text, |out| {
+                writeln!(
+                    out,
+                    "{} (pid {}, OTP {})",
+                    one_line(&node.name),
+                    vm.pid,
+                    vm.otp_release,
+                )?;
+                told.iter().try_for_each(|one| for_people(one, args, node, out))?;
+                match more {
+                    0 => Ok(()),
+                    more => Ok(writeln!(out, "\nand {more} more: -n shows them")?),
+                }
+            })?,
+        }
+    }
+    match untold.as_slice() {
+        [] => Ok(()),
+        [(pid, why), others @ ..] => {
+            let more = match others.len() {
+                0 => String::new(),
+                more => format!("; and {more} more are not told"),
+            };
+            Err(Failure::failed(format!("the state of {pid} is not told: {why}{more}")).into())
+        }
+    }
+}
+
+fn for_people(
+    one: &Asked,
+    args: &StateArgs,
+    node: &Node,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    writeln!(out, "\n{} {}", one.process.pid, one_line(&who(&one.process)))?;
+    let parts = match &one.answer {
+        Ok(parts) => parts,
+        Err(why) => return Ok(writeln!(out, "{:INDENT$}not told: {}", "", one_line(why))?),
+    };
+    writeln!(out, "{:INDENT$}{}", "", one_line(&what(one)))?;
+    let masked = match one.masked {
+        0 => String::new(),
+        1 => ", 1 value masked (***)".to_owned(),
+        many => format!(", {many} values masked (***)"),
+    };
+    writeln!(out, "{:INDENT$}{RUNG}{masked}", "")?;
+    for part in parts {
+        let cut = if part.whole { "" } else { " (not all of it)" };
+        writeln!(out, "{:INDENT$}{}{cut}", "", one_line(&part.name))?;
+        for line in text(&part.term, args, Some(node)) {
+            writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&line))?;
+        }
+    }
+    Ok(())
+}
+
+fn what(one: &Asked) -> String {
+    let behaviour = one.behaviour.word();
+    match &one.process.initial_call {
+        Some(call) if call.function == "init" && call.module != behaviour => {
+            format!("{behaviour} of {}", call.module)
+        }
+        _ => behaviour.to_owned(),
+    }
+}
+
+fn for_programs(one: &Asked, args: &StateArgs, node: &Node) -> Value {
+    let called = &one.process;
+    let parts = one.answer.as_ref().map(|parts| {
+        let parts = parts.iter().map(|part| {
+            json!({
+                "name": part.name,
+                "term": text(&part.term, args, Some(node)).join("\n"),
+                "whole": part.whole,
+            })
+        });
+        parts.collect::<Vec<_>>()
+    });
+    json!({
+        "pid": called.pid,
+        "name": called.name,
+        "label": called.label,
+        "initial_call": called.initial_call.as_ref().map(ToString::to_string),
+        "certainty": if one.answer.is_ok() { "answered" } else { "not_told" },
+        "source": RUNG,
+        "behaviour": one.behaviour.word(),
+        "masked": one.masked,
+        "parts": parts.as_ref().ok(),
+        "why": parts.as_ref().err(),
+    })
+}

@@ -1,0 +1,230 @@
+//! `watch --tracer`: calls with arguments and results, by the VM's own tracing.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use escope_attached::{AttachedError, Ended, Said, TraceOptions, Tracing};
+use escope_session::{
+    Condition, Limits, Redaction, SessionError, Stop, Vm, choose, is_stopped, list_called,
+};
+use serde_json::json;
+
+use super::traced_calls::Open;
+use crate::args::{ReportFormat, WatchArgs};
+use crate::failure::Failure;
+use crate::output::{self, Content};
+use crate::printable::one_line;
+use crate::say::say;
+use crate::tracer::{attach, numbers};
+
+/// When it is not said otherwise.
+const CALLS_MAX: u64 = 1000;
+const LIFE: Duration = Duration::from_secs(30);
+/// What is remembered of calls that do not return is bounded by this.
+const CALLS_LARGEST: u64 = 1_000_000;
+/// Between two looks at whether to stop.
+const LOOK: Duration = Duration::from_millis(100);
+/// For the tracer to say that it has ended.
+const END_PATIENCE: Duration = Duration::from_secs(15);
+/// Characters of a text for a byte in the external format: escapes and digits take several.
+const CHARS_FOR_BYTE: usize = 4;
+
+pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
+    let redaction = Redaction::new(&args.redact).map_err(|bad| Failure::usage(bad.to_string()))?;
+    let redaction = (!args.unmasked).then_some(redaction);
+    let pid = choose(&args.target.choice())?;
+    if is_stopped(pid) {
+        say!("warning: pid {pid} is stopped and answers nothing before `kill -CONT {pid}`");
+    }
+    let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
+    let options = options(args, &vm)?;
+    let attached = attach(&vm, &args.tracer)?;
+    for line in Tracing::plan(&options, &vm.otp_release) {
+        say!("tracer: runs {line}");
+    }
+    let mut tracing = Tracing::start(attached, options)?;
+    say!("tracer: tracing");
+    let content = match args.format {
+        ReportFormat::Table => Content::Text,
+        ReportFormat::Json => Content::Json,
+    };
+    let mut open = Open::default();
+    output::write_to(None, content, |out| {
+        let mut names = Names::of(&vm);
+        let (mut asked_to_end, mut late) = (false, None);
+        let ended = loop {
+            if stop.flag().load(Ordering::Relaxed) && !asked_to_end {
+                asked_to_end = true;
+                late = Some(Instant::now() + END_PATIENCE);
+                tracing.stop()?;
+            }
+            match tracing.next(Instant::now() + LOOK)? {
+                Some(Said::Hit(hit)) => {
+                    let name = names.name(&hit.pid);
+                    let chars = args.max_bytes as usize * CHARS_FOR_BYTE;
+                    let line = open.line(*hit, name, (redaction.as_ref(), chars));
+                    match args.format {
+                        ReportFormat::Table => writeln!(out, "{}", one_line(&line.text()))?,
+                        ReportFormat::Json => writeln!(out, "{}", line.json())?,
+                    }
+                }
+                Some(Said::Ended(ended)) => break ended,
+                // Somebody may be looking.
+                None => out.flush()?,
+            }
+            if late.is_some_and(|late| Instant::now() > late) {
+                let what = "the tracer did not say that it has ended".to_owned();
+                let after = END_PATIENCE;
+                return Err(AttachedError::Late { what, after }.into());
+            }
+        };
+        let left = tracing.check_removed()?;
+        if args.format == ReportFormat::Json {
+            let end = json!({
+                "kind": "end",
+                "end": word(ended),
+                "calls": open.called,
+                "returned": open.returned,
+                "left": left,
+            });
+            writeln!(out, "{end}")?;
+        }
+        conclude(args, ended, &open, &left)
+    })
+}
+
+fn options(args: &WatchArgs, vm: &Vm) -> anyhow::Result<TraceOptions> {
+    let calls_max = args.max_hits.unwrap_or(CALLS_MAX);
+    if calls_max > CALLS_LARGEST {
+        let largest = format!("with --tracer --max-hits is at most {CALLS_LARGEST}");
+        return Err(Failure::usage(largest).into());
+    }
+    let mut process = None;
+    for condition in &args.when {
+        match condition {
+            Condition::Process(wanted) => process = Some(find(vm, wanted)?),
+            Condition::Argument(..) => {
+                let why = "with --tracer --when takes process=NAME or process=<0.N.S> alone";
+                return Err(Failure::usage(why).into());
+            }
+        }
+    }
+    Ok(TraceOptions {
+        functions: args.functions.clone(),
+        process,
+        calls_max,
+        rate_max: args.max_rate,
+        life: args.duration.unwrap_or(LIFE),
+        bytes_max: u64::from(args.max_bytes),
+        limits: Limits {
+            depth: 200,
+            nodes: args.max_bytes as usize,
+            bytes: args.max_bytes as usize,
+        },
+    })
+}
+
+fn find(vm: &Vm, wanted: &str) -> anyhow::Result<(u64, u64)> {
+    let all = list_called(vm)?;
+    let is = |name: &Option<String>| name.as_deref() == Some(wanted);
+    let found = all.iter().find(|one| one.pid == wanted || is(&one.name));
+    let found = found.and_then(|one| numbers(&one.pid));
+    found.ok_or_else(|| {
+        let what = format!("no process is {wanted}: give a registered name or a pid <0.N.S>");
+        Failure::failed(what).into()
+    })
+}
+
+/// What processes are called, read from outside.
+struct Names<'v> {
+    vm: &'v Vm,
+    known: HashMap<String, Option<String>>,
+    read: Instant,
+}
+
+/// Between two readings of all names.
+const NAMES_EVERY: Duration = Duration::from_millis(500);
+
+impl Names<'_> {
+    fn of(vm: &Vm) -> Names<'_> {
+        let mut names = Names {
+            vm,
+            known: HashMap::new(),
+            read: Instant::now(),
+        };
+        names.read_all();
+        names
+    }
+
+    /// What cannot be read has no name.
+    fn read_all(&mut self) {
+        let all = list_called(self.vm).unwrap_or_default().into_iter();
+        self.known = all
+            .map(|one| {
+                let call = one.initial_call.as_ref().map(ToString::to_string);
+                (one.pid, one.name.or(one.label).or(call))
+            })
+            .collect();
+        self.read = Instant::now();
+    }
+
+    fn name(&mut self, pid: &str) -> Option<String> {
+        if !self.known.contains_key(pid) && self.read.elapsed() > NAMES_EVERY {
+            self.read_all();
+        }
+        self.known.get(pid).cloned().flatten()
+    }
+}
+
+fn word(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Time => "duration",
+        Ended::Limit => "limit",
+        Ended::Rate => "rate",
+        Ended::Flood => "flood",
+        Ended::Heap => "memory",
+        Ended::Slow => "slow_reader",
+        Ended::Stopped => "interrupted",
+    }
+}
+
+/// How it ended, and what the VM says is left of it.
+fn conclude(args: &WatchArgs, ended: Ended, open: &Open, left: &[String]) -> anyhow::Result<()> {
+    let why = match ended {
+        Ended::Time => "time is up".to_owned(),
+        Ended::Limit => "the limit of calls was reached: --max-hits sets it".to_owned(),
+        Ended::Rate => format!(
+            "more than {} calls came within a second: --max-rate sets how many may",
+            args.max_rate
+        ),
+        Ended::Flood => {
+            "calls came faster than the tracer in the VM took them: later ones are not shown; narrow it \
+             with --when process=NAME, or count calls without --tracer"
+                .to_owned()
+        }
+        Ended::Heap => {
+            "what was traced filled the tracer's memory in the VM: calls are not shown; these functions \
+             take or return too much"
+                .to_owned()
+        }
+        Ended::Slow => "we read too slowly, and the VM did not wait: later calls are not shown".to_owned(),
+        Ended::Stopped => "interrupted".to_owned(),
+    };
+    if !args.quiet {
+        let (called, returned, still) = (open.called, open.returned, open.left());
+        say!("{why}; {called} calls shown, {returned} returned, {still} had not when it ended");
+    }
+    if left.is_empty() {
+        if !args.quiet {
+            say!(
+                "tracer: removed; the VM was asked, and has no process, session, trace pattern or flag of it"
+            );
+        }
+        return Ok(());
+    }
+    let left = left.join(", ");
+    let what = format!("the VM still has something of the tracer: {left}; it ends with our connection");
+    Err(Failure::failed(what).into())
+}
