@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     target("vm", beam::vm, beam::vm_seeds),
     target("scan", beam::scan, beam::vm_seeds),
     target("term", beam::term, beam::term_seeds),
+    target("external", beam::external, beam::external_seeds),
     target("said", beam::said, beam::said_seeds),
     target("core", beam::core, Vec::new),
     target("perf_map", beam::perf_map, beam::perf_map_seeds),

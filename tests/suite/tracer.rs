@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{
-    Facts, Folder, Output, Workload, escope, free_port, start, temp_dir, unhex,
-};
+use crate::support::{Facts, Folder, Output, Workload, escope, free_port, start, temp_dir, unhex};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const COOKIE: &str = "escopetestcookie";
@@ -94,7 +92,14 @@ impl Node {
 
     /// The arguments of a command that joins it.
     fn args<'a>(&'a self, pid: &'a str, command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        let join = [command, "-p", pid, "--tracer", "--cookie-file", &self.cookie_file];
+        let join = [
+            command,
+            "-p",
+            pid,
+            "--tracer",
+            "--cookie-file",
+            &self.cookie_file,
+        ];
         [&join[..], more].concat()
     }
 
@@ -127,7 +132,9 @@ fn write_cookie(path: &str, cookie: &str) {
 
 fn lines(output: &Output) -> Vec<Value> {
     let lines = output.stdout.lines();
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -153,14 +160,26 @@ fn states_are_what_the_processes_say() {
             let output = node.run("state", &[&asked[..], &whole].concat()).success();
             let told: Value = serde_json::from_str(&output.stdout).unwrap();
             let parts = told[0]["parts"].as_array().unwrap();
-            let ours: Vec<&str> = parts.iter().map(|part| part["term"].as_str().unwrap()).collect();
+            let ours: Vec<&str> = parts
+                .iter()
+                .map(|part| part["term"].as_str().unwrap())
+                .collect();
             assert_eq!(ours.join("\n"), theirs, "{name}: {output:#?}");
             assert!(output.stderr.contains("runs sys:get_state("), "{output:#?}");
         }
     }
-    let secrets = node.run("state", &["--process", "states_secrets"]).success().stdout;
-    assert!(secrets.contains("joe") && secrets.contains("***"), "{secrets}");
-    assert!(!secrets.contains("hunter2") && !secrets.contains("k-17"), "{secrets}");
+    let secrets = node
+        .run("state", &["--process", "states_secrets"])
+        .success()
+        .stdout;
+    assert!(
+        secrets.contains("joe") && secrets.contains("***"),
+        "{secrets}"
+    );
+    assert!(
+        !secrets.contains("hunter2") && !secrets.contains("k-17"),
+        "{secrets}"
+    );
 }
 
 #[test]
@@ -168,15 +187,24 @@ fn who_cannot_answer_is_not_asked_or_given_up() {
     live!();
     let mut node = Node::start("states", &[]);
     let _ = node.vm.count();
-    let late = node.run("state", &["--process", "states_in_callback", "--timeout", "500ms"]);
+    let late = node.run(
+        "state",
+        &["--process", "states_in_callback", "--timeout", "500ms"],
+    );
     assert_eq!(late.code, Some(1), "{late:#?}");
-    assert!(late.stderr.contains("did not answer within 500ms"), "{late:#?}");
+    assert!(
+        late.stderr.contains("did not answer within 500ms"),
+        "{late:#?}"
+    );
     let bare = node.run("state", &["--process", "states_bare"]);
     assert_eq!(bare.code, Some(1), "{bare:#?}");
     assert!(bare.stderr.contains("none of the behaviours"), "{bare:#?}");
     assert!(!bare.stderr.contains("runs sys:"), "{bare:#?}");
     let sensitive = node.run("state", &["--process", "states_sensitive"]);
-    assert!(sensitive.stderr.contains("it is sensitive"), "{sensitive:#?}");
+    assert!(
+        sensitive.stderr.contains("it is sensitive"),
+        "{sensitive:#?}"
+    );
 }
 
 #[test]
@@ -207,12 +235,24 @@ fn calls_have_their_arguments_and_results() {
     live!();
     let mut node = Node::start("traced", &[]);
     let pid = node.vm.pid().to_string();
-    let functions = ["traced:work/2", "traced:nested/1", "traced:secret/2", "traced:fail/1"];
-    let args = node.args(&pid, "watch", &[&functions[..], &["--format", "json"]].concat());
+    let functions = [
+        "traced:work/2",
+        "traced:nested/1",
+        "traced:secret/2",
+        "traced:fail/1",
+    ];
+    let args = node.args(
+        &pid,
+        "watch",
+        &[&functions[..], &["--format", "json"]].concat(),
+    );
     let mut watch = start(&args);
     watch.wait_for("tracer: tracing", PATIENCE);
     let facts = node.vm.count();
-    assert!(facts.number("flags") > 10 && facts.number("patterns") == 4, "{facts:?}");
+    assert!(
+        facts.number("flags") > 10 && facts.number("patterns") == 4,
+        "{facts:?}"
+    );
     watch.signal("INT");
     let output = watch.finish(PATIENCE).success();
     let lines = lines(&output);
@@ -251,10 +291,15 @@ fn calls_have_their_arguments_and_results() {
         expected.push(line.to_owned());
     }
     assert_eq!(told, expected, "{output:#?}");
-    let nested = lines.iter().find(|line| line["function"] == "traced:work/2" && line["arguments"][0] == "10");
+    let nested = lines
+        .iter()
+        .find(|line| line["function"] == "traced:work/2" && line["arguments"][0] == "10");
     assert_eq!(nested.unwrap()["caller"], "traced:nested/1");
     let end = lines.last().unwrap();
-    assert_eq!((&end["end"], &end["calls"], &end["returned"]), (&"interrupted".into(), &10.into(), &10.into()));
+    assert_eq!(
+        (&end["end"], &end["calls"], &end["returned"]),
+        (&"interrupted".into(), &10.into(), &10.into())
+    );
     assert_eq!(end["left"], Value::Array(Vec::new()));
     node.is_clean();
 }
@@ -265,15 +310,27 @@ fn limits_are_kept_in_the_vm() {
     let mut node = Node::start("traced", &[("FLOOD", "1")]);
     for (more, why) in [
         (&["--max-hits", "3"][..], "the limit of calls was reached"),
-        (&["--max-hits", "100000", "--max-rate", "50"], "more than 50 calls came"),
-        (&["-d", "300ms", "--when", "process=traced_worker"], "time is up"),
+        (
+            &["--max-hits", "100000", "--max-rate", "50"],
+            "more than 50 calls came",
+        ),
+        (
+            &["-d", "300ms", "--when", "process=traced_worker"],
+            "time is up",
+        ),
     ] {
         let args = [&["traced:work/2"][..], more].concat();
         let output = node.run("watch", &args).success();
-        let ended = [why, "calls came faster"].iter().any(|why| output.stderr.contains(why));
+        let ended = [why, "calls came faster"]
+            .iter()
+            .any(|why| output.stderr.contains(why));
         assert!(ended, "{output:#?}");
         assert!(output.stderr.contains("tracer: removed"), "{output:#?}");
-        let calls = output.stdout.lines().filter(|line| line.contains("traced:work/2 (")).count();
+        let calls = output
+            .stdout
+            .lines()
+            .filter(|line| line.contains("traced:work/2 ("))
+            .count();
         assert!(calls <= 51, "{output:#?}");
     }
     let nothing = node.run("watch", &["traced:nothing/0"]);
@@ -293,12 +350,19 @@ fn nothing_stays_when_it_is_killed() {
     let mut node = Node::start("traced", &[]);
     for round in 0..3 {
         let pid = node.vm.pid().to_string();
-        let args = node.args(&pid, "watch", &["traced:work/2", "traced:fail/1", "-d", "10m"]);
+        let args = node.args(
+            &pid,
+            "watch",
+            &["traced:work/2", "traced:fail/1", "-d", "10m"],
+        );
         let mut watch = start(&args);
         watch.wait_for("tracer: tracing", PATIENCE);
         if round > 0 {
             let facts = node.vm.count();
-            assert!(facts.number("flags") > 10 && facts.number("patterns") == 2, "{facts:?}");
+            assert!(
+                facts.number("flags") > 10 && facts.number("patterns") == 2,
+                "{facts:?}"
+            );
         }
         watch.kill();
         node.is_clean();

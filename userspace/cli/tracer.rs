@@ -26,7 +26,10 @@ pub(crate) fn attach(vm: &Vm, args: &TracerArgs) -> anyhow::Result<Attached> {
         say!("warning: others can read the cookie in {source}: `chmod 600` keeps it from them");
     }
     let is_it = |beam: &escope_session::Beam| beam.pid == vm.pid;
-    let inner = find_beams().into_iter().find(is_it).and_then(|beam| beam.inner_pid);
+    let inner = find_beams()
+        .into_iter()
+        .find(is_it)
+        .and_then(|beam| beam.inner_pid);
     let options = ConnectOptions {
         patience: PATIENCE,
         os_pid: Some(inner.unwrap_or(vm.pid)),

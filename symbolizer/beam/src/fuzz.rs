@@ -22,6 +22,7 @@ use crate::memory::{Image, Memory};
 use crate::names::add_pieces;
 use crate::snapshot::{MessageOptions, SnapshotOptions, snapshot};
 use crate::target::{CoreFile, CoreThread, Elf, ExecutableMapping};
+use crate::term::{Limits, Term};
 use crate::vm::Source;
 use crate::{AtomTable, Vm};
 
@@ -50,6 +51,40 @@ pub fn image_seeds() -> Vec<Vec<u8>> {
     VMS.iter()
         .filter_map(|image| image.to_payload().ok())
         .collect()
+}
+
+/// A term in the external format, as another node sends it, with limits of the first two bytes.
+pub fn external(bytes: &[u8]) {
+    let Some((&[depth, nodes], bytes)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    let limits = Limits {
+        depth: usize::from(depth),
+        nodes: usize::from(nodes) * 64,
+        bytes: 4096,
+    };
+    if let Ok((term, _)) = Term::from_external(bytes, None, &limits) {
+        let _ = (term.text(10_000), term.to_json(), term.to_external(None));
+    }
+}
+
+/// Terms of each kind to begin with.
+#[must_use]
+pub fn external_seeds() -> Vec<Vec<u8>> {
+    let terms: [&[u8]; 4] = [
+        &[104, 3, 119, 2, b'o', b'k', 97, 1, 98, 255, 255, 255, 255],
+        &[
+            108, 0, 0, 0, 2, 107, 0, 1, 9, 70, 64, 0, 0, 0, 0, 0, 0, 0, 106,
+        ],
+        &[
+            116, 0, 0, 0, 1, 109, 0, 0, 0, 1, 7, 110, 9, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+        ],
+        &[
+            88, 119, 3, b'n', b'@', b'h', 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3,
+        ],
+    ];
+    let start = [20, 4, 131];
+    terms.iter().map(|term| [&start, *term].concat()).collect()
 }
 
 /// A VM whose memory was damaged, as `damage` has it, found and read as ever.

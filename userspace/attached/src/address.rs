@@ -75,8 +75,17 @@ mod tests {
     #[test]
     fn a_name_has_two_sides() {
         let target = Target::new(Some("shop@127.0.0.1"), None, 4369).unwrap();
-        assert_eq!((target.alive.as_str(), target.host.as_str()), ("shop", "127.0.0.1"));
-        for name in [None, Some("nonode@nohost"), Some("shop"), Some("@host"), Some("a@")] {
+        assert_eq!(
+            (target.alive.as_str(), target.host.as_str()),
+            ("shop", "127.0.0.1")
+        );
+        for name in [
+            None,
+            Some("nonode@nohost"),
+            Some("shop"),
+            Some("@host"),
+            Some("a@"),
+        ] {
             assert!(Target::new(name, None, 4369).is_err(), "{name:?}");
         }
     }
@@ -84,9 +93,13 @@ mod tests {
     #[test]
     fn the_first_environment_that_says_so_counts() {
         let with = |text: &str| text.as_bytes().to_vec();
-        let port = |texts: &[&str]| epmd_port_of(&texts.iter().map(|t| with(t)).collect::<Vec<_>>());
+        let port =
+            |texts: &[&str]| epmd_port_of(&texts.iter().map(|t| with(t)).collect::<Vec<_>>());
         assert_eq!(port(&[]), 4369);
-        assert_eq!(port(&["A=1\0ERL_EPMD_PORT=5000\0", "ERL_EPMD_PORT=6000"]), 5000);
+        assert_eq!(
+            port(&["A=1\0ERL_EPMD_PORT=5000\0", "ERL_EPMD_PORT=6000"]),
+            5000
+        );
         assert_eq!(port(&["A=1\0", "ERL_EPMD_PORT=6000"]), 6000);
         assert_eq!(port(&["ERL_EPMD_PORT=x"]), 4369);
     }

@@ -84,11 +84,12 @@ impl Attached {
             None => epmd::look_up(target, patience)?,
         };
         for number in 1..=NAMES {
-            let mut link = Link::open(address, patience).map_err(|why| AttachedError::NoConnection {
-                node: target.node.clone(),
-                address,
-                why: why.to_string(),
-            })?;
+            let mut link =
+                Link::open(address, patience).map_err(|why| AttachedError::NoConnection {
+                    node: target.node.clone(),
+                    address,
+                    why: why.to_string(),
+                })?;
             let own = Node {
                 name: format!("escope_bpf_{number}@{}", target.host).into(),
                 // 0 is for nodes that do not know theirs.
@@ -274,7 +275,8 @@ impl Attached {
             return Err(AttachedError::Protocol(why.to_owned()));
         };
         let wrong = |why: escope_beam::term::NotExternal| AttachedError::Protocol(why.to_string());
-        let (control, rest) = Term::from_external(bytes, Some(&self.peer), &CONTROL).map_err(wrong)?;
+        let (control, rest) =
+            Term::from_external(bytes, Some(&self.peer), &CONTROL).map_err(wrong)?;
         let is_to_us = match elements::<3>(&control) {
             Some([Term::Integer(SEND | SEND_SENDER), _, Term::Pid(to)]) => *to == self.own_pid(),
             _ => false,

@@ -61,7 +61,10 @@ impl Cookie {
         if let Ok(text) = env::var(VARIABLE) {
             return Cookie::new(text.trim(), CookieSource::Environment);
         }
-        let places = [("HOME", ".erlang.cookie"), ("XDG_CONFIG_HOME", "erlang/.erlang.cookie")];
+        let places = [
+            ("HOME", ".erlang.cookie"),
+            ("XDG_CONFIG_HOME", "erlang/.erlang.cookie"),
+        ];
         let files = places.iter().filter_map(|(variable, below)| {
             let folder = env::var_os(variable)?;
             Some(Path::new(&folder).join(below))
@@ -69,7 +72,9 @@ impl Cookie {
         let files: Vec<PathBuf> = files.collect();
         match files.iter().find(|file| file.exists()) {
             Some(file) => Cookie::from_file(file),
-            None => Err(AttachedError::NoCookie("this user has no .erlang.cookie".to_owned())),
+            None => Err(AttachedError::NoCookie(
+                "this user has no .erlang.cookie".to_owned(),
+            )),
         }
     }
 
@@ -80,7 +85,9 @@ impl Cookie {
         let mut text = String::new();
         // One byte more than may be, so that more is seen.
         let most = COOKIE_MAX as u64 + 2;
-        file.take(most).read_to_string(&mut text).map_err(|why| cannot(&why))?;
+        file.take(most)
+            .read_to_string(&mut text)
+            .map_err(|why| cannot(&why))?;
         let mut cookie = Cookie::new(text.trim(), CookieSource::File(path.to_owned()))?;
         let mode = fs::metadata(path).map(|about| about.mode());
         cookie.is_exposed = mode.is_ok_and(|mode| mode & 0o077 != 0);

@@ -9,9 +9,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::AttachedError;
 use crate::address::Target;
 use crate::link::{Header, Link};
-use crate::AttachedError;
 
 const PORT_PLEASE2: u8 = b'z';
 const PORT2_RESPONSE: u8 = b'w';

@@ -46,7 +46,9 @@ pub enum AttachedError {
         known: String,
     },
     /// Nobody listens there.
-    #[error("no connection to {node} at {address}: {why}; --dist-address IP:PORT says where it listens")]
+    #[error(
+        "no connection to {node} at {address}: {why}; --dist-address IP:PORT says where it listens"
+    )]
     NoConnection {
         /// The node.
         node: String,
@@ -81,7 +83,9 @@ pub enum AttachedError {
         why: String,
     },
     /// Another VM answered.
-    #[error("who answered as {node} is the process {pid}, and not {wanted}: give --dist-address IP:PORT")]
+    #[error(
+        "who answered as {node} is the process {pid}, and not {wanted}: give --dist-address IP:PORT"
+    )]
     OtherVm {
         /// The node.
         node: String,
@@ -91,7 +95,9 @@ pub enum AttachedError {
         wanted: u32,
     },
     /// Nothing came in time.
-    #[error("{what} within {after:?}: the VM is busy or stopped, or the connection hangs; try again later")]
+    #[error(
+        "{what} within {after:?}: the VM is busy or stopped, or the connection hangs; try again later"
+    )]
     Late {
         /// What did not come.
         what: String,
@@ -105,7 +111,9 @@ pub enum AttachedError {
     #[error("the peer does not speak the distribution protocol as OTP 25 and later do: {0}")]
     Protocol(String),
     /// What came is too much.
-    #[error("the VM sent {bytes} bytes at once, more than the {limit} that are taken: ask for less")]
+    #[error(
+        "the VM sent {bytes} bytes at once, more than the {limit} that are taken: ask for less"
+    )]
     TooLarge {
         /// So much.
         bytes: usize,

@@ -216,7 +216,10 @@ mod tests {
     fn a_status_is_a_word() {
         assert_eq!(status(b"sok").unwrap(), Status::Ok);
         assert_eq!(status(b"salive").unwrap(), Status::Taken);
-        assert!(matches!(status(b"snot_allowed").unwrap(), Status::Refused(_)));
+        assert!(matches!(
+            status(b"snot_allowed").unwrap(),
+            Status::Refused(_)
+        ));
         assert!(matches!(status(b"swhat\xff").unwrap(), Status::Refused(_)));
         assert!(status(b"").is_err());
     }

@@ -81,7 +81,9 @@ impl Link {
         let start = header.bytes();
         loop {
             if let Some(length) = self.read.get(..start) {
-                let length = length.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+                let length = length
+                    .iter()
+                    .fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
                 if length > limit {
                     return Err(AttachedError::TooLarge {
                         bytes: length,
@@ -117,7 +119,8 @@ impl Link {
         if left.is_zero() {
             return Ok(false);
         }
-        self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        self.stream
+            .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let mut piece = vec![0; PIECE];
         match self.stream.read(&mut piece) {
             Ok(0) => Err(AttachedError::Closed("it was read")),

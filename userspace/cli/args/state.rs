@@ -32,7 +32,7 @@ pub(crate) struct StateArgs {
     #[arg(long, value_enum, value_name = "WHERE", requires = "recording")]
     pub(crate) step: Option<StepArg>,
     /// The core of a BEAM that has died, instead of a running one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "container_pid"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "container_pid", "tracer"])]
     pub(crate) core: Option<PathBuf>,
     /// The executable that wrote the core, where the core names none that is here
     #[arg(long, value_name = "FILE", requires = "core")]
@@ -58,7 +58,7 @@ pub(crate) struct StateArgs {
     /// Stop the VM's threads while it is read, for so many milliseconds at most: 5 if none are given. So
     /// also processes that never rest are told, and all of them at one instant
     #[arg(long, value_name = "MS", num_args = 0..=1, default_missing_value = "5",
-          value_parser = stop_limit, conflicts_with_all = ["core", "tries"])]
+          value_parser = stop_limit, conflicts_with_all = ["core", "tries", "tracer"])]
     pub(crate) stop: Option<Duration>,
     /// How often a process is read that runs while it is read
     #[arg(long, value_name = "N", default_value_t = 300,

@@ -27,7 +27,7 @@ pub(crate) struct WatchArgs {
     #[arg(long, conflicts_with = "count")]
     pub(crate) args: bool,
     /// Count by function and caller instead of showing each call
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tracer")]
     pub(crate) count: bool,
     /// Of the first N wanted calls, 1 when no number is given, show all that the process has:
     /// arguments whole, stack, and state; then end. Secrets are masked
@@ -68,6 +68,6 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
     /// Nothing on stderr but errors
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "tracer")]
     pub(crate) quiet: bool,
 }

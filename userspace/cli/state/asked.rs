@@ -55,7 +55,11 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
             },
             Ok((pid, behaviour)) => {
                 let timeout = args.timeout;
-                say!("tracer: runs sys:get_state({}, {})", process.pid, timeout.as_millis());
+                say!(
+                    "tracer: runs sys:get_state({}, {})",
+                    process.pid,
+                    timeout.as_millis()
+                );
                 let request = StateRequest {
                     pid,
                     timeout,
@@ -79,10 +83,7 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
 }
 
 /// Whether a process answers system messages, as far as can be seen from outside.
-fn may_ask(
-    process: &ProcessSnapshot,
-    args: &StateArgs,
-) -> Result<((u64, u64), Behaviour), String> {
+fn may_ask(process: &ProcessSnapshot, args: &StateArgs) -> Result<((u64, u64), Behaviour), String> {
     if process.sensitive && !args.sensitive {
         return Err(
             "it is sensitive: it has asked not to be looked at, by process_flag(sensitive, true); \
@@ -118,13 +119,19 @@ fn behaviour(process: &ProcessSnapshot) -> Behaviour {
     }
     let initial = process.initial_call.as_ref();
     let begun_as = |module: &str| initial.is_some_and(|mfa| mfa.module == module);
-    let modules = process.stack.iter().rev().filter_map(|frame| frame.mfa.as_ref());
-    let looped = modules.map(|mfa| mfa.module.as_str()).find_map(|module| match module {
-        "gen_server" => Some(Behaviour::GenServer),
-        "gen_statem" => Some(Behaviour::GenStatem),
-        "gen_event" => Some(Behaviour::GenEvent),
-        _ => None,
-    });
+    let modules = process
+        .stack
+        .iter()
+        .rev()
+        .filter_map(|frame| frame.mfa.as_ref());
+    let looped = modules
+        .map(|mfa| mfa.module.as_str())
+        .find_map(|module| match module {
+            "gen_server" => Some(Behaviour::GenServer),
+            "gen_statem" => Some(Behaviour::GenStatem),
+            "gen_event" => Some(Behaviour::GenEvent),
+            _ => None,
+        });
     let hibernates = process.stack.is_empty();
     let is_init = initial.is_some_and(|mfa| mfa.function == "init" && mfa.arity == 1);
     match looped {
@@ -149,7 +156,9 @@ fn parts(behaviour: Behaviour, state: Term) -> Vec<Part> {
         (Behaviour::GenStatem, Term::Tuple(both)) if both.items.len() == 2 => {
             let names = ["state", "data"].into_iter();
             let named = names.zip(both.items);
-            named.map(|(name, term)| part(name.to_owned(), term)).collect()
+            named
+                .map(|(name, term)| part(name.to_owned(), term))
+                .collect()
         }
         (Behaviour::GenEvent, Term::List(handlers)) => handlers
             .items
@@ -200,13 +209,21 @@ fn print(
 ) -> anyhow::Result<()> {
     let untold: Vec<(&str, &str)> = told
         .iter()
-        .filter_map(|one| Some((one.process.pid.as_str(), one.answer.as_ref().err()?.as_str())))
+        .filter_map(|one| {
+            Some((
+                one.process.pid.as_str(),
+                one.answer.as_ref().err()?.as_str(),
+            ))
+        })
         .collect();
     if untold.len() < told.len() {
         let node = attached.peer();
         match args.json {
             true => {
-                let told: Value = told.iter().map(|one| for_programs(one, args, node)).collect();
+                let told: Value = told
+                    .iter()
+                    .map(|one| for_programs(one, args, node))
+                    .collect();
                 output::json(&told)?;
             }
             false => output::write_to(None, Content::Text, |out| {
@@ -217,7 +234,8 @@ fn print(
                     vm.pid,
                     vm.otp_release,
                 )?;
-                told.iter().try_for_each(|one| for_people(one, args, node, out))?;
+                told.iter()
+                    .try_for_each(|one| for_people(one, args, node, out))?;
                 match more {
                     0 => Ok(()),
                     more => Ok(writeln!(out, "\nand {more} more: -n shows them")?),
@@ -243,7 +261,12 @@ fn for_people(
     node: &Node,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    writeln!(out, "\n{} {}", one.process.pid, one_line(&who(&one.process)))?;
+    writeln!(
+        out,
+        "\n{} {}",
+        one.process.pid,
+        one_line(&who(&one.process))
+    )?;
     let parts = match &one.answer {
         Ok(parts) => parts,
         Err(why) => return Ok(writeln!(out, "{:INDENT$}not told: {}", "", one_line(why))?),

@@ -44,7 +44,9 @@ pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
     for line in Tracing::plan(&options, &vm.otp_release) {
         say!("tracer: runs {line}");
     }
+    let life = options.life;
     let mut tracing = Tracing::start(attached, options)?;
+    let mut late = Instant::now() + life + END_PATIENCE;
     say!("tracer: tracing");
     let content = match args.format {
         ReportFormat::Table => Content::Text,
@@ -53,11 +55,11 @@ pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
     let mut open = Open::default();
     output::write_to(None, content, |out| {
         let mut names = Names::of(&vm);
-        let (mut asked_to_end, mut late) = (false, None);
+        let mut asked_to_end = false;
         let ended = loop {
             if stop.flag().load(Ordering::Relaxed) && !asked_to_end {
                 asked_to_end = true;
-                late = Some(Instant::now() + END_PATIENCE);
+                late = Instant::now() + END_PATIENCE;
                 tracing.stop()?;
             }
             match tracing.next(Instant::now() + LOOK)? {
@@ -74,7 +76,7 @@ pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
                 // Somebody may be looking.
                 None => out.flush()?,
             }
-            if late.is_some_and(|late| Instant::now() > late) {
+            if Instant::now() > late {
                 let what = "the tracer did not say that it has ended".to_owned();
                 let after = END_PATIENCE;
                 return Err(AttachedError::Late { what, after }.into());
@@ -212,19 +214,16 @@ fn conclude(args: &WatchArgs, ended: Ended, open: &Open, left: &[String]) -> any
         Ended::Slow => "we read too slowly, and the VM did not wait: later calls are not shown".to_owned(),
         Ended::Stopped => "interrupted".to_owned(),
     };
-    if !args.quiet {
-        let (called, returned, still) = (open.called, open.returned, open.left());
-        say!("{why}; {called} calls shown, {returned} returned, {still} had not when it ended");
-    }
+    let (called, returned, still) = (open.called, open.returned, open.left());
+    say!("{why}; {called} calls shown, {returned} returned, {still} had not when it ended");
     if left.is_empty() {
-        if !args.quiet {
-            say!(
-                "tracer: removed; the VM was asked, and has no process, session, trace pattern or flag of it"
-            );
-        }
+        say!(
+            "tracer: removed; the VM was asked, and has no process, session, trace pattern or flag of it"
+        );
         return Ok(());
     }
     let left = left.join(", ");
-    let what = format!("the VM still has something of the tracer: {left}; it ends with our connection");
+    let what =
+        format!("the VM still has something of the tracer: {left}; it ends with our connection");
     Err(Failure::failed(what).into())
 }

@@ -143,7 +143,10 @@ fn arguments_of(
             arguments.fill(Term::Masked);
         }
     }
-    Ok(arguments.iter().map(|argument| argument.text(chars)).collect())
+    Ok(arguments
+        .iter()
+        .map(|argument| argument.text(chars))
+        .collect())
 }
 
 impl Line {
@@ -186,7 +189,11 @@ impl Line {
                 format!("{function} -> {}{}", or_bytes(value), after(took))
             }
             What::Exception(class, reason, took) => {
-                format!("{function} left by {class}:{}{}", or_bytes(reason), after(took))
+                format!(
+                    "{function} left by {class}:{}{}",
+                    or_bytes(reason),
+                    after(took)
+                )
             }
         };
         format!("{:>12.6}  {who:<32}  {what}", self.at.as_secs_f64())

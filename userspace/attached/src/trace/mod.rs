@@ -72,7 +72,9 @@ impl Tracing {
         };
         let by = match has_sessions(otp_release) {
             true => "a trace session of its own (trace:session_create/3, function/4, process/4)",
-            false => "erlang:trace_pattern/3 and erlang:trace/3, for want of trace sessions before OTP 27",
+            false => {
+                "erlang:trace_pattern/3 and erlang:trace/3, for want of trace sessions before OTP 27"
+            }
         };
         vec![
             "two processes that run erl_eval:exprs/2, of text that the VM parses by erl_scan:string/1 and \
@@ -98,7 +100,12 @@ impl Tracing {
         let release = attached.call("erlang", "system_info", vec![atom("otp_release")])?;
         let has_sessions = has_sessions(release.to_string().trim_matches('"'));
         attached.has_functions(&options.functions)?;
-        let text = list(PROGRAM.bytes().map(|byte| integer(u64::from(byte))).collect());
+        let text = list(
+            PROGRAM
+                .bytes()
+                .map(|byte| integer(u64::from(byte)))
+                .collect(),
+        );
         let scanned = attached.call("erl_scan", "string", vec![text])?;
         let tokens = match elements::<3>(&scanned) {
             Some([ok, tokens, _]) if is_atom(ok, "ok") => tokens.clone(),
@@ -179,13 +186,17 @@ impl Tracing {
         let mut left = Vec::new();
         for process in [self.guard.clone(), self.tracer.clone()] {
             let text = process.to_string();
-            let is_alive = self.attached.call("erlang", "is_process_alive", vec![process])?;
+            let is_alive = self
+                .attached
+                .call("erlang", "is_process_alive", vec![process])?;
             if !is_atom(&is_alive, "false") {
                 left.push(format!("the process {text}"));
             }
         }
         if let Some(session) = self.session.clone() {
-            let sessions = self.attached.call("trace", "session_info", vec![atom("all")])?;
+            let sessions = self
+                .attached
+                .call("trace", "session_info", vec![atom("all")])?;
             if items(&sessions).is_none_or(|sessions| sessions.contains(&session)) {
                 left.push(format!("the trace session {session}"));
             }

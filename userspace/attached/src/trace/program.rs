@@ -10,8 +10,9 @@
 //!
 //! Limits, all kept there: calls altogether, calls within a second, messages that wait for the tracer,
 //! its heap, the size of what is sent of each call, and time. After the last call is
-//! seen no more calls are traced, and what has been called may return within a second. A process that
-//! would wait for our end of the connection gives up instead (`nosuspend`).
+//! seen no more calls are traced, and what has been called may return within a second. A tracer that
+//! would wait for our end of the connection gives up instead (`nosuspend`); the guard waits only when
+//! everything is removed.
 
 /// The text; its one free variable is `Asked`.
 pub(super) const PROGRAM: &str = r#"
@@ -20,6 +21,7 @@ Guard = self(),
 erlang:process_flag(priority, high),
 erlang:monitor_node(Node, true),
 Tell = fun(Message) -> erlang:send(Us, {escope, Message}, [nosuspend, noconnect]) end,
+Say = fun(Message) -> erlang:send(Us, {escope, Message}, [noconnect]) end,
 Fit = fun(Term) ->
     case erlang:external_size(Term) of
         Size when Size > BytesMax -> {large, Size};
@@ -138,18 +140,18 @@ case catch Begin(HasSessions) of
             true ->
                 End(Session),
                 Kill(),
-                Tell({refused, {none, Found}});
+                Say({refused, {none, Found}});
             false ->
                 Handle = case Session of {_, Weak} -> Weak; none -> none end,
-                Tell({started, Guard, Tracer, Handle, erlang:monotonic_time(nanosecond)}),
+                Say({started, Guard, Tracer, Handle, erlang:monotonic_time(nanosecond)}),
                 Why = Wait(Session, erlang:monotonic_time(millisecond) + LifeMs, time),
                 End(Session),
                 Kill(),
-                Tell({ended, Why})
+                Say({ended, Why})
         end;
     Refused ->
         HasSessions orelse Refused =:= {none, others} orelse NoPatterns(),
         Kill(),
-        Tell({refused, Refused})
+        Say({refused, Refused})
 end.
 "#;

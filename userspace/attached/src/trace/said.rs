@@ -128,7 +128,10 @@ pub(super) fn started(message: &Term) -> Option<Result<Started, String>> {
 pub(super) fn read(message: &Term, begun_ns: i64) -> Option<Said> {
     let what = what(message)?;
     if let Some([tag, why]) = elements::<2>(what) {
-        return is_atom(tag, "ended").then(|| ended(why)).flatten().map(Said::Ended);
+        return is_atom(tag, "ended")
+            .then(|| ended(why))
+            .flatten()
+            .map(Said::Ended);
     }
     let hit = |pid: &Term, function: &Term, at: &Term, kind: HitKind| {
         let Term::Integer(at) = at else { return None };
@@ -160,7 +163,9 @@ pub(super) fn read(message: &Term, begun_ns: i64) -> Option<Said> {
         class: class.to_string(),
         reason: traced(reason)?,
     };
-    is_atom(tag, "exception").then(|| hit(pid, function, at, kind)).flatten()
+    is_atom(tag, "exception")
+        .then(|| hit(pid, function, at, kind))
+        .flatten()
 }
 
 fn ended(why: &Term) -> Option<Ended> {
@@ -189,7 +194,11 @@ fn traced(term: &Term) -> Option<Traced> {
 
 fn mfa(term: &Term) -> Option<Mfa> {
     match elements::<3>(term)? {
-        [Term::Atom(module), Term::Atom(function), Term::Integer(arity)] => Some(Mfa {
+        [
+            Term::Atom(module),
+            Term::Atom(function),
+            Term::Integer(arity),
+        ] => Some(Mfa {
             module: module.to_string(),
             function: function.to_string(),
             arity: u32::try_from(*arity).ok()?,
@@ -210,7 +219,10 @@ fn caller(term: &Term) -> (Option<Mfa>, Option<(String, u32)>) {
             _ => None,
         });
         match line {
-            Term::Integer(line) => Some((chars.collect::<Option<String>>()?, u32::try_from(*line).ok()?)),
+            Term::Integer(line) => Some((
+                chars.collect::<Option<String>>()?,
+                u32::try_from(*line).ok()?,
+            )),
             _ => None,
         }
     });

@@ -127,7 +127,8 @@ fn count(term: &Term) -> usize {
     1 + match term {
         Term::Tuple(elements) => elements.items.iter().map(count).sum(),
         Term::List(list) => {
-            list.items.iter().map(count).sum::<usize>() + list.tail.iter().map(|t| count(t)).sum::<usize>()
+            list.items.iter().map(count).sum::<usize>()
+                + list.tail.iter().map(|t| count(t)).sum::<usize>()
         }
         Term::Map(map) => map.pairs.iter().map(|(k, v)| count(k) + count(v)).sum(),
         Term::Fun(Fun::Local(fun)) => fun.environment.items.iter().map(count).sum(),
@@ -170,7 +171,10 @@ fn identities_of_other_nodes_stay_theirs() {
     });
     let bytes = pid.to_external(Some(&other)).unwrap();
     let (term, _) = Term::from_external(&bytes, Some(&node()), &ALL).unwrap();
-    assert!(matches!(&term, Term::Pid(Pid { node: Some(_), .. })), "{term:?}");
+    assert!(
+        matches!(&term, Term::Pid(Pid { node: Some(_), .. })),
+        "{term:?}"
+    );
     let (term, _) = Term::from_external(&bytes, Some(&other), &ALL).unwrap();
     assert_eq!(term, pid);
 }
