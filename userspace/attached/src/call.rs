@@ -288,3 +288,6 @@ impl Attached {
         Ok(Some(message))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ impl Cookie {
         Ok(cookie)
     }
 
-    fn new(text: &str, source: CookieSource) -> Result<Cookie, AttachedError> {
+    pub(crate) fn new(text: &str, source: CookieSource) -> Result<Cookie, AttachedError> {
         let is_cookie = (1..=COOKIE_MAX).contains(&text.len()) && !text.contains(['\n', '\0']);
         match is_cookie {
             true => Ok(Cookie {

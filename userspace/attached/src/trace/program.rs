@@ -131,8 +131,12 @@ Wait = fun Wait(Session, Until, Why) ->
     end
 end,
 Kill = fun() ->
-    erlang:exit(Tracer, kill),
-    receive {'DOWN', Monitor, process, Tracer, _} -> ok after 5000 -> ok end
+    case erlang:is_process_alive(Tracer) of
+        true ->
+            erlang:exit(Tracer, kill),
+            receive {'DOWN', Monitor, process, Tracer, _} -> ok after 5000 -> ok end;
+        false -> ok
+    end
 end,
 case catch Begin(HasSessions) of
     {Session, Found} when erlang:is_list(Found) ->
