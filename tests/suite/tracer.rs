@@ -50,6 +50,8 @@ impl Drop for Epmd {
 /// A workload that is a node, and what is needed to join it.
 struct Node {
     vm: Workload,
+    /// Processes before anybody joined it.
+    before: i64,
     cookie_file: String,
     _epmd: Epmd,
     _folder: Folder,
@@ -73,6 +75,10 @@ impl Node {
             "-kernel",
             "inet_dist_use_interface",
             "{127,0,0,1}",
+            // What it says of wrong cookies would stand between its answers.
+            "-kernel",
+            "logger_level",
+            "none",
         ];
         let mut all = vec![
             ("HOME", home.as_str()),
@@ -82,8 +88,14 @@ impl Node {
         all.extend(env);
         let mut vm = Workload::start(module, &args, &all);
         vm.go();
+        let facts = vm.count();
         Node {
             vm,
+            before: if module == "traced" {
+                facts.number("processes")
+            } else {
+                0
+            },
             cookie_file,
             _epmd: epmd,
             _folder: folder,
@@ -110,7 +122,7 @@ impl Node {
 
     /// Waits until the program says that nothing is traced and nobody is there who was not before.
     fn is_clean(&mut self) -> Facts {
-        let before = self.vm.ready().number("processes");
+        let before = self.before;
         let end = Instant::now() + PATIENCE;
         loop {
             let facts = self.vm.count();

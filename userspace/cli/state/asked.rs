@@ -7,7 +7,8 @@ use std::io::Write;
 
 use escope_attached::{Attached, StateRequest};
 use escope_session::{
-    Behaviour, Node, Part, ProcessSnapshot, Redaction, SnapshotOptions, Term, Vm, take_snapshot,
+    Behaviour, Node, Part, ProcessSnapshot, Redaction, SnapshotOptions, StateAnswer, StatesOptions,
+    Term, Vm, read_states, take_snapshot,
 };
 use serde_json::{Value, json};
 
@@ -46,7 +47,7 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
     let mut told = Vec::new();
     for process in processes.into_iter().take(args.rows) {
         let limits = options.state.limits;
-        let mut one = match may_ask(&process, args) {
+        let mut one = match may_ask(vm, &process, (args, &options)) {
             Err(why) => Asked {
                 process,
                 behaviour: Behaviour::None,
@@ -98,7 +99,7 @@ fn may_ask(process: &ProcessSnapshot, args: &StateArgs) -> Result<((u64, u64), B
             process.total_heap_words >> 17
         ));
     }
-    let behaviour = behaviour(process);
+    let behaviour = behaviour(vm, process, options);
     if behaviour == Behaviour::None {
         return Err(
             "it runs none of the behaviours that answer system messages, as far as its stack tells: \
@@ -110,38 +111,34 @@ fn may_ask(process: &ProcessSnapshot, args: &StateArgs) -> Result<((u64, u64), B
     Ok((pid, behaviour))
 }
 
-/// By the loop at the bottom of its stack; one that hibernates has none, but was spawned by
-/// `proc_lib` to run an `init/1`.
-fn behaviour(process: &ProcessSnapshot) -> Behaviour {
+/// By the loop at the bottom of its stack. One that hibernates has none, and one that is suspended is in
+/// that of `sys`: what they are is what they prove to be when they are read from outside.
+fn behaviour(vm: &mut Vm, process: &ProcessSnapshot, options: &StatesOptions) -> Behaviour {
     let spawned = process.spawned_as.as_ref();
     if spawned.is_none_or(|mfa| mfa.module != "proc_lib") {
         return Behaviour::None;
     }
     let initial = process.initial_call.as_ref();
     let begun_as = |module: &str| initial.is_some_and(|mfa| mfa.module == module);
-    let modules = process
-        .stack
-        .iter()
-        .rev()
-        .filter_map(|frame| frame.mfa.as_ref());
-    let looped = modules
-        .map(|mfa| mfa.module.as_str())
-        .find_map(|module| match module {
-            "gen_server" => Some(Behaviour::GenServer),
-            "gen_statem" => Some(Behaviour::GenStatem),
-            "gen_event" => Some(Behaviour::GenEvent),
-            _ => None,
-        });
-    let hibernates = process.stack.is_empty();
-    let is_init = initial.is_some_and(|mfa| mfa.function == "init" && mfa.arity == 1);
-    match looped {
-        Some(Behaviour::GenServer) | None if begun_as("supervisor") => Behaviour::Supervisor,
-        Some(Behaviour::GenServer) if begun_as("Elixir.Agent.Server") => Behaviour::Agent,
-        Some(behaviour) => behaviour,
-        None if hibernates && begun_as("gen_event") => Behaviour::GenEvent,
-        // It may be a gen_statem as well: its answer tells.
-        None if hibernates && is_init => Behaviour::GenServer,
-        None => Behaviour::None,
+    let frames = process.stack.iter().rev();
+    let mut modules = frames.filter_map(|frame| Some(frame.mfa.as_ref()?.module.as_str()));
+    let outermost = modules.find(|module| module.starts_with("gen_") || *module == "sys");
+    match outermost {
+        Some("gen_server") if begun_as("supervisor") => Behaviour::Supervisor,
+        Some("gen_server") if begun_as("Elixir.Agent.Server") => Behaviour::Agent,
+        Some("gen_server") => Behaviour::GenServer,
+        Some("gen_statem") => Behaviour::GenStatem,
+        Some("gen_event") => Behaviour::GenEvent,
+        None if !process.stack.is_empty() => Behaviour::None,
+        _ => {
+            let is_it = |one: &ProcessSnapshot| one.pid == process.pid;
+            let read = read_states(vm, &is_it, options).ok();
+            let told = read.and_then(|states| states.told.into_iter().next());
+            match told.map(|one| one.answer) {
+                Some(StateAnswer::Exact(state)) => state.behaviour,
+                _ => Behaviour::None,
+            }
+        }
     }
 }
 

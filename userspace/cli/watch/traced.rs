@@ -1,7 +1,6 @@
 //! `watch --tracer`: calls with arguments and results, by the VM's own tracing.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
