@@ -84,7 +84,11 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
 }
 
 /// Whether a process answers system messages, as far as can be seen from outside.
-fn may_ask(process: &ProcessSnapshot, args: &StateArgs) -> Result<((u64, u64), Behaviour), String> {
+fn may_ask(
+    vm: &mut Vm,
+    process: &ProcessSnapshot,
+    (args, options): (&StateArgs, &StatesOptions),
+) -> Result<((u64, u64), Behaviour), String> {
     if process.sensitive && !args.sensitive {
         return Err(
             "it is sensitive: it has asked not to be looked at, by process_flag(sensitive, true); \
