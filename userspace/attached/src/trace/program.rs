@@ -91,6 +91,7 @@ Begin = fun
         Found = [trace:function(Session, Function, Match, [local]) || Function <- Functions],
         Tracer ! go,
         trace:process(Session, Who, true, Flags),
+        _ = trace:process(Session, Guard, false, Flags),
         {Session, Found};
     (false) ->
         Theirs = [Function || Function <- Functions, erlang:trace_info(Function, traced) =:= {traced, local}
@@ -100,6 +101,7 @@ Begin = fun
                 Found = [erlang:trace_pattern(Function, Match, [local]) || Function <- Functions],
                 Tracer ! go,
                 erlang:trace(Who, true, [{tracer, Tracer} | Flags]),
+                _ = (catch erlang:trace(Guard, false, [{tracer, Tracer} | Flags])),
                 {none, Found};
             _ -> {none, others}
         end
