@@ -40,7 +40,7 @@ fn calls(name: &str, changes: &str) -> (Vec<Value>, String) {
     (calls, output.stdout)
 }
 
-fn term<'a>(parts: &'a Value, number: usize) -> &'a str {
+fn term(parts: &Value, number: usize) -> &str {
     let part = &parts[number];
     assert_eq!(part["whole"], true, "{parts}");
     part["term"].as_str().unwrap()

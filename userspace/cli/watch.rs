@@ -30,8 +30,6 @@ type Counts = BTreeMap<(usize, Caller), u64>;
 
 pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     check(&args)?;
-    let redaction = Redaction::new(&args.redact);
-    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
     let stop = signals::stop()?;
     if args.tracer.tracer {
         return traced::run(&args, &stop);
@@ -39,7 +37,7 @@ pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     check_proc().map_err(SessionError::from)?;
     let pid = choose(&args.target.choice())?;
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
-    let mut watch = Watch::start(vm, options(&args, redaction))?;
+    let mut watch = Watch::start(vm, options(&args)?)?;
     if !args.quiet {
         greet(&args, &watch);
     }
@@ -84,6 +82,13 @@ pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
 /// What clap cannot see.
 fn check(args: &WatchArgs) -> Result<(), Failure> {
     let functions = &args.functions;
+    let shows_values = args.snapshot.is_some() || args.tracer.tracer;
+    if !shows_values && (args.unmasked || !args.redact.is_empty()) {
+        return Err(Failure::usage(
+            "--redact and --unmasked say what of values is masked, and none are shown: add --snapshot \
+             or --tracer",
+        ));
+    }
     for (at, function) in functions.iter().enumerate() {
         if functions.iter().skip(at + 1).any(|other| other == function) {
             return Err(Failure::usage(format!("{function} is given twice")));
@@ -121,13 +126,15 @@ fn hits_max(args: &WatchArgs) -> u64 {
     args.max_hits.unwrap_or(HITS_MAX)
 }
 
-fn options(args: &WatchArgs, redaction: Redaction) -> WatchOptions {
-    WatchOptions {
+fn options(args: &WatchArgs) -> Result<WatchOptions, Failure> {
+    let redaction = Redaction::new(&args.redact);
+    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
+    Ok(WatchOptions {
         snapshots: args.snapshot.map(|count| SnapshotsWanted {
             count,
             state: StateOptions {
                 limits: snapshot::LIMITS,
-                redaction: Some(redaction),
+                redaction: (!args.unmasked).then_some(redaction),
                 children: 0,
             },
         }),
@@ -137,7 +144,7 @@ fn options(args: &WatchArgs, redaction: Redaction) -> WatchOptions {
         processes: !args.count,
         hits_max: hits_max(args),
         duration: args.duration,
-    }
+    })
 }
 
 /// The price first.

@@ -32,11 +32,8 @@ pub(crate) struct WatchArgs {
     /// Of the first N wanted calls, 1 when no number is given, show all that the process has:
     /// arguments whole, stack, and state; then end. Secrets are masked
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", require_equals = true,
-          conflicts_with = "count", value_parser = clap::value_parser!(u32).range(1..=500))]
+          conflicts_with_all = ["count", "tracer"], value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) snapshot: Option<u32>,
-    /// Mask more in snapshots: keys, tags and texts that match this pattern; may be given several times
-    #[arg(long, value_name = "PATTERN", requires = "snapshot")]
-    pub(crate) redact: Vec<String>,
     /// Only calls for which this holds, decided in the kernel: process=NAME, process=<0.N.S>, or
     /// argN=VALUE with an integer, an atom or []; may be given several times, and all must hold
     #[arg(long, value_name = "CONDITION", value_parser = watch::condition)]
@@ -58,11 +55,12 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "BYTES", requires = "tracer", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     pub(crate) max_bytes: u32,
-    /// With --tracer, mask also values whose names match this regular expression, in any case of letters
-    #[arg(long, value_name = "PATTERN", requires = "tracer")]
+    /// With --snapshot or --tracer, mask also values whose names match this regular expression, in any case
+    /// of letters; may be given several times
+    #[arg(long, value_name = "PATTERN")]
     pub(crate) redact: Vec<String>,
-    /// With --tracer, mask nothing: secrets are shown as well
-    #[arg(long, requires = "tracer", conflicts_with = "redact")]
+    /// With --snapshot or --tracer, mask nothing: secrets are shown as well
+    #[arg(long, conflicts_with = "redact")]
     pub(crate) unmasked: bool,
     /// For people or for programs: json has one object a line
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]

@@ -72,7 +72,7 @@ fn parts(had: &Had, own: Option<&str>) -> Vec<(String, String)> {
             masked: row.masked > 0,
         };
         let bytes = row.term.as_deref().unwrap_or_default();
-        let term = Term::from_external(bytes, own, holes).ok();
+        let term = Term::from_recorded(bytes, own, holes).ok();
         let text = term.map_or_else(|| "not told".to_owned(), |term| term.text(TEXT_MAX));
         (row.name.clone().unwrap_or_else(|| "state".to_owned()), text)
     });

@@ -129,6 +129,8 @@ mod tests {
             caller,
             arguments,
             arguments_missing: missing,
+            snapshot: None,
+            no_room: false,
         };
         let mut out = Vec::new();
         call(&[mfa("sell")], &seen, &mut out).unwrap();
