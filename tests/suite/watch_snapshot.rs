@@ -56,7 +56,7 @@ fn state(n: usize, size: usize) -> String {
 #[test]
 fn a_snapshot_is_of_the_call() {
     live!();
-    for (name, size) in [("history_0", 30), ("history_2", 2500)] {
+    for (name, size) in [("history_0", 30), ("history_2", 1000)] {
         let (calls, _) = calls(name, "60");
         for (call, n) in calls.iter().zip(1..) {
             let snapshot = &call["snapshot"];
