@@ -131,17 +131,7 @@ fn arguments_of(
         Traced::Value(_) => Vec::new(),
     };
     if let Some(redaction) = redaction {
-        let is_secret = redaction.names_secret(&function.function);
-        // What stands behind the name of a secret goes by it, as in a tuple.
-        let items = std::mem::take(&mut arguments);
-        let mut tuple = Term::Tuple(escope_session::Elements { items, missing: 0 });
-        redaction.mask(&mut tuple);
-        if let Term::Tuple(elements) = tuple {
-            arguments = elements.items;
-        }
-        if is_secret {
-            arguments.fill(Term::Masked);
-        }
+        redaction.mask_arguments(&function.function, &mut arguments);
     }
     Ok(arguments
         .iter()

@@ -9,6 +9,9 @@
 //!           a, exact       a, bounded      b, exact                 b, unknown
 //! ```
 //!
+//! One that waits in the midst of a callback has not come to rest with a state: what is told is as of
+//! before the callback.
+//!
 //! While it runs it makes something new of what it had, and handles any number of messages: what it had
 //! before is then a bound, not the state.
 
@@ -25,12 +28,23 @@ pub struct Rest {
     pub parts: Vec<StateRow>,
     /// Whether something was told of what it had, new or the same.
     pub is_told: bool,
+    /// How it rested, as [`StateRow::rests`].
+    pub rests: Option<String>,
     /// How often it had run since its last rest.
     pub runs: u32,
     /// When it had begun to, if that was seen.
     pub began_ns: Option<i64>,
     /// What it had used by then.
     pub reductions: u64,
+}
+
+impl Rest {
+    /// Whether it rests in a callback: what is told it had before that, and what it makes of it is a
+    /// variable somewhere.
+    #[must_use]
+    pub fn is_in_callback(&self) -> bool {
+        self.rests.as_deref() == Some("in_callback")
+    }
 }
 
 /// Puts the rows of a process together, which come in the order of time.
@@ -63,6 +77,7 @@ impl Rests {
             ts_ns: first.ts_ns,
             seen: if cut { StateSeen::Cut } else { first.seen },
             is_told: first.seen.has_term(),
+            rests: first.rests.clone(),
             runs: first.runs,
             began_ns: first.began_ns,
             reductions: first.reductions,
@@ -155,7 +170,11 @@ impl Instant {
         }
         self.runs = self.runs.saturating_add(u64::from(rest.runs));
         if rest.is_told {
-            self.runs = 0;
+            // It has begun to make something new of it.
+            self.runs = match rest.is_in_callback() {
+                true => u64::from(rest.runs.max(1)),
+                false => 0,
+            };
             take(&mut self.had, &rest);
         }
         self.last = Some(rest);
@@ -221,6 +240,9 @@ pub fn take(had: &mut Option<Had>, rest: &Rest) -> bool {
         had.seen_ns = rest.ts_ns;
         had.seen = rest.seen;
         had.reductions = rest.reductions;
+        for part in &mut had.parts {
+            part.rests.clone_from(&rest.rests);
+        }
     }
     is_new
 }
@@ -339,6 +361,29 @@ mod tests {
             rest(300, None, Some(290), 1),
         ];
         assert_eq!(at(&rows, 300), (Some(1), Certainty::Exact));
+    }
+
+    #[test]
+    fn what_it_had_before_a_callback_is_a_bound_within() {
+        let within = StateRow {
+            rests: Some("in_callback".to_owned()),
+            ..rest(200, None, Some(190), 1)
+        };
+        let rows = [
+            rest(100, Some(1), None, 1),
+            within.clone(),
+            rest(300, Some(2), Some(290), 1),
+        ];
+        let bounded = |value, runs| (Some(value), Certainty::Bounded { runs });
+        assert_eq!(at(&rows, 150), (Some(1), Certainty::Exact));
+        assert_eq!(at(&rows, 250), bounded(1, 1));
+        assert_eq!(at(&rows, 300), (Some(2), Certainty::Exact));
+        // Seen there first.
+        let first = StateRow {
+            term: Some(vec![1]),
+            ..within
+        };
+        assert_eq!(at(&[first], 250), bounded(1, 1));
     }
 
     #[test]

@@ -105,6 +105,22 @@ impl Redaction {
         masker.term(term);
         masker.masked
     }
+
+    /// The same of the arguments of a function. What stands behind the name of a secret goes by it, as in a
+    /// tuple; and all do that go to a function with such a name.
+    pub fn mask_arguments(&self, function: &str, arguments: &mut Vec<Term>) -> u32 {
+        if self.names_secret(function) {
+            arguments.fill(Term::Masked);
+            return arguments.len() as u32;
+        }
+        let items = std::mem::take(arguments);
+        let mut tuple = Term::Tuple(Elements { items, missing: 0 });
+        let masked = self.mask(&mut tuple);
+        if let Term::Tuple(elements) = tuple {
+            *arguments = elements.items;
+        }
+        masked
+    }
 }
 
 /// What a term is to what stands behind it.

@@ -23,6 +23,8 @@ const NO_CALLBACKS: [&str; 5] = ["gen", "sys", "proc_lib", "logger", "erlang"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Term {
     pub(super) name: String,
+    /// What is told behind the name, which may have secrets as any other term.
+    pub(super) id: Option<u64>,
     pub(super) term: u64,
 }
 
@@ -30,6 +32,7 @@ impl Term {
     pub(super) fn new(name: &str, term: u64) -> Term {
         Term {
             name: name.to_owned(),
+            id: None,
             term,
         }
     }

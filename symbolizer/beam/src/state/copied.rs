@@ -16,7 +16,7 @@ use crate::Vm;
 use crate::memory::Memory;
 use crate::process::{ProcessBlock, ProcessState as Flags};
 use crate::said::is_whole;
-use crate::term::{Beyond, Ports, TermReader, Touched};
+use crate::term::{Beyond, Ports, Term, TermReader, Touched};
 
 /// What was copied of a process.
 #[derive(Debug, Clone, Copy)]
@@ -136,22 +136,12 @@ impl CopyReader {
             false => Beyond::Nothing,
         };
         let reader = TermReader::of_copy(vm, &pieces, &self.ports, beyond);
-        let mut masked = 0u32;
-        let arguments = arguments.iter().zip(1..).map(|(&term, number)| {
-            let mut term = reader.decode(term, self.options.limits).ok()?;
-            if let Some(redaction) = &self.options.redaction {
-                masked = masked.saturating_add(redaction.mask(&mut term));
-            }
-            Some(Part {
-                name: number.to_string(),
-                whole: is_whole(&term),
-                term,
-            })
-        });
-        let arguments: Option<Vec<Part>> = arguments.collect();
         let process = ProcessBlock::new(&block, &vm.layout);
         let stack = frames::read(&reader, vm, code, &process);
         let (stack, gap) = stack.map(|stack| stack.functions()).unwrap_or_default();
+        let function = stack.first().and_then(|function| function.as_ref());
+        let function = function.map_or("", |function| &function.mfa.function);
+        let (arguments, masked) = self.arguments(&reader, function, arguments);
         let place = |function: super::Function| (function.mfa, function.location);
         let stack = stack.into_iter().map(|function| function.map(place));
         let who = (copy.address, copy.pid, name);
@@ -164,13 +154,38 @@ impl CopyReader {
             Err(reading) => reading,
         };
         let called = CalledWith {
-            arguments: arguments.unwrap_or_default(),
+            arguments,
             masked,
             stack: stack.collect(),
             gap,
             state,
         };
         (called, reader.touched())
+    }
+
+    /// The arguments of a function, masked, and how many values are; none where one cannot be read.
+    fn arguments<M: Memory>(
+        &self,
+        reader: &TermReader<'_, M>,
+        function: &str,
+        arguments: &[u64],
+    ) -> (Vec<Part>, u32) {
+        let arguments = arguments.iter();
+        let read = |&term| reader.decode(term, self.options.limits).ok();
+        let mut arguments: Vec<Term> = arguments
+            .map(read)
+            .collect::<Option<_>>()
+            .unwrap_or_default();
+        let redaction = self.options.redaction.as_ref();
+        let masked = redaction.map_or(0, |redaction| {
+            redaction.mask_arguments(function, &mut arguments)
+        });
+        let part = |(term, number): (Term, u32)| Part {
+            name: number.to_string(),
+            whole: is_whole(&term),
+            term,
+        };
+        (arguments.into_iter().zip(1..).map(part).collect(), masked)
     }
 
     /// Whether a process has run since it was copied. Its flags are read first, then the struct: see the

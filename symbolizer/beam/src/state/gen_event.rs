@@ -9,18 +9,10 @@ use super::evidence::Evidence;
 use super::frames::Frame;
 use super::{Behaviour, Rests};
 use crate::memory::Memory;
-use crate::term::{Limits, NIL};
+use crate::term::NIL;
 
 /// Handlers that are told.
 const HANDLERS_MAX: usize = 1000;
-/// Of an id.
-const ID: Limits = Limits {
-    depth: 4,
-    nodes: 50,
-    bytes: 200,
-};
-const ID_CHARS: usize = 60;
-
 /// What a frame of the loop has, if it proves to be that.
 pub(super) fn in_frame<M: Memory>(evidence: &Evidence<'_, '_, M>, frame: &Frame) -> Option<Found> {
     if !frame.is("gen_event", "fetch_msg", 6) {
@@ -82,12 +74,9 @@ fn handler<M: Memory>(evidence: &Evidence<'_, '_, M>, handler: u64) -> Option<Te
     };
     let module = evidence.module(*module)?;
     // `false` for one that is known by its module alone.
-    let name = match *id {
-        id if id == NIL || evidence.is_atom(id, "false") => module.to_string(),
-        id => {
-            let id = evidence.reader.decode(id, ID).ok()?;
-            format!("{module} {}", id.text(ID_CHARS))
-        }
-    };
-    Some(Term { name, term: *state })
+    let is_plain = *id == NIL || evidence.is_atom(*id, "false");
+    Some(Term {
+        id: (!is_plain).then_some(*id),
+        ..Term::new(&module, *state)
+    })
 }

@@ -31,6 +31,7 @@ mod lines;
 mod rest;
 mod supervision;
 mod supervisor;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +50,7 @@ pub use copied::{CalledWith, CopyReader, ProcessCopy, RanAt, RestsSince, StackPl
 pub use lines::lines;
 pub use rest::{read_state, read_still};
 pub use supervision::{Child, Run, Supervision};
+pub use taken::TakenCopy;
 
 /// What to read of a state, and what not to tell.
 #[derive(Debug, Clone)]

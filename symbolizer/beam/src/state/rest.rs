@@ -13,7 +13,15 @@ use crate::memory::Memory;
 use crate::process::{ProcessBlock, ProcessState as Flags};
 use crate::said::is_whole;
 use crate::snapshot::is_unchanged;
-use crate::term::{TermError, TermReader};
+use crate::term::{Limits, TermError, TermReader};
+
+/// Of what is told behind the name of a part.
+const ID: Limits = Limits {
+    depth: 4,
+    nodes: 50,
+    bytes: 200,
+};
+const ID_CHARS: usize = 60;
 
 /// What was found of a process before it is known whether it rested.
 pub(super) struct Looked {
@@ -193,8 +201,16 @@ fn put_together<M: Memory>(
         if let Some(redaction) = &options.redaction {
             masked = masked.saturating_add(redaction.mask(&mut term));
         }
+        let mut name = named.name;
+        if let Some(id) = named.id {
+            let mut id = reader.decode(id, ID)?;
+            if let Some(redaction) = &options.redaction {
+                masked = masked.saturating_add(redaction.mask(&mut id));
+            }
+            name = format!("{name} {}", id.text(ID_CHARS));
+        }
         parts.push(Part {
-            name: named.name,
+            name,
             whole: is_whole(&term),
             term,
         });

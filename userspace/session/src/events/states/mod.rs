@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use escope_beam::Vm;
 use escope_beam::memory::Memory;
 use escope_beam::state::{
-    CopyReader, ProcessCopy, ProcessState, Reading, RestsSince, StateCode, read_state,
+    CopyReader, ProcessCopy, ProcessState, Reading, RestsSince, StateCode, TakenCopy,
 };
 use escope_beam::term::{Node, TermReader};
 use escope_capture::{CopiedState, StateCopied, decode_state};
@@ -157,39 +157,52 @@ impl States {
     /// Reads those that have more than is copied, as long as they rest, and looks at what others depend
     /// on.
     pub(super) fn look<M: Memory>(&mut self, pipeline: &mut Pipeline<M>) {
-        self.literals.look(pipeline.symbolizer.vm(), monotonic_ns());
-        let large = std::mem::take(&mut self.large);
-        for key in large {
+        let vm = pipeline.symbolizer.vm();
+        self.literals.look(vm, monotonic_ns());
+        let mut taken = Vec::new();
+        let mut room = self.bytes_max;
+        // All of them first: each may run again at any time.
+        for key in std::mem::take(&mut self.large) {
+            let record = self.waiting.get(&key);
+            let Some(state) = record.and_then(|record| decode_state(record)) else {
+                continue;
+            };
+            let copy = copy_of(&state, &[]);
+            let read = match CopyReader::rests_since(vm, &copy) {
+                RestsSince::No => None,
+                rests => TakenCopy::take(vm, state.process, room)
+                    .map(|taken| (taken, rests.min(CopyReader::rests_since(vm, &copy)))),
+            };
+            match read {
+                Some((copy, rests)) if rests != RestsSince::No => {
+                    let bytes = copy.pieces.iter().map(|(_, bytes)| bytes.len());
+                    room = room.saturating_sub(bytes.sum());
+                    taken.push((key, copy, rests, monotonic_ns()));
+                }
+                _ => drop(self.live.insert(key, Read::Not(StateSeen::Ran))),
+            }
+        }
+        for (key, copy, rests, read_ns) in taken {
             let Some(record) = self.waiting.get(&key) else {
                 continue;
             };
             let Some(state) = decode_state(record) else {
                 continue;
             };
-            let options = self.reader.options();
+            let pieces = copy.pieces();
+            let of = copy_of(&state, &pieces);
             let name = name_of(pipeline, &state);
+            let (reader, literals) = (&self.reader, &mut self.literals);
             let read = pipeline.symbolizer.with_code(|vm, code| {
-                let reader = TermReader::new(vm);
-                let who = (state.address, state.pid, name.as_deref());
-                let copy = copy_of(&state, &[]);
-                let rests = CopyReader::rests_since(vm, &copy);
-                if rests == RestsSince::No {
-                    return Read::Not(StateSeen::Ran);
-                }
-                match read_state(&reader, vm, code, who, options) {
-                    Reading::Exact(read) => {
-                        let is_it = read.reductions == state.reductions;
-                        let read = Read::State(read, StateSource::Live);
-                        match is_it {
-                            true => read,
-                            false => read.unless_run(Read::Not(StateSeen::Ran)),
-                        }
-                    }
-                    Reading::Ran(_) | Reading::Gone => Read::Not(StateSeen::Ran),
-                    Reading::Sensitive => Read::Not(StateSeen::Sensitive),
-                    Reading::Unreadable(_) => Read::Not(StateSeen::Unreadable),
-                }
+                code.set_time(state.monotonic_ns);
+                let how = (&of, copy.is_all);
+                read_copy((reader, literals), vm, code, how, name.as_deref())
             });
+            let read = read.later();
+            let read = match rests {
+                RestsSince::Yes => read,
+                _ => read.unless_run_before(read_ns, Read::Not(StateSeen::Ran)),
+            };
             self.live.insert(key, read);
         }
     }
@@ -324,10 +337,7 @@ impl States {
         let Some(process) = self.processes.get_mut(&event.pid) else {
             return;
         };
-        let rested_ns = match &read {
-            Read::If(_, rested_ns) => Some(*rested_ns),
-            Read::State(..) | Read::Not(_) => None,
-        };
+        let rested_ns = read.needs();
         process.held = Some((row, read));
         match rested_ns {
             Some(rested_ns) => self.held.push((rested_ns, event.pid)),
@@ -345,7 +355,7 @@ impl States {
         for (rested_ns, pid) in known {
             // A later rest of the same process may be held by now.
             let held = self.processes.get(&pid).and_then(|it| it.held.as_ref());
-            if matches!(held, Some((_, Read::If(_, ns))) if *ns == rested_ns) {
+            if held.and_then(|(_, read)| read.needs()) == Some(rested_ns) {
                 self.let_go(pid, seen_ns, pipeline);
             }
         }
@@ -422,9 +432,29 @@ impl States {
 }
 
 impl Read {
-    /// The same, if the process has not run until now; else another.
-    fn unless_run(self, otherwise: Read) -> Read {
-        Read::If(Box::new((self, otherwise)), monotonic_ns())
+    /// The same, if the process has not run before a time; else another.
+    fn unless_run_before(self, rested_ns: u64, otherwise: Read) -> Read {
+        Read::If(Box::new((self, otherwise)), rested_ns)
+    }
+
+    /// Until when the process must not have run for this to be as it is meant.
+    fn needs(&self) -> Option<u64> {
+        match self {
+            Read::If(either, rested_ns) => either.0.needs().max(Some(*rested_ns)),
+            Read::State(..) | Read::Not(_) => None,
+        }
+    }
+
+    /// The same of a copy that the kernel half has not made.
+    fn later(self) -> Read {
+        match self {
+            Read::State(state, _) => Read::State(state, StateSource::Live),
+            Read::If(either, rested_ns) => {
+                let (read, otherwise) = *either;
+                Read::If(Box::new((read.later(), otherwise.later())), rested_ns)
+            }
+            Read::Not(seen) => Read::Not(seen),
+        }
     }
 
     /// What is known if the process did not run before a time.
@@ -480,7 +510,7 @@ fn read_copy<M: Memory>(
     let otherwise = rest();
     match rests {
         RestsSince::No => otherwise,
-        _ => told(reading).unless_run(otherwise),
+        _ => told(reading).unless_run_before(monotonic_ns(), otherwise),
     }
 }
 

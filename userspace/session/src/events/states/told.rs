@@ -38,6 +38,7 @@ impl Told {
                 false => StateSeen::Exact,
             },
             source: Some(source),
+            rests: Some(word(state.rests).to_owned()),
             masked: state.masked,
             ..row.clone()
         };
@@ -55,7 +56,6 @@ impl Told {
                 name: Some(name.clone()),
                 behaviour: Some(state.behaviour.word().to_owned()),
                 module: state.module.as_ref().map(ToString::to_string),
-                rests: Some(word(state.rests).to_owned()),
                 hash: Some(state_hash(bytes)),
                 term: Some(bytes.clone()),
                 ..row.clone()
