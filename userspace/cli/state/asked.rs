@@ -46,7 +46,7 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
     let mut attached = attach(vm, &args.tracer)?;
     let mut told = Vec::new();
     for process in processes.into_iter().take(args.rows) {
-        let limits = options.state.limits;
+        let (limits, redaction) = (options.state.limits, options.state.redaction.as_ref());
         let mut one = match may_ask(vm, &process, (args, &options)) {
             Err(why) => Asked {
                 process,
@@ -70,12 +70,12 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
                 Asked {
                     process,
                     behaviour,
-                    answer: answer.map(|state| parts(behaviour, state)),
+                    answer: answer.map(|state| parts(behaviour, state, redaction)),
                     masked: 0,
                 }
             }
         };
-        if let (Ok(parts), Some(redaction)) = (&mut one.answer, &options.state.redaction) {
+        if let (Ok(parts), Some(redaction)) = (&mut one.answer, redaction) {
             one.masked = mask(parts, redaction);
         }
         told.push(one);
@@ -147,7 +147,7 @@ fn behaviour(vm: &mut Vm, process: &ProcessSnapshot, options: &StatesOptions) ->
 }
 
 /// The parts of a state, named as they are when it is read from outside.
-fn parts(behaviour: Behaviour, state: Term) -> Vec<Part> {
+fn parts(behaviour: Behaviour, state: Term, redaction: Option<&Redaction>) -> Vec<Part> {
     let part = |name: String, term: Term| Part {
         name,
         whole: is_whole(&term),
@@ -168,6 +168,9 @@ fn parts(behaviour: Behaviour, state: Term) -> Vec<Part> {
                 Term::Tuple(of) if of.items.len() == 3 => {
                     let mut items = of.items;
                     let state = items.pop().unwrap_or(Term::Cut);
+                    if let (Some(redaction), Some(id)) = (redaction, items.last_mut()) {
+                        redaction.mask(id);
+                    }
                     let name = match items.as_slice() {
                         [Term::Atom(module), Term::Atom(no)] if **no == *"false" => {
                             module.to_string()
