@@ -29,7 +29,6 @@ mod tier2 {
     mod names;
     mod pictures;
     pub(super) mod timelines;
-    mod tracer;
     mod workloads;
 }
 
@@ -73,6 +72,7 @@ mod tier3 {
     mod stop;
     mod storm;
     mod terms;
+    mod tracer;
     mod traffic;
     mod tree;
     mod unread;

@@ -8,6 +8,8 @@
 %% a line for each life:
 %%   life=L steps=N pid=PID
 %% Its state is {crasher,L,N}, and the last message that it receives {die,L}.
+%% history_held does the same, but waits for some milliseconds within each callback that changes its state; it has a line
+%% for each too.
 %% history_secret has states with secrets in them, all of which have `sekrit` in their text.
 -module(history).
 -behaviour(workload).
@@ -21,7 +23,8 @@ prepare() ->
     Sizes = [list_to_integer(Size) || Size <- workload:env_words("SIZES", "30,250,1000,25000")],
     Servers = [server(N, Size) || {N, Size} <- lists:enumerate(0, Sizes)],
     {ok, Secret} = gen_server:start_link({local, history_secret}, ?MODULE, secret, []),
-    {[], {Servers, Secret}}.
+    {ok, Held} = gen_server:start_link({local, history_held}, ?MODULE, {states, 30}, []),
+    {[], {Servers, {history_held, Held}, Secret}}.
 
 server(N, Size) ->
     Name = list_to_atom("history_" ++ integer_to_list(N)),
@@ -29,9 +32,9 @@ server(N, Size) ->
     {ok, Pid} = gen_server:start_link({local, Name}, ?MODULE, {states, Size}, [{spawn_opt, [{fullsweep_after, 0}]}]),
     {Name, Pid}.
 
-start({Servers, Secret}) ->
-    Driver = spawn_link(fun() -> drive(Servers, Secret) end),
-    {[], {Driver, Servers}}.
+start({Servers, {_, Pid} = Held, Secret}) ->
+    Driver = spawn_link(fun() -> drive(Servers, Pid, Secret) end),
+    {[], {Driver, [Held | Servers]}}.
 
 stop({Driver, Servers}) ->
     Driver ! {stop, self()},
@@ -39,15 +42,25 @@ stop({Driver, Servers}) ->
     Lines = [[{server, Name}, {n, N}, {ns, Ns}] || {Name, Pid} <- Servers, {N, Ns} <- gen_server:call(Pid, log)],
     {Lines ++ Lives, []}.
 
-drive(Servers, Secret) ->
+drive(Servers, Held, Secret) ->
     Pause = workload:env_int("PAUSE", 2),
     _ = [begin
              _ = [ok = gen_server:call(Pid, {next, N}) || {_, Pid} <- Servers],
              ok = gen_server:call(Secret, {secret, N}),
+             ok = hold(Held, N),
              timer:sleep(rand:uniform(Pause + 1) - 1)
          end || N <- lists:seq(1, workload:env_int("CHANGES", 500))],
     Lives = [live(Life) || Life <- lists:seq(1, workload:env_int("CRASHES", 0))],
     receive {stop, From} -> From ! {stopped, self(), Lives} end.
+
+%% Every tenth change, for as long as the others rest.
+hold(Held, N) when N rem 10 =:= 0 ->
+    Request = gen_server:send_request(Held, {held, N div 10}),
+    timer:sleep(2),
+    Held ! continue,
+    {reply, ok} = gen_server:wait_response(Request, infinity),
+    ok;
+hold(_, _) -> ok.
 
 live(Life) ->
     process_flag(trap_exit, true),
@@ -78,6 +91,10 @@ handle_call({next, N}, _, _) ->
     Ns = workload:clock_ns(),
     true = ets:insert(get(log), {N, Ns}),
     {reply, ok, state(N, get(size))};
+handle_call({held, N}, From, State) ->
+    %% Between the two it is in no state that anybody could tell.
+    {reply, ok, New} = handle_call({next, N}, From, State),
+    receive continue -> {reply, ok, New} end;
 handle_call({secret, N}, _, _) -> {reply, ok, secret(N)};
 handle_call(log, _, State) -> {reply, ets:tab2list(get(log)), State};
 handle_call(step, _, {crasher, Life, N}) -> {reply, ok, {crasher, Life, N + 1}}.

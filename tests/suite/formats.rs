@@ -134,7 +134,7 @@ fn speedscope(recording: &str, path: &str) {
     assert!(frames.iter().any(|frame| frame["line"].is_u64()));
 }
 
-fn run(program: &str, args: &[&str]) -> String {
+pub(super) fn run(program: &str, args: &[&str]) -> String {
     let output = Command::new(program)
         .args(args)
         .stdin(Stdio::null())

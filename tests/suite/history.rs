@@ -6,18 +6,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use escope_beam::term::{Elements, Holes, Term};
-use escope_model::{ProcId, StateSeen};
+use escope_model::{ProcId, StateRow, StateSeen};
 use escope_recording::{Recording, TimeRange};
 use escope_timeline::states::{Certainty, Had, Instant, Rest, Rests};
 
+use super::formats::run;
 use crate::support::{Facts, Workload, escope, number as setting, start, temp_dir};
 
 const PATIENCE: Duration = Duration::from_secs(180);
-/// In each text that must be nowhere, also as a list of characters.
-const SECRETS: [&str; 2] = ["sekrit", "115,101,107,114,105,116"];
+/// In each text that must be nowhere, also as a list of characters, as text and in the external format.
+const SECRETS: [&str; 3] = ["sekrit", "115,101,107,114,105,116", "asaeakaraiat"];
 /// The servers whose heaps are copied, and the one that has too much.
 const COPIED: [&str; 3] = ["history_0", "history_1", "history_2"];
 const LARGE: &str = "history_3";
+/// The one that waits in its callbacks.
+const HELD: &str = "history_held";
 /// Instants that are looked at, of each server.
 const INSTANTS: usize = 5000;
 /// How often the state of each server changes.
@@ -78,6 +81,10 @@ fn term(had: &Had) -> Term {
     let [row] = &had.parts[..] else {
         panic!("{:?}", had.parts);
     };
+    term_of(row)
+}
+
+fn term_of(row: &StateRow) -> Term {
     let holes = Holes {
         cut: row.seen == StateSeen::Cut,
         masked: row.masked > 0,
@@ -188,7 +195,7 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     live!();
     let folder = temp_dir();
     let path = folder.path("test.escope");
-    let names = [&COPIED[..], &[LARGE]].concat().join(",");
+    let names = [&COPIED[..], &[LARGE, HELD]].concat().join(",");
     let wanted = setting("ESCOPE_CHANGES", CHANGES);
     // While they run their states are none: so they rest for most of the time.
     let env = [("CHANGES", &*wanted.to_string()), ("PAUSE", "8")];
@@ -211,6 +218,14 @@ fn what_is_said_to_be_exact_is_and_that_is_nearly_all() {
     }
     let (count, _) = exact(&recording, &lines, LARGE, 25_000);
     eprintln!("{LARGE}: {count} of {INSTANTS} exact");
+    assert!(count * 2 > INSTANTS, "{count}: {summary}");
+    // While it waits in a callback what it had before is not its state.
+    let (count, changes) = exact(&recording, &lines, HELD, 30);
+    eprintln!("{HELD}: {count} of {INSTANTS} exact, of {changes} changes");
+    assert!(
+        count * 2 > INSTANTS && count < INSTANTS * 19 / 20,
+        "{count}"
+    );
     told(&path, &recording, &lines, wanted);
 }
 
@@ -330,11 +345,19 @@ fn secrets_of_states_are_in_no_byte_of_a_recording() {
     let all = rests(&recording, "history_secret");
     let told = all.values().flatten().filter(|rest| rest.is_told).count();
     assert!(told > 100, "{told}: {summary}");
-    let texts = all.values().flatten().flat_map(|rest| &rest.parts);
-    let terms = texts.filter_map(|row| row.term.clone());
-    for term in terms.chain([format!("{:?}", recording.dictionary().unwrap()).into_bytes()]) {
-        none_in(&term, &path);
+    let rows = all.values().flatten().flat_map(|rest| &rest.parts);
+    for row in rows {
+        let text = term_of(row).text(1 << 20);
+        // What is no secret is there: so a secret would be seen.
+        assert!(text.contains("port") && text.contains("***"), "{text}");
+        none_in(text.as_bytes(), "a state");
+        none_in(row.term.as_ref().unwrap(), "a term");
+        none_in(format!("{row:?}").as_bytes(), "a row");
     }
+    none_in(
+        format!("{:?}", recording.dictionary().unwrap()).as_bytes(),
+        "the dictionary",
+    );
     let mut files = 0;
     for entry in std::fs::read_dir(&path).unwrap() {
         let file = entry.unwrap().path();
@@ -342,6 +365,19 @@ fn secrets_of_states_are_in_no_byte_of_a_recording() {
         files += 1;
     }
     assert!(files > 5);
+    // Every value of every table, as another reader takes them out of their compression.
+    let script = format!(
+        "import duckdb, glob\n\
+         for file in sorted(glob.glob('{path}/*.parquet')):\n    \
+             for row in duckdb.sql(f\"select * from read_parquet('{{file}}')\").fetchall():\n        \
+                 print(file, row)\n"
+    );
+    let told = run("python3", &["-c", &script]);
+    assert!(
+        told.contains("history_secret") && told.contains("states.parquet"),
+        "{told}"
+    );
+    none_in(told.as_bytes(), "the tables");
     let text = escope(&["state", &path, "--process", "history_secret"])
         .success()
         .stdout;

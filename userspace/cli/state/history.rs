@@ -53,6 +53,9 @@ pub(super) fn run(recorded: &Recorded<'_>, until_ns: Option<i64>) -> anyhow::Res
         steps[place].extend(step(recorded, &mut had[place], &rest));
         true
     })?;
+    if steps.iter().all(Vec::is_empty) {
+        return Err(recorded.nothing().into());
+    }
     let mut causes = Causes::default();
     for (process, steps) in recorded.processes.iter().zip(&steps) {
         causes.want(process.proc, steps);

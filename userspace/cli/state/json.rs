@@ -45,7 +45,7 @@ fn process(
                 "behaviour": state.behaviour.word(),
                 "module": state.module,
                 "status": state.status,
-                "rests": rests(state.rests),
+                "rests": state.rests.word(),
                 "as_of": as_of(state),
                 "waits_in": state.waits_in.as_ref().map(ToString::to_string),
                 "file": location.map(|(file, _)| file),
@@ -71,15 +71,5 @@ fn as_of(state: &ProcessState) -> Option<&'static str> {
         (Rests::InCallback | Rests::Ending, true) => None,
         (Rests::InCallback, false) => Some("before_callback"),
         _ => Some("now"),
-    }
-}
-
-fn rests(rests: Rests) -> &'static str {
-    match rests {
-        Rests::Waiting => "waiting",
-        Rests::Hibernating => "hibernating",
-        Rests::Suspended => "suspended",
-        Rests::InCallback => "in_callback",
-        Rests::Ending => "ending",
     }
 }

@@ -110,6 +110,14 @@ impl Recorded<'_> {
         Ok(time::parse_point(text, start_ns).map_err(Failure::usage)?)
     }
 
+    /// That there are no states of those that were asked for.
+    pub(super) fn nothing(&self) -> Failure {
+        Failure::failed(format!(
+            "no states of {} were recorded: `record --state {}` does that",
+            self.args.process, self.args.process
+        ))
+    }
+
     /// When the recording ended, if it ended as it should.
     fn end_ns(&self) -> Option<i64> {
         let ended = self.recording.manifest().ended.as_ref();
@@ -188,11 +196,7 @@ impl Recorded<'_> {
         }
         let is_recorded = |at: &At| at.certainty != Certainty::Unknown(Unknown::Before(None));
         if !at.iter().any(is_recorded) {
-            return Err(Failure::failed(format!(
-                "no states of {} were recorded: `record --state {}` does that",
-                self.args.process, self.args.process
-            ))
-            .into());
+            return Err(self.nothing().into());
         }
         at.retain(is_recorded);
         at.truncate(self.args.rows);
@@ -314,9 +318,13 @@ impl Recorded<'_> {
             1 => ", 1 value masked (***)".to_owned(),
             many => format!(", {many} values masked (***)"),
         };
+        let last = match had.seen_ns == had.since_ns {
+            true => String::new(),
+            false => format!(", and last at {}", since(had.seen_ns)),
+        };
         writeln!(
             out,
-            "{:INDENT$}it came to rest with this at {}, at {} reductions{masked}",
+            "{:INDENT$}it came to rest with this at {}{last}, at {} reductions{masked}",
             "",
             since(had.since_ns),
             had.reductions,

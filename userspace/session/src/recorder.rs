@@ -10,7 +10,6 @@ use escope_model::Loss;
 use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, WriterOptions};
 use escope_symbolizer::Symbolizer;
 use escope_wire::Counters;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
 use crate::events::Events;
@@ -19,7 +18,7 @@ use crate::manifest::manifest;
 use crate::options::RecordOptions;
 use crate::outcome::{Checked, EventsSummary, Progress, Stop, Summary};
 use crate::pipeline::Pipeline;
-use crate::setup::{Sampling, capture_options, slot};
+use crate::setup::{Sampling, capture_options, leave_no_core, slot};
 use crate::target_end::TargetEnd;
 use crate::{Cost, SessionError, losses};
 
@@ -95,8 +94,7 @@ impl Recorder {
             target.or_woken_by(ring);
         }
         if options.event_limits.payload.is_some() || options.event_limits.states.is_some() {
-            // A core dump of ours would have what is masked before it is written.
-            let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+            leave_no_core();
         }
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;

@@ -4,6 +4,7 @@ use escope_beam::{BeamError, ProcessState, Scheduler, Vm};
 use escope_capture::{CaptureOptions, ClockChoice, CodeProbe};
 use escope_model::SchedulerKind;
 use escope_wire::{Config, SchedulerKey, SchedulerSlot};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 /// Choices of the user that the kernel half needs.
 #[derive(Debug, Clone, Copy)]
@@ -80,4 +81,9 @@ pub(crate) fn slot(scheduler: &Scheduler) -> (SchedulerKey, SchedulerSlot) {
             number: u32::from(scheduler.id.number),
         },
     )
+}
+
+/// A core dump of ours would have what is masked before it is told.
+pub(crate) fn leave_no_core() {
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

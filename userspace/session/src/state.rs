@@ -14,6 +14,7 @@ use escope_beam::term::{Node, TermReader};
 use escope_beam::{Ran, Runners};
 
 use crate::SessionError;
+use crate::setup::leave_no_core;
 use crate::stop::{Standstill, StopTime, while_stopped};
 
 /// Between two tries, the first few of which come at once; it grows up to the second of these.
@@ -117,6 +118,7 @@ pub fn read_states<M: Memory>(
     wanted: &dyn Fn(&ProcessSnapshot) -> bool,
     options: &StatesOptions,
 ) -> Result<States, SessionError> {
+    leave_no_core();
     let mut prepared = prepare(vm, wanted, options)?;
     let reader = TermReader::new(vm);
     let code = &mut prepared.code;
@@ -141,6 +143,7 @@ pub fn read_states_stopped(
     options: &StatesOptions,
     limit: Duration,
 ) -> Result<States, SessionError> {
+    leave_no_core();
     let mut prepared = prepare(vm, wanted, options)?;
     let runners = vm.runners()?;
     let reader = TermReader::new(vm);

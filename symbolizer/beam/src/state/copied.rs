@@ -137,7 +137,7 @@ impl CopyReader {
         };
         let reader = TermReader::of_copy(vm, &pieces, &self.ports, beyond);
         let process = ProcessBlock::new(&block, &vm.layout);
-        let stack = frames::read(&reader, vm, code, &process);
+        let stack = frames::read(&reader, vm, code, &process, true);
         let (stack, gap) = stack.map(|stack| stack.functions()).unwrap_or_default();
         let function = stack.first().and_then(|function| function.as_ref());
         let function = function.map_or("", |function| &function.mfa.function);

@@ -93,17 +93,21 @@ impl Stack {
     }
 }
 
-/// Reads the topmost frames and the last ones; `None` when the stack cannot be read or is none.
+/// Reads the topmost frames and the last ones; `None` when the stack cannot be read or is none. `enters`
+/// says that the process is at the first instruction of its topmost function, which has no frame yet: no
+/// slots, and no frame pointer (`emit_i_test_yield` of the JIT pushes that).
 pub(super) fn read<M: Memory>(
     reader: &TermReader<'_, M>,
     vm: &Vm<M>,
     code: &mut StateCode,
     process: &ProcessBlock<'_>,
+    enters: bool,
 ) -> Option<Stack> {
     let (stop, hend) = (process.stop(), process.hend());
     let all = hend.checked_sub(stop)? & !7;
     let copy = copied(reader, stop, all.min(BYTES_MAX))?;
-    let (top, has_bottom) = frames(vm, code, (stop, hend), &copy, Some(process.i()))?;
+    let at = (Some(process.i()), enters);
+    let (top, has_bottom) = frames(vm, code, (stop, hend), &copy, at)?;
     // A longer stack than was read; without any frame it is none.
     if top.is_empty() {
         return None;
@@ -116,7 +120,7 @@ pub(super) fn read<M: Memory>(
     if !has_bottom {
         let bytes = all.min(BOTTOM_BYTES);
         let copy = copied(reader, hend.wrapping_sub(bytes), bytes)?;
-        if let Some((bottom, true)) = frames(vm, code, (stop, hend), &copy, None) {
+        if let Some((bottom, true)) = frames(vm, code, (stop, hend), &copy, (None, false)) {
             (stack.bottom, stack.has_bottom) = (bottom, true);
         }
     }
@@ -137,10 +141,9 @@ fn frames<M: Memory>(
     code: &mut StateCode,
     (stop, hend): (u64, u64),
     piece: &[u8],
-    address: Option<u64>,
+    (mut address, mut enters): (Option<u64>, bool),
 ) -> Option<(Vec<Frame>, bool)> {
     let mut frames = Vec::new();
-    let mut address = address;
     let mut slots = Vec::new();
     for word in Words::new(piece).iter() {
         let returns = word & 3 == 0 && (word == vm.normal_exit || vm.jit.contains(word));
@@ -148,7 +151,7 @@ fn frames<M: Memory>(
             slots.push(word);
             continue;
         }
-        if vm.frame_pointers && address.is_some() {
+        if vm.frame_pointers && address.is_some() && !std::mem::take(&mut enters) {
             // The frame pointer of the caller: 0 at the bottom, else into this stack.
             slots
                 .pop()

@@ -112,6 +112,20 @@ pub enum Rests {
     Ending,
 }
 
+impl Rests {
+    /// The word for programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Rests::Waiting => "waiting",
+            Rests::Hibernating => "hibernating",
+            Rests::Suspended => "suspended",
+            Rests::InCallback => "in_callback",
+            Rests::Ending => "ending",
+        }
+    }
+}
+
 /// One term of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {

@@ -113,7 +113,7 @@ pub(super) fn look_at<M: Memory>(
     if !may_be_read {
         return Err(Reading::Ran(status));
     }
-    let Some(stack) = frames::read(reader, vm, code, &process) else {
+    let Some(stack) = frames::read(reader, vm, code, &process, sight == Sight::Halted) else {
         let state = Err("its stack cannot be read".into());
         return Ok(Looked { before, state });
     };

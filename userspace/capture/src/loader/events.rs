@@ -1,5 +1,6 @@
 //! The probes that see events, and their ring.
 
+use std::collections::HashSet;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -168,7 +169,7 @@ impl EventCapture {
             switches,
         };
         capture.want(&options.wanted)?;
-        capture.want_states(&options.states)?;
+        capture.want_states(&options.states);
         Ok(capture)
     }
 
@@ -201,24 +202,33 @@ impl EventCapture {
         Ok(())
     }
 
-    /// Adds processes to those whose states are wanted, likewise.
-    ///
-    /// # Errors
-    /// When there is no room for more.
-    pub fn want_states(&self, processes: &[(u64, u64)]) -> Result<(), CaptureError> {
+    /// Adds processes to those whose states are wanted, likewise; for how many there was no room.
+    pub fn want_states(&self, processes: &[(u64, u64)]) -> u64 {
         let states = &self.skeleton.maps.event_states;
         let tell = |key: u64, value: u64| {
-            states
-                .update(&key.to_ne_bytes(), &value.to_ne_bytes(), MapFlags::ANY)
-                .map_err(|error| failed("telling the kernel about a process", &error))
+            let (key, value) = (key.to_ne_bytes(), value.to_ne_bytes());
+            key == [0; 8] || states.update(&key, &value, MapFlags::ANY).is_ok()
         };
-        for &(pid, address) in processes {
-            tell(pid, address)?;
-            if address != 0 {
-                tell(address, pid)?;
-            }
+        let told = processes
+            .iter()
+            .filter(|&&(pid, address)| tell(pid, address) && tell(address, pid));
+        (processes.len() - told.count()) as u64
+    }
+
+    /// The same, and forgets all others: who has ended while nobody looked.
+    ///
+    /// # Errors
+    /// When those cannot be read.
+    pub fn want_only_states(&self, processes: &[(u64, u64)]) -> Result<u64, CaptureError> {
+        let states = &self.skeleton.maps.event_states;
+        let both = processes.iter().flat_map(|&(pid, address)| [pid, address]);
+        let there: HashSet<[u8; 8]> = both.map(u64::to_ne_bytes).collect();
+        let known: Vec<Vec<u8>> = states.keys().collect();
+        for key in known.iter().filter(|key| !there.contains(key.as_slice())) {
+            // It may be gone by now.
+            let _ = states.delete(key);
         }
-        Ok(())
+        Ok(self.want_states(processes))
     }
 
     /// Places all probes at once; those of returns, and those in other files than the

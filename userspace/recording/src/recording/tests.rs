@@ -192,7 +192,7 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 12] = [
+const SINCE_1_1: [Table; 13] = [
     Table::Runs,
     Table::Messages,
     Table::Payloads,
@@ -204,6 +204,7 @@ const SINCE_1_1: [Table; 12] = [
     Table::Ports,
     Table::PortEvents,
     Table::Dist,
+    Table::States,
     Table::Windows,
 ];
 

@@ -142,6 +142,8 @@ pub(crate) struct Events {
     natives_seen: Vec<NativeSeen>,
     wanted: Option<Wanted>,
     states: Option<States>,
+    /// Processes whose states are asked for, and that there was no room to remember.
+    unremembered: u64,
     /// How many records are taken out of the ring at once.
     fetch_max: usize,
 }
@@ -299,6 +301,7 @@ impl Events {
                 None => FETCH_MAX,
             }
             .min(fetch_max(config.payload_bytes, limits.ring_size())),
+            unremembered: 0,
             states,
         })
     }
@@ -337,9 +340,10 @@ impl Events {
             let there = processes.there(pipeline.symbolizer.vm())?;
             self.capture.want(&there)?;
         }
-        if let Some(states) = &self.states {
+        if let Some(states) = &mut self.states {
             let there = states.chosen.there(pipeline.symbolizer.vm())?;
-            self.capture.want_states(&there)?;
+            self.unremembered += self.capture.want_only_states(&there)?;
+            states.keep_only(&there);
         }
         if is_first {
             self.tracker.learn(&mut pipeline.symbolizer);
@@ -474,7 +478,7 @@ impl Events {
             native_calls: self.native_calls,
             native_unplaced: self.tracker.native_unplaced(),
             evicted: self.tracker.evicted(),
-            wanted_full: counters.wanted_full,
+            wanted_full: counters.wanted_full + self.unremembered,
             keepers_killed: self.capture.keepers_killed(),
             out_of_order: self.order.late(),
             missing,
@@ -601,9 +605,8 @@ impl Events {
         self.tracker.meet(&mut pipeline.symbolizer);
         if let Some(states) = &mut self.states {
             states.tell(pipeline);
-            // Those that there is no room for are not seen; the kernel half counts its own.
             let newly = states.chosen.newly(pipeline.symbolizer.vm());
-            let _ = self.capture.want_states(&newly);
+            self.unremembered += self.capture.want_states(&newly);
         }
     }
 

@@ -31,6 +31,7 @@ pub use snapshots::{CallSnapshot, SnapshotState, SnapshotsWanted};
 
 use crate::cost::monotonic_ns;
 use crate::outcome::Stop;
+use crate::setup::leave_no_core;
 use crate::target_end::TargetEnd;
 use crate::{Cost, SessionError};
 use caller::Callers;
@@ -86,6 +87,7 @@ impl Watch {
         let target = TargetEnd::of(vm.pid);
         let mut code = Code::follow(&mut vm)?;
         let snapshots = options.snapshots.as_ref().map(|wanted| {
+            leave_no_core();
             // A copy is read with the names that are known by then.
             code.read_all(&vm);
             Snapshots::new(&vm, wanted.state.clone())

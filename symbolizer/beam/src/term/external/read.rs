@@ -23,6 +23,8 @@ use crate::term::{
 const STRING: u8 = b'k';
 /// Terms within each other, whatever the limits say.
 const DEPTH_MAX: usize = 200;
+/// Items for which memory is set apart before they are read.
+const ROOM_MAX: usize = 1024;
 /// Numbers of a reference: five since OTP 25.
 const REFERENCE_MAX: usize = 16;
 /// Integers of the size of a word without its tag: `IS_SSMALL` in `erl_term.h`.
@@ -308,9 +310,14 @@ impl<'b> Reader<'b, '_> {
         }))
     }
 
+    /// How much memory is set apart at once for what is said to come: the same may be said at each level.
+    fn room_for(&self, count: usize) -> usize {
+        count.min(self.nodes).min(self.bytes.len()).min(ROOM_MAX)
+    }
+
     /// Items as far as they may be kept, and how many were passed over.
     fn elements(&mut self, count: usize, depth: usize) -> Result<Elements, NotExternal> {
-        let mut items = Vec::with_capacity(count.min(self.nodes).min(self.bytes.len()));
+        let mut items = Vec::with_capacity(self.room_for(count));
         while items.len() < count {
             if self.nodes == 0 {
                 let missing = count - items.len();
@@ -357,7 +364,7 @@ impl<'b> Reader<'b, '_> {
 
     fn map(&mut self, depth: usize) -> Result<Term, NotExternal> {
         let count = self.size()?;
-        let room = count.min(self.nodes / 2).min(self.bytes.len());
+        let room = self.room_for(count);
         let mut map = Map {
             pairs: Vec::with_capacity(room),
             missing: 0,
@@ -378,13 +385,13 @@ impl<'b> Reader<'b, '_> {
         let exported = self.byte()? != 0;
         let (module, name) = (self.atom()?, self.atom()?);
         let kept = count.min(self.nodes / 2).min(self.bytes.len());
-        let mut names = Vec::with_capacity(kept);
+        let mut names = Vec::with_capacity(self.room_for(kept));
         for _ in 0..kept {
             self.nodes = self.nodes.saturating_sub(1);
             names.push(self.atom()?);
         }
         self.pass((count - kept) as u64)?;
-        let mut fields = Vec::with_capacity(kept);
+        let mut fields = Vec::with_capacity(self.room_for(kept));
         for name in names {
             fields.push((name, self.term(depth)?));
         }

@@ -19,7 +19,7 @@ use escope_beam::state::{
 use escope_beam::term::{Node, TermReader};
 use escope_capture::{CopiedState, StateCopied, decode_state};
 use escope_model::{ProcId, StateRow, StateSeen, StateSource, VmEvent, VmEventKind};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::cost::monotonic_ns;
 use crate::literals::Literals;
@@ -27,7 +27,7 @@ use crate::options::StateLimits;
 use crate::pipeline::Pipeline;
 pub(super) use chosen::Chosen;
 use rests::{Rests, Since};
-use told::Told;
+use told::{Fingerprints, Told};
 
 /// How often what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,6 +95,7 @@ pub(super) struct States {
     /// Until when all events were seen.
     seen_ns: u64,
     node: Option<Node>,
+    fingerprints: Fingerprints,
     counts: StateCounts,
     origin_ns: u64,
 }
@@ -122,6 +123,7 @@ impl States {
             held: Vec::new(),
             seen_ns: 0,
             node: None,
+            fingerprints: Fingerprints::default(),
             counts: StateCounts::default(),
             origin_ns,
         }
@@ -251,6 +253,12 @@ impl States {
         }
     }
 
+    /// At the begin of a window: forgets who has ended unseen.
+    pub(super) fn keep_only(&mut self, there: &[(u64, u64)]) {
+        let there: FxHashSet<u64> = there.iter().map(|(pid, _)| *pid).collect();
+        self.processes.retain(|pid, _| there.contains(pid));
+    }
+
     /// From a time on events are missing.
     pub(super) fn gap<M: Memory>(&mut self, at_ns: u64, pipeline: &mut Pipeline<M>) {
         let mut held: Vec<(Option<ProcId>, u64)> = (self.processes.iter())
@@ -370,7 +378,10 @@ impl States {
             return;
         };
         let rows = match read.known(until_ns) {
-            Ok((state, source)) => process.last.rows(&row, &state, source, self.node.as_ref()),
+            Ok((state, source)) => {
+                let how = (self.node.as_ref(), &self.fingerprints);
+                process.last.rows(&row, &state, source, how)
+            }
             Err(seen) => vec![StateRow { seen, ..row }],
         };
         self.count(&rows);

@@ -1,15 +1,28 @@
 //! States as rows: what has changed since the last one of the process, and nothing twice.
 
-use escope_beam::state::{Part, ProcessState, Rests};
+use std::hash::{BuildHasher, RandomState};
+
+use escope_beam::state::{Part, ProcessState};
 use escope_beam::term::Node;
 use escope_model::{StateRow, StateSeen, StateSource, state_hash};
 
 /// Parts of a state that are told: a `gen_event` may have many handlers.
 const PARTS_MAX: usize = 64;
 
-/// What was told last of a process: of each part its name and its bytes.
+/// What was told last of a process: what it was, and its parts.
 #[derive(Debug, Default)]
-pub(super) struct Told(Vec<(String, Vec<u8>)>);
+pub(super) struct Told(Option<[u64; 2]>);
+
+/// Tells states apart without keeping them: two hashes with keys that nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprints([RandomState; 2]);
+
+impl Fingerprints {
+    fn of(&self, state: &ProcessState, parts: &[(String, Vec<u8>)]) -> [u64; 2] {
+        let what = (state.behaviour.word(), &state.module, parts);
+        self.0.each_ref().map(|key| key.hash_one(what))
+    }
+}
 
 impl Told {
     /// The rows of a state: one without a term if all is as it was, else one for each part. `row` has what
@@ -19,7 +32,7 @@ impl Told {
         row: &StateRow,
         state: &ProcessState,
         source: StateSource,
-        node: Option<&Node>,
+        (node, fingerprints): (Option<&Node>, &Fingerprints),
     ) -> Vec<StateRow> {
         let encoded = |part: &Part| {
             Some((
@@ -38,26 +51,26 @@ impl Told {
                 false => StateSeen::Exact,
             },
             source: Some(source),
-            rests: Some(word(state.rests).to_owned()),
+            rests: Some(state.rests.word().to_owned()),
             masked: state.masked,
             ..row.clone()
         };
-        if parts == self.0 && !parts.is_empty() {
+        let now = Some(fingerprints.of(state, &parts)).filter(|_| !parts.is_empty());
+        if now.is_some() && now == self.0 {
             let hash = parts.first().map(|(_, bytes)| state_hash(bytes));
             return vec![StateRow { hash, ..row }];
         }
-        self.0 = parts;
-        let told = self
-            .0
-            .iter()
+        self.0 = now;
+        let told = parts
+            .into_iter()
             .zip(0..)
             .map(|((name, bytes), part)| StateRow {
                 part,
-                name: Some(name.clone()),
+                name: Some(name),
                 behaviour: Some(state.behaviour.word().to_owned()),
                 module: state.module.as_ref().map(ToString::to_string),
-                hash: Some(state_hash(bytes)),
-                term: Some(bytes.clone()),
+                hash: Some(state_hash(&bytes)),
+                term: Some(bytes),
                 ..row.clone()
             });
         let told: Vec<StateRow> = told.collect();
@@ -72,23 +85,13 @@ impl Told {
     }
 }
 
-fn word(rests: Rests) -> &'static str {
-    match rests {
-        Rests::Waiting => "waiting",
-        Rests::Hibernating => "hibernating",
-        Rests::Suspended => "suspended",
-        Rests::InCallback => "in_callback",
-        Rests::Ending => "ending",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use escope_beam::state::{Behaviour, Part, ProcessState, Rests};
     use escope_beam::term::Term;
     use escope_model::{ProcId, StateRow, StateSeen, StateSource};
 
-    use super::Told;
+    use super::{Fingerprints, Told};
 
     fn state(parts: &[(&str, i64)]) -> ProcessState {
         ProcessState {
@@ -114,14 +117,15 @@ mod tests {
         }
     }
 
-    fn rows(told: &mut Told, state: &ProcessState) -> Vec<StateRow> {
+    fn rows(told: &mut (Told, Fingerprints), state: &ProcessState) -> Vec<StateRow> {
         let row = StateRow::mark(7, ProcId(1), StateSeen::Unreadable);
-        told.rows(&row, state, StateSource::Copy, None)
+        let (told, fingerprints) = told;
+        told.rows(&row, state, StateSource::Copy, (None, fingerprints))
     }
 
     #[test]
     fn what_is_the_same_is_told_without_its_term() {
-        let mut told = Told::default();
+        let mut told = <(Told, Fingerprints)>::default();
         let first = rows(&mut told, &state(&[("state", 1)]));
         assert_eq!(first[0].term.as_deref(), Some(&[131, b'a', 1][..]));
         let again = rows(&mut told, &state(&[("state", 1)]));
@@ -135,8 +139,21 @@ mod tests {
     }
 
     #[test]
+    fn how_it_rests_is_told_with_what_is_the_same() {
+        let mut told = <(Told, Fingerprints)>::default();
+        rows(&mut told, &state(&[("state", 1)]));
+        let mut within = state(&[("state", 1)]);
+        within.rests = Rests::InCallback;
+        let again = rows(&mut told, &within);
+        assert_eq!(again[0].term, None);
+        assert_eq!(again[0].rests.as_deref(), Some("in_callback"));
+        within.module = Some("other".into());
+        assert!(rows(&mut told, &within)[0].term.is_some());
+    }
+
+    #[test]
     fn all_parts_are_told_when_one_has_changed() {
-        let mut told = Told::default();
+        let mut told = <(Told, Fingerprints)>::default();
         rows(&mut told, &state(&[("state", 1), ("data", 2)]));
         let changed = rows(&mut told, &state(&[("state", 1), ("data", 3)]));
         let parts: Vec<_> = changed.iter().map(|row| (row.part, row.masked)).collect();

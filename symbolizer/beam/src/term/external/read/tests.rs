@@ -21,9 +21,9 @@ fn node() -> Node {
 
 #[track_caller]
 fn read(term: &Term, limits: &Limits) -> Term {
-    let mut bytes = term.to_external(Some(&node())).unwrap();
+    let mut bytes = term.to_external(Some(&node())).expect("a form of it");
     bytes.extend(b"behind");
-    let (read, rest) = Term::from_external(&bytes, Some(&node()), limits).unwrap();
+    let (read, rest) = Term::from_external(&bytes, Some(&node()), limits).expect("a form of it");
     assert_eq!(rest, b"behind");
     read
 }
@@ -139,7 +139,7 @@ fn count(term: &Term) -> usize {
 #[test]
 fn texts_are_lists_of_their_bytes() {
     let bytes = [131, 107, 0, 2, 1, 255];
-    let (term, rest) = Term::from_external(&bytes, None, &ALL).unwrap();
+    let (term, rest) = Term::from_external(&bytes, None, &ALL).expect("a form of it");
     assert_eq!((term.to_string().as_str(), rest.len()), ("[1,255]", 0));
 }
 
@@ -148,7 +148,7 @@ fn depth_and_length_are_no_danger() {
     let mut deep = vec![131];
     deep.extend([104, 1].repeat(1 << 20));
     deep.push(106);
-    let (term, rest) = Term::from_external(&deep, None, &ALL).unwrap();
+    let (term, rest) = Term::from_external(&deep, None, &ALL).expect("a form of it");
     assert!(rest.is_empty());
     assert!(term.to_string().contains("..."));
     // A list that says it has four thousand million elements.
@@ -169,12 +169,12 @@ fn identities_of_other_nodes_stay_theirs() {
         number: 80,
         serial: 1,
     });
-    let bytes = pid.to_external(Some(&other)).unwrap();
-    let (term, _) = Term::from_external(&bytes, Some(&node()), &ALL).unwrap();
+    let bytes = pid.to_external(Some(&other)).expect("a form of it");
+    let (term, _) = Term::from_external(&bytes, Some(&node()), &ALL).expect("a form of it");
     assert!(
         matches!(&term, Term::Pid(Pid { node: Some(_), .. })),
         "{term:?}"
     );
-    let (term, _) = Term::from_external(&bytes, Some(&other), &ALL).unwrap();
+    let (term, _) = Term::from_external(&bytes, Some(&other), &ALL).expect("a form of it");
     assert_eq!(term, pid);
 }
