@@ -56,7 +56,7 @@ drive(Servers, Held, Secret) ->
 %% Every tenth change, for as long as the others rest.
 hold(Held, N) when N rem 10 =:= 0 ->
     Request = gen_server:send_request(Held, {held, N div 10}),
-    timer:sleep(2),
+    timer:sleep(10),
     Held ! continue,
     {reply, ok} = gen_server:wait_response(Request, infinity),
     ok;
