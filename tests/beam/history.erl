@@ -10,6 +10,7 @@
 %% Its state is {crasher,L,N}, and the last message that it receives {die,L}.
 %% history_held does the same, but waits for some milliseconds within each callback that changes its state; it has a line
 %% for each too.
+%% history_sensitive has the states of history_secret, and has asked not to be looked at.
 %% history_secret has states with secrets in them, all of which have `sekrit` in their text.
 -module(history).
 -behaviour(workload).
@@ -23,8 +24,9 @@ prepare() ->
     Sizes = [list_to_integer(Size) || Size <- workload:env_words("SIZES", "30,250,1000,25000")],
     Servers = [server(N, Size) || {N, Size} <- lists:enumerate(0, Sizes)],
     {ok, Secret} = gen_server:start_link({local, history_secret}, ?MODULE, secret, []),
+    {ok, Sensitive} = gen_server:start_link({local, history_sensitive}, ?MODULE, sensitive, []),
     {ok, Held} = gen_server:start_link({local, history_held}, ?MODULE, {states, 30}, []),
-    {[], {Servers, {history_held, Held}, Secret}}.
+    {[], {Servers, {history_held, Held}, [Secret, Sensitive]}}.
 
 server(N, Size) ->
     Name = list_to_atom("history_" ++ integer_to_list(N)),
@@ -32,8 +34,8 @@ server(N, Size) ->
     {ok, Pid} = gen_server:start_link({local, Name}, ?MODULE, {states, Size}, [{spawn_opt, [{fullsweep_after, 0}]}]),
     {Name, Pid}.
 
-start({Servers, {_, Pid} = Held, Secret}) ->
-    Driver = spawn_link(fun() -> drive(Servers, Pid, Secret) end),
+start({Servers, {_, Pid} = Held, Secrets}) ->
+    Driver = spawn_link(fun() -> drive(Servers, Pid, Secrets) end),
     {[], {Driver, [Held | Servers]}}.
 
 stop({Driver, Servers}) ->
@@ -42,11 +44,11 @@ stop({Driver, Servers}) ->
     Lines = [[{server, Name}, {n, N}, {ns, Ns}] || {Name, Pid} <- Servers, {N, Ns} <- gen_server:call(Pid, log)],
     {Lines ++ Lives, []}.
 
-drive(Servers, Held, Secret) ->
+drive(Servers, Held, Secrets) ->
     Pause = workload:env_int("PAUSE", 2),
     _ = [begin
              _ = [ok = gen_server:call(Pid, {next, N}) || {_, Pid} <- Servers],
-             ok = gen_server:call(Secret, {secret, N}),
+             _ = [ok = gen_server:call(Pid, {secret, N}) || Pid <- Secrets],
              ok = hold(Held, N),
              timer:sleep(rand:uniform(Pause + 1) - 1)
          end || N <- lists:seq(1, workload:env_int("CHANGES", 500))],
@@ -85,6 +87,9 @@ init({states, Size}) ->
     put(size, Size),
     {ok, state(0, Size)};
 init({crasher, Life}) -> {ok, {crasher, Life, 0}};
+init(sensitive) ->
+    process_flag(sensitive, true),
+    {ok, secret(0)};
 init(secret) -> {ok, secret(0)}.
 
 handle_call({next, N}, _, _) ->

@@ -394,6 +394,29 @@ fn none_in(bytes: &[u8], place: &str) {
 }
 
 #[test]
+fn of_those_that_are_sensitive_it_is_told_that_they_are() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let env = [("SIZES", "30"), ("CHANGES", "100")];
+    let (_, summary) = record(&path, &env, "history_sensitive,history_0", &[]);
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    let all = rests(&recording, "history_sensitive");
+    let rested = all.values().flatten().filter(|rest| rest.seen.rests());
+    let rested: Vec<&Rest> = rested.collect();
+    assert!(rested.len() >= 100, "{summary}");
+    for rest in rested {
+        assert_eq!((rest.seen, rest.is_told), (StateSeen::Sensitive, false));
+        assert_eq!(rest.parts, []);
+    }
+    let others = rests(&recording, "history_0");
+    assert!(others.values().flatten().any(|rest| rest.is_told));
+    let counters = &recording.manifest().totals.counters;
+    assert!(counters["states_withheld"] >= 100, "{counters:?}");
+    assert!(summary.contains("withheld as sensitive"), "{summary}");
+}
+
+#[test]
 fn states_are_recorded_of_those_that_are_named_and_can_be() {
     let output = escope(&["record", "--redact", "a"]);
     output.refused(2);

@@ -204,6 +204,12 @@ fn states(counts: &StateCounts, copies: &[Copies]) {
         counts.unreadable,
         counts.dropped,
     );
+    if counts.rests == 0 {
+        say!(
+            "  note      nobody whom --state names came to rest while events were watched: \
+             `escope-bpf snapshot` lists who is there"
+        );
+    }
     let copies = copies.iter().map(|copies| {
         let room = bytes(copies.bytes.into());
         let price = time::show(copies.price_ns as u64);
