@@ -350,14 +350,20 @@ fn where_events_were_lost_it_is_told_and_consistent() {
     live!();
     let folder = temp_dir();
     let path = folder.path("test.escope");
-    let env = [("CHAINS", "4"), ("FLOODS", "2")];
+    // The rests are long enough for any recorder to empty its rings, so that there are gaps, and times beside them.
+    let env = [
+        ("CHAINS", "1"),
+        ("FLOODS", "1"),
+        ("BURST", "20000"),
+        ("REST_MS", "150"),
+    ];
     let mut vm = Workload::start("storm", &["+S", "2:2"], &env);
     let pid = vm.pid().to_string();
     vm.go();
     let args = [
         "record", "-p", &pid, "-d", "2s", "-o", &path, "--events", "full",
     ];
-    let more = ["--max-overhead", "off", "--event-ring-kib", "1024"];
+    let more = ["--max-overhead", "off", "--event-ring-kib", "256"];
     let output = start(&[&args[..], &more].concat())
         .finish(PATIENCE)
         .success();
@@ -405,5 +411,5 @@ fn where_events_were_lost_it_is_told_and_consistent() {
         "{} gaps; {lost} instants in them, {watched} beside",
         gaps.len()
     );
-    assert!(lost + watched >= 12 && watched > 0, "{output:#?}");
+    assert!(lost > 0 && watched > 0, "{output:#?}");
 }
