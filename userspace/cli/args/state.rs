@@ -40,7 +40,7 @@ pub(crate) struct StateArgs {
     /// Whose: registered name, pid `<0.N.S>`, label, initial call or its module
     #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: String,
-    /// Processes that are read, if several are called so
+    /// Processes that are told, if several are called so; with --history also changes of each, the last ones
     #[arg(short = 'n', long, default_value_t = 20)]
     pub(crate) rows: usize,
     /// Terms within each other that are shown; what lies deeper is ...

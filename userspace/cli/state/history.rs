@@ -1,6 +1,6 @@
 //! `state RECORDING --history`: how the states of processes changed, and what they had received before.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Write;
 
 use escope_model::{Message, ProcId, StateRow, StateSeen};
@@ -15,6 +15,7 @@ use crate::args::TermFormat;
 use crate::output::{self, Content};
 use crate::payloads::{Payloads, shown};
 use crate::printable::one_line;
+use crate::say::say;
 use crate::time;
 
 /// Changes within a state that are told.
@@ -42,42 +43,47 @@ struct Cause {
     text: String,
 }
 
+/// The history of a process, as far as it is told.
+struct History<'a> {
+    process: &'a ProcessInfo,
+    steps: Vec<Step>,
+    /// Steps before those, which are too many.
+    earlier: usize,
+    /// When the last of those was.
+    earlier_ns: Option<i64>,
+}
+
 pub(super) fn run(recorded: &Recorded<'_>, until_ns: Option<i64>) -> anyhow::Result<()> {
-    let mut steps: Vec<Vec<Step>> = recorded.processes.iter().map(|_| Vec::new()).collect();
-    let mut had: Vec<Option<Had>> = recorded.processes.iter().map(|_| None).collect();
     let until_ns = until_ns.unwrap_or(i64::MAX);
-    recorded.rests(|place, rest| {
-        if rest.ts_ns > until_ns {
-            return true;
-        }
-        steps[place].extend(step(recorded, &mut had[place], &rest));
-        true
-    })?;
-    if steps.iter().all(Vec::is_empty) {
+    let (histories, others) = histories(recorded, until_ns)?;
+    if histories.is_empty() {
         return Err(recorded.nothing().into());
     }
-    let mut causes = Causes::default();
-    for (process, steps) in recorded.processes.iter().zip(&steps) {
-        causes.want(process.proc, steps);
+    let causes = Causes::find(recorded, &histories)?;
+    if others > 0 {
+        say!("escope-bpf: {others} more processes have a history: -n tells more");
     }
-    causes.find(recorded)?;
-    let all = recorded.processes.iter().zip(&steps);
-    let all = all.filter(|(_, steps)| !steps.is_empty());
     match recorded.args.json {
         true => {
-            let told = all.flat_map(|(process, steps)| {
-                let causes = &causes;
-                steps
-                    .iter()
-                    .map(move |step| json(process.proc, &process.pid, step, causes))
+            let told = histories.iter().flat_map(|history| {
+                let (process, causes) = (history.process, &causes);
+                let steps = history.steps.iter();
+                steps.map(move |step| json(process.proc, &process.pid, step, causes))
             });
             output::json(&told.collect::<Value>())
         }
         false => output::write_to(None, Content::Text, |out| {
-            for (process, steps) in all {
-                writeln!(out, "{}", one_line(&who(Some(process))))?;
-                for step in steps {
-                    print(process.proc, step, &causes, out)?;
+            for history in &histories {
+                writeln!(out, "{}", one_line(&who(Some(history.process))))?;
+                if history.earlier > 0 {
+                    writeln!(
+                        out,
+                        "{:INDENT$}{} earlier ones are left out: -n tells more",
+                        "", history.earlier
+                    )?;
+                }
+                for step in &history.steps {
+                    print(history.process.proc, step, &causes, out)?;
                 }
             }
             Ok(())
@@ -85,10 +91,77 @@ pub(super) fn run(recorded: &Recorded<'_>, until_ns: Option<i64>) -> anyhow::Res
     }
 }
 
+/// Whether a rest adds something to the history.
+fn adds(rest: &Rest) -> bool {
+    !rest.is_told || !rest.parts.is_empty()
+}
+
+/// The last steps of the first processes that have any, and how many processes more have.
+///
+/// A first look counts the steps, so that of a million only those are decoded and held that are told.
+fn histories<'a>(
+    recorded: &'a Recorded<'_>,
+    until_ns: i64,
+) -> anyhow::Result<(Vec<History<'a>>, usize)> {
+    let rows = recorded.args.rows;
+    let mut counts = vec![0_usize; recorded.processes.len()];
+    recorded.rests(|place, rest| {
+        counts[place] += usize::from(rest.ts_ns <= until_ns && adds(&rest));
+        true
+    })?;
+    let with = (0..counts.len()).filter(|place| counts[*place] > 0);
+    let others = with.clone().count().saturating_sub(rows);
+    let mut open: HashMap<usize, (Option<Had>, History<'a>)> = with
+        .take(rows)
+        .map(|place| {
+            let history = History {
+                process: &recorded.processes[place],
+                steps: Vec::new(),
+                earlier: counts[place].saturating_sub(rows),
+                earlier_ns: None,
+            };
+            (place, (None, history))
+        })
+        .collect();
+    let mut left: HashMap<usize, usize> = open
+        .iter()
+        .map(|(place, (_, history))| (*place, history.earlier))
+        .collect();
+    recorded.rests(|place, rest| {
+        let (Some((had, history)), Some(left)) = (open.get_mut(&place), left.get_mut(&place))
+        else {
+            return true;
+        };
+        if rest.ts_ns > until_ns {
+            return true;
+        }
+        if *left > 0 {
+            take(had, &rest);
+            if adds(&rest) {
+                *left -= 1;
+                history.earlier_ns = Some(rest.ts_ns);
+            }
+            return true;
+        }
+        history.steps.extend(step(recorded, had, &rest));
+        true
+    })?;
+    let mut told: Vec<(usize, History<'a>)> = open
+        .into_iter()
+        .map(|(place, (_, history))| (place, history))
+        .collect();
+    told.sort_unstable_by_key(|(place, _)| *place);
+    let told = told.into_iter().map(|(_, history)| history).collect();
+    Ok((told, others))
+}
+
 /// What a rest adds to the history.
 fn step(recorded: &Recorded<'_>, had: &mut Option<Had>, rest: &Rest) -> Option<Step> {
     let before = had.as_ref().map(|had| had.parts.clone());
-    let is_new = take(had, rest);
+    take(had, rest);
+    if !adds(rest) {
+        return None;
+    }
     let step = |lines, what| Step {
         ts_ns: rest.ts_ns,
         seen: rest.seen,
@@ -98,9 +171,6 @@ fn step(recorded: &Recorded<'_>, had: &mut Option<Had>, rest: &Rest) -> Option<S
     };
     if !rest.is_told {
         return Some(step(Vec::new(), None));
-    }
-    if !is_new {
-        return None;
     }
     let what = rest.parts.first().map(what);
     let same = |a: &[StateRow]| {
@@ -153,37 +223,36 @@ fn changes(recorded: &Recorded<'_>, old: &StateRow, new: &StateRow) -> Vec<Strin
 }
 
 /// The messages that processes received last before they came to rest.
-#[derive(Default)]
-struct Causes {
-    /// When processes came to rest.
-    wanted: BTreeMap<ProcId, Vec<i64>>,
-    found: BTreeMap<(ProcId, i64), Cause>,
-}
+struct Causes(HashMap<(ProcId, i64), Cause>);
 
 impl Causes {
-    fn want(&mut self, proc: ProcId, steps: &[Step]) {
-        let times = steps.iter().map(|step| step.ts_ns).collect();
-        self.wanted.insert(proc, times);
-    }
-
-    fn find(&mut self, recorded: &Recorded<'_>) -> anyhow::Result<()> {
+    fn find(recorded: &Recorded<'_>, histories: &[History<'_>]) -> anyhow::Result<Causes> {
+        // When they came to rest: with the one that comes before the first which is told.
+        let wanted: HashMap<ProcId, Vec<i64>> = histories
+            .iter()
+            .map(|history| {
+                let steps = history.steps.iter().map(|step| step.ts_ns);
+                let times = history.earlier_ns.into_iter().chain(steps);
+                (history.process.proc, times.collect())
+            })
+            .collect();
+        let mut found: HashMap<(ProcId, i64), Cause> = HashMap::new();
         let mut payloads = Payloads::of(&recorded.recording, TimeRange::ALL)?;
         for message in recorded.recording.messages(TimeRange::ALL)? {
             let message: Message = message?;
             let Some(received_ns) = message.received_ns else {
                 continue;
             };
-            let Some(times) = self.wanted.get(&message.to) else {
+            let Some(times) = wanted.get(&message.to) else {
                 continue;
             };
+            // What came before a rest is not the cause of what came after it.
             let place = times.partition_point(|ts_ns| *ts_ns < received_ns);
             let Some(&ts_ns) = times.get(place) else {
                 continue;
             };
-            // What came before it is not the cause of what came after the one in between.
             let key = (message.to, ts_ns);
-            if self
-                .found
+            if found
                 .get(&key)
                 .is_some_and(|known| known.received_ns > received_ns)
             {
@@ -191,9 +260,9 @@ impl Causes {
             }
             let said = payloads.said(&message)?;
             let text = words(&message, said.map(|said| shown(&said, SAID_MAX)));
-            self.found.insert(key, Cause { received_ns, text });
+            found.insert(key, Cause { received_ns, text });
         }
-        Ok(())
+        Ok(Causes(found))
     }
 }
 
@@ -215,7 +284,7 @@ fn print(proc: ProcId, step: &Step, causes: &Causes, out: &mut dyn Write) -> any
         (seen, None) => format!("not told: {}", seen.as_str()),
     };
     writeln!(out, "{:INDENT$}{}  {}", "", at(step.ts_ns), one_line(&what))?;
-    if let Some(cause) = causes.found.get(&(proc, step.ts_ns)) {
+    if let Some(cause) = causes.0.get(&(proc, step.ts_ns)) {
         let text = format!("after {} at {}", cause.text, at(cause.received_ns));
         writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&text))?;
     }
@@ -226,7 +295,7 @@ fn print(proc: ProcId, step: &Step, causes: &Causes, out: &mut dyn Write) -> any
 }
 
 fn json(proc: ProcId, pid: &str, step: &Step, causes: &Causes) -> Value {
-    let cause = causes.found.get(&(proc, step.ts_ns));
+    let cause = causes.0.get(&(proc, step.ts_ns));
     json!({
         "pid": pid,
         "ts_ns": step.ts_ns,

@@ -1,5 +1,6 @@
 //! `state RECORDING`: what processes had at an instant of a recording.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -131,15 +132,13 @@ impl Recorded<'_> {
         for problem in rows.problems() {
             say!("escope-bpf: warning: {problem}");
         }
-        let place = |proc: ProcId| {
-            self.processes
-                .iter()
-                .position(|process| process.proc == proc)
-        };
+        let places = self.processes.iter().enumerate();
+        let places: HashMap<ProcId, usize> =
+            places.map(|(place, process)| (process.proc, place)).collect();
         let mut open: Vec<Rests> = self.processes.iter().map(|_| Rests::default()).collect();
         for row in rows {
             let row: StateRow = row?;
-            let Some(place) = place(row.proc) else {
+            let Some(&place) = places.get(&row.proc) else {
                 continue;
             };
             if let Some(rest) = open[place].row(row)

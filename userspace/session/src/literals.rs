@@ -1,50 +1,59 @@
-//! Whether memory that all processes share may have been used again: literals of code that was purged,
-//! and of persistent terms that were replaced.
+//! Whether memory that all processes share may have been used again: literals of code that was purged
+//! and of persistent terms that were replaced, and what the VM knows of the funs of a module.
 //!
-//! The VM has a process of its own that waits until no process refers to such memory, and only then
-//! frees it (`erts_literal_area_collector.erl`). As long as that one has not run, none was freed.
+//! The VM has a process of its own that waits until no process refers to such literals, and only then
+//! frees them (`erts_literal_area_collector.erl`), and another that purges modules
+//! (`erts_code_purger.erl`), after which the entry of a fun goes with the last fun that refers to it
+//! (`erl_fun.c`, OTP 25.0 to 29.0). As long as neither has run, nothing of a loaded module was freed.
 
 use escope_beam::memory::Memory;
 use escope_beam::snapshot::called;
 use escope_beam::{ProcessBlock, Vm};
 
-/// The module of that process.
-const COLLECTOR: &str = "erts_literal_area_collector";
+/// The modules of those processes.
+const KEEPERS: [&str; 2] = ["erts_literal_area_collector", "erts_code_purger"];
 
-/// That process, and since when it has not run.
+/// Those processes, and since when none has run.
 #[derive(Debug, Default)]
 pub(crate) struct Literals {
-    /// The address of its struct, and its pid as a term; none where it was not found.
-    collector: Option<(u64, u64)>,
-    reductions: u64,
+    /// The address of the struct of each, and its pid as a term; none where it was not found.
+    keepers: Option<[(u64, u64); KEEPERS.len()]>,
+    reductions: [u64; KEEPERS.len()],
     stable_since_ns: Option<u64>,
 }
 
 impl Literals {
-    /// Finds it.
+    /// Finds them.
     pub(crate) fn find<M: Memory>(vm: &Vm<M>) -> Literals {
         let all = called(vm).unwrap_or_default();
-        let collector = all.into_iter().find_map(|(pid, address, process)| {
-            let calls = [process.spawned_as, process.initial_call];
-            let is_it = calls.iter().flatten().any(|call| call.module == COLLECTOR);
-            is_it.then_some((address, pid))
-        });
+        let keeper = |module| {
+            all.iter().find_map(|(pid, address, process)| {
+                let calls = [&process.spawned_as, &process.initial_call];
+                let is_it = calls.into_iter().flatten().any(|call| call.module == module);
+                is_it.then_some((*address, *pid))
+            })
+        };
+        let [collector, purger] = KEEPERS.map(keeper);
         Literals {
-            collector,
+            keepers: collector.zip(purger).map(<[_; 2]>::from),
             ..Literals::default()
         }
     }
 
-    /// Looks at it; `now_ns` was read before.
+    /// Looks at them; `now_ns` was read before.
     pub(crate) fn look<M: Memory>(&mut self, vm: &Vm<M>, now_ns: u64) {
-        let reductions = self.collector.and_then(|who| resting(vm, who));
+        let reductions = self.keepers.map(|keepers| keepers.map(|who| resting(vm, who)));
+        let reductions = match reductions {
+            Some([Some(collector), Some(purger)]) => Some([collector, purger]),
+            _ => None,
+        };
         let same = reductions == Some(self.reductions);
         self.stable_since_ns = match (reductions, self.stable_since_ns) {
             (None, _) => None,
             (Some(_), Some(since_ns)) if same => Some(since_ns),
             (Some(_), _) => Some(now_ns),
         };
-        self.reductions = reductions.unwrap_or(0);
+        self.reductions = reductions.unwrap_or_default();
     }
 
     /// Whether nothing was freed from a time until now.
@@ -55,7 +64,7 @@ impl Literals {
     }
 }
 
-/// What it has used so far, if it waits and has no signal to handle.
+/// What one has used so far, if it waits and has no signal to handle.
 fn resting<M: Memory>(vm: &Vm<M>, (address, pid): (u64, u64)) -> Option<u64> {
     // The flags first: one that has run since then has other reductions.
     let flags = address.wrapping_add(u64::from(vm.layout.process.state));
