@@ -33,7 +33,7 @@ fn every_message_is_there_once() {
         "off",
         // Some six million events, and a machine that others use too.
         "--event-ring-kib",
-        "1048576",
+        "262144",
         "--max-memory",
         "4096",
         "-o",

@@ -191,7 +191,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "PATTERN")]
     pub(crate) redact: Vec<String>,
     /// Size of the ring of events, in KiB; chosen by --max-memory when not given
-    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=262_144))]
     pub(crate) event_ring_kib: Option<u32>,
     /// Probes that do nothing, to measure what the others cost more
     #[arg(long, hide = true)]

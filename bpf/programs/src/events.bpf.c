@@ -12,12 +12,8 @@
 
 const volatile struct event_config event_config = {};
 
+#include "ring.h"
 #include "wanted.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 << 20);
-} event_ring SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -149,8 +145,7 @@ static __always_inline void fill_head(struct event *event, struct event_record *
 static __always_inline bool reserve(struct event *event, u32 words, struct scheduler_slot *slot,
 				    u64 process, u64 pid)
 {
-	struct event_record *record =
-		bpf_ringbuf_reserve(&event_ring, RECORD_BYTES(words), 0);
+	struct event_record *record = ring_begin(RECORD_BYTES(words));
 
 	if (!record) {
 		COUNT(event, ring_full, event->what);
@@ -160,17 +155,12 @@ static __always_inline bool reserve(struct event *event, u32 words, struct sched
 	return true;
 }
 
-static __always_inline int end_with(struct event *event, u64 wakeup)
+static __always_inline int end(struct event *event)
 {
 	if (event->failed)
 		COUNT(event, unreadable, event->what);
-	bpf_ringbuf_submit(event->record, wakeup);
+	ring_end(event->record);
 	return 0;
-}
-
-static __always_inline int end(struct event *event)
-{
-	return end_with(event, BPF_RB_NO_WAKEUP);
 }
 
 /* The scheduler whose thread this is, if it is one. */

@@ -184,7 +184,7 @@ static __always_inline void fill_payload(struct event *event, struct payload_rec
 /* Where there is no room for what it says, it is told without. */
 static __always_inline int event_heads(struct event *event, const struct payload_of *of)
 {
-	struct payload_record *to = bpf_ringbuf_reserve(&event_ring, PAYLOAD_HEADS, 0);
+	struct payload_record *to = ring_begin(PAYLOAD_HEADS);
 
 	if (!to) {
 		COUNT(event, ring_full, EVENT_PAYLOAD);
@@ -211,7 +211,7 @@ static __always_inline int event_said(struct event *event, struct payload_of *of
 		return event_heads(event, of);
 	if ((of->term & 3) == 1)
 		begin = block_of_list(root);
-	to = bpf_ringbuf_reserve(&event_ring, sizeof(*to) + event_config.payload_bytes, 0);
+	to = ring_begin(sizeof(*to) + event_config.payload_bytes);
 	if (!to) {
 		of->flags |= PAYLOAD_NO_ROOM;
 		return event_heads(event, of);

@@ -106,7 +106,7 @@ static __always_inline void fill_state(struct event *event, struct state_record 
 static __always_inline int state_uncopied(struct event *event, struct scheduler_slot *slot,
 					  const struct resting *of, u32 flags)
 {
-	struct state_record *to = bpf_ringbuf_reserve(&event_ring, sizeof(*to), 0);
+	struct state_record *to = ring_begin(sizeof(*to));
 
 	event->what = EVENT_STATE_NONE;
 	COUNT(event, attempts, EVENT_STATE_NONE);
@@ -115,16 +115,18 @@ static __always_inline int state_uncopied(struct event *event, struct scheduler_
 		return 0;
 	}
 	fill_state(event, to, slot, of, flags);
+	end(event);
 	/* It has to be read at once: it may rest for a short time only. */
-	return end_with(event, flags & STATE_TOO_LARGE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	if (flags & STATE_TOO_LARGE)
+		ring_wake();
+	return 0;
 }
 
 static __always_inline int state_copied(struct event *event, struct scheduler_slot *slot,
 					const struct resting *of, const struct spans *spans,
 					u32 number, u32 class)
 {
-	struct state_record *to = bpf_ringbuf_reserve(
-		&event_ring, sizeof(*to) + class + PIECE_BYTES(class), 0);
+	struct state_record *to = ring_begin(sizeof(*to) + class + PIECE_BYTES(class));
 
 	if (!to)
 		return state_uncopied(event, slot, of, STATE_NO_ROOM);

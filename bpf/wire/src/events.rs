@@ -312,6 +312,10 @@ wire_struct! {
 wire_struct! {
     /// What the event half must know of the target. Fields named `*_at` are offsets in bytes.
     EventConfig as "event_config" {
+        /// One less than how many bytes the ring has, a power of two.
+        ring_mask: u64 = "u64 ring_mask",
+        /// What the words of the ring are xored with.
+        ring_key: u64 = "u64 ring_key",
         /// The target, as a thread group id.
         tgid: u32 = "u32 tgid",
         /// The PID namespace that it is of, by its inode; 0 for the host's.

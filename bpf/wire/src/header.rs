@@ -121,6 +121,10 @@ pub fn c_header() -> String {
         ("CALL_SENSITIVE", call_flag::SENSITIVE),
         ("CALL_COPIED", call_flag::COPIED),
         ("CALL_NO_ROOM", call_flag::NO_ROOM),
+        ("RING_DATA_AT", RING_DATA_AT),
+        ("RING_SPILL", RING_SPILL),
+        ("RING_BUSY", RING_BUSY),
+        ("RING_PLACE_SHIFT", RING_PLACE_SHIFT),
     ];
     for (name, value) in limits {
         text.push_str(&format!("#define {name} {value}u\n"));
@@ -140,6 +144,7 @@ pub fn c_header() -> String {
         (StateHead::C_TEXT, StateHead::C_SIZE),
         (CopyLayout::C_TEXT, CopyLayout::C_SIZE),
         (EventCounters::C_TEXT, EventCounters::C_SIZE),
+        (RingHead::C_TEXT, RingHead::C_SIZE),
         (EventConfig::C_TEXT, EventConfig::C_SIZE),
         (CallArgument::C_TEXT, CallArgument::C_SIZE),
         (CallRecord::C_TEXT, CallRecord::C_SIZE),
@@ -175,6 +180,7 @@ mod tests {
             "state_head",
             "copy_layout",
             "event_counters",
+            "ring_head",
             "event_config",
             "call_record",
             "watch_counters",

@@ -22,6 +22,7 @@ mod copies;
 mod events;
 mod header;
 mod records;
+mod ring;
 mod watch;
 
 pub use copies::{
@@ -37,6 +38,9 @@ pub use events::{
 pub use header::c_header;
 pub use records::{
     CodeRecord, Config, Counters, RecordHead, SampleHead, SchedulerKey, SchedulerSlot,
+};
+pub use ring::{
+    RING_BUSY, RING_DATA_AT, RING_LENGTH, RING_PLACE_SHIFT, RING_SPILL, RingHead, ring_word,
 };
 pub use watch::{
     CallArgument, CallCondition, CallCopy, CallRecord, WATCH_ARGUMENTS, WATCH_CONDITIONS,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use escope_model::{Message, ProcId, StateRow, StateSeen};
+use escope_model::{Message, ProcId, ProcessInfo, StateRow, StateSeen};
 use escope_recording::TimeRange;
 use escope_session::Term;
 use escope_timeline::states::{Had, Rest, take};

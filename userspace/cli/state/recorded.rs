@@ -133,8 +133,9 @@ impl Recorded<'_> {
             say!("escope-bpf: warning: {problem}");
         }
         let places = self.processes.iter().enumerate();
-        let places: HashMap<ProcId, usize> =
-            places.map(|(place, process)| (process.proc, place)).collect();
+        let places: HashMap<ProcId, usize> = places
+            .map(|(place, process)| (process.proc, place))
+            .collect();
         let mut open: Vec<Rests> = self.processes.iter().map(|_| Rests::default()).collect();
         for row in rows {
             let row: StateRow = row?;

@@ -29,7 +29,10 @@ impl Literals {
         let keeper = |module| {
             all.iter().find_map(|(pid, address, process)| {
                 let calls = [&process.spawned_as, &process.initial_call];
-                let is_it = calls.into_iter().flatten().any(|call| call.module == module);
+                let is_it = calls
+                    .into_iter()
+                    .flatten()
+                    .any(|call| call.module == module);
                 is_it.then_some((*address, *pid))
             })
         };
@@ -42,7 +45,9 @@ impl Literals {
 
     /// Looks at them; `now_ns` was read before.
     pub(crate) fn look<M: Memory>(&mut self, vm: &Vm<M>, now_ns: u64) {
-        let reductions = self.keepers.map(|keepers| keepers.map(|who| resting(vm, who)));
+        let reductions = self
+            .keepers
+            .map(|keepers| keepers.map(|who| resting(vm, who)));
         let reductions = match reductions {
             Some([Some(collector), Some(purger)]) => Some([collector, purger]),
             _ => None,

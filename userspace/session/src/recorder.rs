@@ -489,8 +489,7 @@ impl Recorder {
     }
 
     fn mapped_twice(&self) -> u64 {
-        let events = self.events.as_ref().map_or(0, Events::mapped_twice);
-        events + self.capture.ring_bytes()
+        self.capture.ring_bytes()
     }
 
     fn progress(&mut self) -> Progress {

@@ -1,6 +1,7 @@
 //! The probes that see events, and their ring.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags};
 use rustix::time::{ClockId, clock_gettime};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::event_ring::{EventRing, map_bytes};
 use super::ring::Ring;
 use super::skeleton::{self, EventsSkel, EventsSkelBuilder};
 use super::{failed, namespace};
@@ -95,7 +97,9 @@ pub struct EventCapture {
     /// In the order in which they are placed; empty where there are no sites.
     probes: Vec<Kept>,
     switches_link: Option<Link>,
-    ring: Ring,
+    ring: EventRing,
+    /// Has a record for each time that somebody is to look soon.
+    waker: Ring,
     skeleton: EventsSkel<'static>,
     /// How many times probes were placed, from 1, as 16 bits.
     window: u64,
@@ -121,11 +125,14 @@ const PLACING: &str = "placing probes in the VM's code";
 /// The least that a ring has.
 const RING_BYTES_MIN: u32 = 64 * 1024;
 
-/// What a ring of events has that was asked for with so many bytes: the kernel takes powers of two alone.
+/// The most: the verifier wants places in a map below 2^29 (`BPF_MAX_VAR_OFF`), with all that is added to them.
+const RING_BYTES_MAX: u32 = 1 << 28;
+
+/// What a ring of events has that was asked for with so many bytes: a power of two.
 #[must_use]
 pub fn event_ring_bytes(asked: u32) -> u32 {
-    let most = 1 << (u32::BITS - 1);
-    asked.clamp(RING_BYTES_MIN, most).next_power_of_two()
+    let bytes = asked.clamp(RING_BYTES_MIN, RING_BYTES_MAX);
+    bytes.next_power_of_two()
 }
 
 impl EventCapture {
@@ -139,11 +146,15 @@ impl EventCapture {
         let mut open = EventsSkelBuilder::default()
             .open(object)
             .map_err(|error| failed("opening the BPF object of events", &error))?;
+        let ring_bytes = event_ring_bytes(options.ring_bytes);
         open.maps
             .event_ring
-            .set_max_entries(event_ring_bytes(options.ring_bytes))
+            .set_value_size(map_bytes(ring_bytes))
             .map_err(|error| failed("sizing the ring of events", &error))?;
         let mut config = options.config;
+        config.ring_mask = u64::from(ring_bytes) - 1;
+        // Different each time, and nothing that the target could know.
+        config.ring_key = RandomState::new().hash_one(ring_bytes);
         config.pid_namespace = namespace::own()?;
         skeleton::set_event_config(&mut open, &config);
         let switches = options.switches && !options.bare;
@@ -163,7 +174,8 @@ impl EventCapture {
         let capture = EventCapture {
             probes,
             switches_link: None,
-            ring: Ring::new(&skeleton.maps.event_ring)?,
+            ring: EventRing::new(&skeleton.maps.event_ring, ring_bytes, config.ring_key)?,
+            waker: Ring::new(&skeleton.maps.event_waker)?,
             skeleton,
             window: 0,
             switches,
@@ -175,14 +187,8 @@ impl EventCapture {
 
     /// Wakes who waits for it by a record that has to be looked at before what it tells has changed.
     #[must_use]
-    pub fn ring_file(&self) -> BorrowedFd<'_> {
-        self.skeleton.maps.event_ring.as_fd()
-    }
-
-    /// What its ring has room for. The kernel counts it twice as memory of this process.
-    #[must_use]
-    pub fn ring_bytes(&self) -> u64 {
-        self.ring.bytes()
+    pub fn waker(&self) -> BorrowedFd<'_> {
+        self.skeleton.maps.event_waker.as_fd()
     }
 
     /// Adds processes to those that are wanted, as [`EventOptions::wanted`].
@@ -287,6 +293,8 @@ impl EventCapture {
     /// # Errors
     /// When the ring cannot be read.
     pub fn fetch(&mut self, limit: usize, batch: &mut Batch) -> Result<Fetched, CaptureError> {
+        // Whoever was waked looks now.
+        self.waker.consume(usize::MAX, &mut |_| {})?;
         // In this order: what is reserved after the time was read has a later time.
         let now_ns = monotonic_ns().saturating_sub(STORE_NS);
         let reserved = self.ring.reserved();

@@ -1,5 +1,6 @@
 //! The programs in the kernel, through libbpf.
 
+mod event_ring;
 mod events;
 mod links;
 mod namespace;

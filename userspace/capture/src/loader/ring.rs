@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use libbpf_rs::{AsRawLibbpf, MapCore, MapMut, RingBuffer, RingBufferBuilder, libbpf_sys};
+use libbpf_rs::{MapCore, MapMut, RingBuffer, RingBufferBuilder};
 
 use super::failed;
 use crate::CaptureError;
@@ -67,31 +67,6 @@ impl Ring {
             what: "reading the ring",
             message: std::io::Error::from_raw_os_error(-consumed).to_string(),
         })
-    }
-}
-
-impl Ring {
-    /// Up to where records are reserved, in bytes since the ring was made.
-    pub(super) fn reserved(&self) -> u64 {
-        // SAFETY: libbpf reads the position that the kernel keeps in a page that stays mapped
-        // for as long as the buffer lives.
-        self.position(|ring| unsafe { libbpf_sys::ring__producer_pos(ring) })
-    }
-
-    /// Up to where they have been consumed, likewise.
-    pub(super) fn consumed(&self) -> u64 {
-        // SAFETY: as above.
-        self.position(|ring| unsafe { libbpf_sys::ring__consumer_pos(ring) })
-    }
-
-    fn position(&self, of: impl Fn(*const libbpf_sys::ring) -> std::ffi::c_ulong) -> u64 {
-        let buffer = self.buffer.as_libbpf_object();
-        // SAFETY: the buffer is valid, and has one ring, since one was added to it.
-        let ring = unsafe { libbpf_sys::ring_buffer__ring(buffer.as_ptr(), 0) };
-        match ring.is_null() {
-            true => 0,
-            false => of(ring),
-        }
     }
 }
 

@@ -306,11 +306,6 @@ impl Events {
         })
     }
 
-    /// What is counted twice as memory of this process.
-    pub(crate) fn mapped_twice(&self) -> u64 {
-        self.capture.ring_bytes()
-    }
-
     /// Opens a window, or closes it, as the budget wants.
     pub(crate) fn keep_to_budget(&mut self, pipeline: &mut Pipeline) -> Result<(), SessionError> {
         let vm = pipeline.symbolizer.vm();
@@ -435,7 +430,7 @@ impl Events {
 
     /// Wakes who waits for it, where something has to be read at once.
     pub(crate) fn wakes(&self) -> Option<BorrowedFd<'_>> {
-        self.states.as_ref().map(|_| self.capture.ring_file())
+        self.states.as_ref().map(|_| self.capture.waker())
     }
 
     /// The BIFs and NIFs whose calls are seen.

@@ -344,6 +344,8 @@ pub(crate) fn config(vm: &Vm) -> EventConfig {
         tgid: vm.pid,
         // Filled in where the programs are loaded.
         pid_namespace: 0,
+        ring_mask: 0,
+        ring_key: 0,
         process_ending: ProcessState::ENDING,
         virtual_reds_at: vm.layout.scheduler.virtual_reductions,
         process_id_at: process.id,
