@@ -38,6 +38,7 @@ mod tier3 {
     mod attribution;
     mod bad_output;
     mod calls;
+    mod checkpoints;
     mod containers;
     mod core;
     mod debug_info;

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use escope_session::{EventSelection, Given, Layout, NativeName, TargetChoice, WantedProcess};
+use escope_session::{
+    CheckpointChoice, EventSelection, Given, Layout, NativeName, TargetChoice, WantedProcess,
+};
 
 pub(crate) use frame::FrameArgs;
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
@@ -110,6 +112,22 @@ fn overhead(text: &str) -> Result<Overhead, String> {
     }
 }
 
+fn checkpoint(text: &str) -> Result<CheckpointChoice, String> {
+    match text {
+        "off" => Ok(CheckpointChoice::Never),
+        "start" => Ok(CheckpointChoice::Once),
+        _ => match time::parse_duration(text)? {
+            every if every < CHECKPOINT_MIN => {
+                Err("at most ten a second: give 100ms or more".into())
+            }
+            every => Ok(CheckpointChoice::Every(every)),
+        },
+    }
+}
+
+/// A busy VM has other things to do than to be read.
+const CHECKPOINT_MIN: Duration = Duration::from_millis(100);
+
 fn layout(path: &str) -> Result<Layout, String> {
     Layout::read(Path::new(path))
 }
@@ -187,6 +205,11 @@ pub(crate) struct RecordArgs {
     /// --payload; nothing is copied of processes that are sensitive
     #[arg(long, value_name = "NAME|PID|MODULE", value_delimiter = ',')]
     pub(crate) state: Vec<WantedProcess>,
+    /// Read what every process is like, from outside: `start`, once at the start, so that `frame` knows also
+    /// those to which nothing happens; a time such as 10s, then so often and at the end; or `off`. `start`
+    /// when events of all processes are recorded and nothing is said
+    #[arg(long, value_name = "TIME|start|off", value_parser = checkpoint)]
+    pub(crate) checkpoint: Option<CheckpointChoice>,
     /// Mask also values whose names match this regular expression, in any case of letters
     #[arg(long, value_name = "PATTERN")]
     pub(crate) redact: Vec<String>,
@@ -334,7 +357,7 @@ pub(crate) enum ExportFormat {
 ///
 /// Tables: samples, stacks, frames, processes, threads, code, series, losses; of events: runs,
 /// messages, lifecycle, gc, off_cpu, native_calls, modules, ports, port_events, dist, payloads,
-/// states, windows; views with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
+/// states, checkpoints, windows; views with names: cpu, watched, and named_ with runs, messages, lifecycle, gc, off_cpu,
 /// native_calls, modules, ports, port_events, dist or payloads behind it.
 /// `@NAME` runs a named query, `--list` lists them.
 #[derive(Debug, clap::Args)]

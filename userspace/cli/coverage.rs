@@ -226,6 +226,12 @@ impl Coverage {
         hits.map(|hits| hits.contains_key(name))
     }
 
+    /// Whether processes that were new were seen when they first ran.
+    pub(crate) fn has_births(&self) -> bool {
+        let mut probes = ["schedule_in", "schedule_in_first"].iter();
+        probes.any(|probe| self.has_probe(probe) == Some(true))
+    }
+
     /// Whether ends of processes were watched.
     pub(crate) fn has_ends(&self) -> bool {
         let mut probes = ["exit", "exit_with_reason"].iter();

@@ -21,7 +21,7 @@ use crate::output::{self, Content};
 use crate::say::say;
 use crate::time;
 use absent::Absent;
-use read::Recorded;
+use read::{Found, LastCheckpoint, Recorded};
 use sampled::Sampled;
 use states::Stated;
 use step::Stepped;
@@ -42,6 +42,7 @@ struct Told<'a> {
     frame: ExecutionFrame,
     counts: Counts,
     recorded: Recorded,
+    checkpoint: Option<LastCheckpoint>,
     sampled: Sampled,
     said: BTreeMap<u64, Payload>,
     states: BTreeMap<ProcId, Stated>,
@@ -64,6 +65,10 @@ struct Counts {
     mailboxes: usize,
     messages: u64,
     messages_unsure: u64,
+    /// From before events were watched.
+    messages_unseen: u64,
+    /// Processes of which nothing but a checkpoint tells what they do.
+    by_checkpoint: usize,
 }
 
 pub(crate) fn run(args: FrameArgs) -> anyhow::Result<()> {
@@ -108,7 +113,12 @@ impl<'a> Told<'a> {
             (from_ns..to_ns).contains(&at_ns.unsigned_abs())
         };
         let missing = missing.into_iter().find(is_then);
-        let (frame, said, recorded) = read::frame(recording, &coverage, at_ns)?;
+        let Found {
+            frame,
+            said,
+            recorded,
+            checkpoint,
+        } = read::frame(recording, &coverage, at_ns)?;
         let sampled = Sampled::of(recording, &frame, at_ns)?;
         let states = states::of(recording, at_ns, wanted.as_ref())?;
         let absent = match &wanted {
@@ -133,6 +143,7 @@ impl<'a> Told<'a> {
             counts: Counts::of(&frame),
             frame,
             recorded,
+            checkpoint,
             sampled,
             said,
             states,
@@ -162,7 +173,9 @@ impl<'a> Told<'a> {
             let seen = sample.and_then(|sample| self.leaf(sample));
             return seen.or_else(|| coverage::place(self.dictionary, process.went_on_at));
         }
-        coverage::place(self.dictionary, process.run.as_ref().and_then(|run| run.at))
+        let left = process.run.as_ref().map(|run| run.at);
+        let rested = process.checkpoint.map(|row| row.at);
+        coverage::place(self.dictionary, left.or(rested).flatten())
     }
 
     /// The first function of Erlang on a sample's stack, or what else comes first.
@@ -174,6 +187,13 @@ impl<'a> Told<'a> {
         };
         let first = stack.iter().find(is_erlang).or_else(|| stack.first());
         coverage::place(self.dictionary, first.copied())
+    }
+
+    /// Whether all that were alive are there: all were read, and whoever came since was seen.
+    fn is_complete(&self) -> bool {
+        let since_ns = self.frame.watched_since_ns;
+        let is_whole = self.checkpoint.is_some_and(|it| it.from_ns >= since_ns);
+        is_whole && self.coverage.has_births()
     }
 
     /// How long it is since something, at the instant that is told.
@@ -192,6 +212,8 @@ impl Counts {
             *counts.by_doing.entry(process.doing.as_str()).or_default() += 1;
             counts.collecting += usize::from(process.collection.is_some());
             counts.mailboxes += usize::from(process.mailbox.sure > 0);
+            counts.messages_unseen += process.mailbox.unseen;
+            counts.by_checkpoint += usize::from(process.is_by_checkpoint);
             counts.messages += process.mailbox.sure;
             counts.messages_unsure += process.mailbox.unsure;
         }

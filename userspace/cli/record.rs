@@ -104,6 +104,7 @@ fn options(args: &RecordArgs, output: PathBuf, limits: EventLimits) -> RecordOpt
         times: args.call_times,
     };
     options.event_limits = limits;
+    options.checkpoints = args.checkpoint.unwrap_or_default();
     options.ring_bytes = args.ring_kib.map(|kib| kib * 1024);
     options
 }

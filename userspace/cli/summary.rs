@@ -44,6 +44,15 @@ pub(crate) fn print(summary: &Summary) {
     if let Some(events) = &summary.events {
         watched(events);
     }
+    let read = &summary.checkpoints;
+    if read.checkpoints > 0 {
+        say!(
+            "  read      {} processes in {} checkpoints, in {} of CPU time of the recorder",
+            read.processes,
+            read.checkpoints,
+            time::show(read.cpu_ns)
+        );
+    }
     if counters.attempts > 0 {
         complete(&summary.statistics);
     }

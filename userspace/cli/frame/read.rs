@@ -24,6 +24,24 @@ pub(super) struct Recorded {
     pub(super) collections: bool,
 }
 
+/// The last checkpoint before an instant of which all was read by then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastCheckpoint {
+    /// Between when it was read.
+    pub(super) from_ns: i64,
+    pub(super) to_ns: i64,
+    pub(super) processes: u64,
+}
+
+/// All that was found of an instant, or of the last one before it that was watched.
+pub(super) struct Found {
+    pub(super) frame: ExecutionFrame,
+    /// What its messages said.
+    pub(super) said: BTreeMap<u64, Payload>,
+    pub(super) recorded: Recorded,
+    pub(super) checkpoint: Option<LastCheckpoint>,
+}
+
 impl Recorded {
     fn of(recording: &Recording, coverage: &Coverage) -> Result<Recorded, RecordingError> {
         let has_probe = |names: &[&str]| {
@@ -40,17 +58,21 @@ impl Recorded {
     }
 }
 
-/// The frame of an instant, or of the last one before it that was watched; and what its messages said.
+/// The frame of an instant, or of the last one before it that was watched.
 pub(super) fn frame(
     recording: &Recording,
     coverage: &Coverage,
     at_ns: i64,
-) -> anyhow::Result<(ExecutionFrame, BTreeMap<u64, Payload>, Recorded)> {
+) -> anyhow::Result<Found> {
     let recorded = Recorded::of(recording, coverage)?;
-    if !recorded.runs && !recorded.messages && !has_rows(recording.lifecycle(TimeRange::ALL)?)? {
+    if !recorded.runs
+        && !recorded.messages
+        && !has_rows(recording.lifecycle(TimeRange::ALL)?)?
+        && !has_rows(recording.checkpoints(TimeRange::ALL)?)?
+    {
         return Err(Failure::failed(
-            "there are no runs, messages or lives of processes in it: record them with `record --events \
-             full`",
+            "there are no runs, messages or lives of processes in it, and no checkpoints: record them with \
+             `record --events full`",
         )
         .into());
     }
@@ -66,6 +88,7 @@ pub(super) fn frame(
         at_ns: as_of_ns,
         gaps: &coverage.gaps,
         has_runs: recorded.runs,
+        has_births: coverage.has_births(),
         has_ends: coverage.has_ends(),
         is_filtered: coverage.filtered().is_some(),
         mailbox_max: MAILBOX_MAX,
@@ -80,7 +103,17 @@ pub(super) fn frame(
     };
     let runs = recording.runs(before(builder.runs_until_ns()))?;
     each(runs, |run| builder.run(&run))?;
+    let mut began: BTreeMap<u32, i64> = BTreeMap::new();
+    let checkpoints = recording.checkpoints(before(builder.runs_until_ns()))?;
+    each(checkpoints, |row| {
+        began.entry(row.checkpoint).or_insert(row.from_ns);
+        builder.checkpoint(&row);
+    })?;
     let until = before(Some(as_of_ns.saturating_add(1)));
+    let checkpoint = last_checkpoint(recording, &began, until)?;
+    if let Some(checkpoint) = &checkpoint {
+        builder.all_read(checkpoint.from_ns);
+    }
     let mut said = BTreeMap::new();
     let mut payloads = Payloads::of(recording, until)?;
     let messages = recording.messages(until)?;
@@ -95,7 +128,39 @@ pub(super) fn frame(
     each(recording.gc(until)?, |row| builder.collection(&row))?;
     each(recording.off_cpu(until)?, |row| builder.off_cpu(&row))?;
     each(recording.native_calls(until)?, |row| builder.call(&row))?;
-    Ok((builder.finish(), said, recorded))
+    Ok(Found {
+        frame: builder.finish(),
+        said,
+        recorded,
+        checkpoint,
+    })
+}
+
+/// The last one that was read to its end. When that was, and how many processes it had, a series tells.
+fn last_checkpoint(
+    recording: &Recording,
+    began: &BTreeMap<u32, i64>,
+    until: TimeRange,
+) -> Result<Option<LastCheckpoint>, RecordingError> {
+    if began.is_empty() {
+        return Ok(None);
+    }
+    let mut last = None;
+    for point in recording.series(until)? {
+        let point = point?;
+        if point.metric == "checkpoint_processes" {
+            last = Some((point.ts_ns, point.value));
+        }
+    }
+    let checkpoint = last.and_then(|(to_ns, processes)| {
+        let before = began.values().rev().find(|from_ns| **from_ns <= to_ns);
+        before.map(|from_ns| LastCheckpoint {
+            from_ns: *from_ns,
+            to_ns,
+            processes: processes as u64,
+        })
+    });
+    Ok(checkpoint)
 }
 
 fn has_rows<R>(mut rows: Rows<R>) -> Result<bool, RecordingError> {

@@ -197,7 +197,8 @@ fn point(ns: i64) -> String {
 
 /// `12`, `12+3?` where three more may lie there.
 fn length(process: &ProcessFrame) -> String {
-    match (process.mailbox.sure, process.mailbox.unsure) {
+    let mailbox = &process.mailbox;
+    match (mailbox.sure.saturating_add(mailbox.unseen), mailbox.unsure) {
         (sure, 0) => sure.to_string(),
         (sure, unsure) => format!("{sure}+{unsure}?"),
     }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod checkpoints;
 mod dictionary;
 mod dist;
 mod event;
@@ -28,6 +29,7 @@ mod thread;
 mod vm_event;
 
 pub use activity::Activity;
+pub use checkpoints::{CheckpointRow, CheckpointSeen, ProcessStatus};
 pub use dictionary::Dictionary;
 pub use dist::{DistAction, DistEvent, DistOp};
 pub use event::{

@@ -177,6 +177,7 @@ fn problems(recording: &Recording) -> Result<Vec<Problem>, QueryError> {
     problems.extend_from_slice(recording.port_events(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.dist(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.states(TimeRange::ALL)?.problems());
+    problems.extend_from_slice(recording.checkpoints(TimeRange::ALL)?.problems());
     problems.extend_from_slice(recording.windows()?.problems());
     problems.extend_from_slice(recording.losses()?.problems());
     problems.extend_from_slice(recording.code()?.problems());

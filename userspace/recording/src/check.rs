@@ -5,8 +5,9 @@ use std::iter;
 use std::path::Path;
 
 use escope_model::{
-    Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, ProcId, ProcessInfo, Run, Sample, StateRow, ThreadInfo, Window,
+    CheckpointRow, Collection, DistEvent, FrameId, Life, Loss, Message, ModuleEvent, NativeCall,
+    OffCpu, Payload, PortEvent, PortInfo, ProcId, ProcessInfo, Run, Sample, StateRow, ThreadInfo,
+    Window,
 };
 
 use crate::error::{Problem, RecordingError};
@@ -128,13 +129,24 @@ impl Check<'_> {
         self.dangling(Table::PortEvents, "ports", no_port);
         self.processes_of::<DistEvent>(&processes, |row| [row.proc, None]);
         self.processes_of::<StateRow>(&processes, |row| [Some(row.proc), None]);
+        self.places_of::<Run>((&processes, &frames), |row| (row.proc, row.at));
+        self.places_of::<CheckpointRow>((&processes, &frames), |row| (row.proc, row.at));
+    }
+
+    /// Reads a table whose rows refer to a process and to where in the code it was.
+    fn places_of<R: Timed>(
+        &mut self,
+        (processes, frames): (&BTreeMap<u32, ProcessInfo>, &BTreeMap<u32, FrameRow>),
+        of: impl Fn(&R) -> (ProcId, Option<FrameId>),
+    ) {
         let (mut no_process, mut no_frame) = (0, 0);
-        self.each::<Run>(|row| {
-            no_process += u64::from(!processes.contains_key(&row.proc.0));
-            no_frame += u64::from(row.at.is_some_and(|id| !frames.contains_key(&id.0)));
+        self.each::<R>(|row| {
+            let (proc, at) = of(row);
+            no_process += u64::from(!processes.contains_key(&proc.0));
+            no_frame += u64::from(at.is_some_and(|id| !frames.contains_key(&id.0)));
         });
-        self.dangling(Table::Runs, "processes", no_process);
-        self.dangling(Table::Runs, "frames", no_frame);
+        self.dangling(R::TABLE, "processes", no_process);
+        self.dangling(R::TABLE, "frames", no_frame);
     }
 
     /// Reads a table whose rows refer to no more than two processes.

@@ -9,8 +9,8 @@ use std::iter;
 use std::path::Path;
 
 use escope_model::{
-    Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, ProcessInfo, Run, Sample, StateRow, ThreadInfo, Window,
+    CheckpointRow, Collection, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
+    Payload, PortEvent, PortInfo, ProcessInfo, Run, Sample, StateRow, ThreadInfo, Window,
 };
 
 use crate::disk::Disk;
@@ -85,6 +85,7 @@ fn write(
         Table::PortEvents => timed::<PortEvent>(disk, source, folder),
         Table::Dist => timed::<DistEvent>(disk, source, folder),
         Table::States => timed::<StateRow>(disk, source, folder),
+        Table::Checkpoints => timed::<CheckpointRow>(disk, source, folder),
         Table::Windows => timed::<Window>(disk, source, folder),
         Table::Samples => timed::<Sample>(disk, source, folder),
     }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Activity, Collection, CollectionKind, Cut, DistAction, DistEvent, DistOp, Fate, Frame, FrameId,
-    FrameKind, LeftAs, Life, LifeEvent, Loss, Message, MessageKind, Mfa, ModuleAction, ModuleEvent,
-    NativeCall, OffCpu, OffCpuWhy, Payload, PayloadSeen, PortAction, PortEvent, PortId, PortInfo,
-    ProcId, ProcessInfo, Run, Sample, SchedulerId, SchedulerKind, StackId, StateRow, StateSeen,
-    StateSource, ThreadInfo, ThreadKind, Truncation, Window, WokenBy,
+    Activity, CheckpointRow, CheckpointSeen, Collection, CollectionKind, Cut, DistAction,
+    DistEvent, DistOp, Fate, Frame, FrameId, FrameKind, LeftAs, Life, LifeEvent, Loss, Message,
+    MessageKind, Mfa, ModuleAction, ModuleEvent, NativeCall, OffCpu, OffCpuWhy, Payload,
+    PayloadSeen, PortAction, PortEvent, PortId, PortInfo, ProcId, ProcessInfo, ProcessStatus, Run,
+    Sample, SchedulerId, SchedulerKind, StackId, StateRow, StateSeen, StateSource, ThreadInfo,
+    ThreadKind, Truncation, Window, WokenBy,
 };
 
 use crate::manifest::{Ended, EndedHow, Manifest};
@@ -303,6 +304,24 @@ pub(crate) fn state(n: u32) -> StateRow {
     }
 }
 
+/// Process number `n` at a checkpoint.
+pub(crate) fn checkpoint(n: u32) -> CheckpointRow {
+    let from_ns = i64::from(n) * 1_000_000;
+    CheckpointRow {
+        checkpoint: n / 4,
+        from_ns,
+        to_ns: from_ns + 200_000,
+        proc: ProcId(n % 4),
+        seen: CheckpointSeen::ALL[n as usize % CheckpointSeen::ALL.len()],
+        status: ProcessStatus::ALL[n as usize % ProcessStatus::ALL.len()],
+        at: (n > 0).then_some(FrameId(n % 8)),
+        mailbox: (!n.is_multiple_of(3)).then_some(u64::from(n) << 33),
+        mailbox_min: n.is_multiple_of(3).then_some(u64::from(n)),
+        heap_words: 233 + u64::from(n),
+        reductions: u64::MAX - u64::from(n),
+    }
+}
+
 /// What message number `n` said.
 pub(crate) fn payload(n: u32) -> Payload {
     let seen = PayloadSeen::ALL[n as usize % PayloadSeen::ALL.len()];
@@ -354,6 +373,7 @@ fn write_happenings(writer: &mut Writer) {
         writer.port_event(&port_event(n));
         writer.dist(&dist_event(n));
         writer.state(state(n));
+        writer.checkpoint(&checkpoint(n));
         writer.window(&window(n));
     }
 }

@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Rows that no flush could write, of the tables that hold what was seen.
-    fn unwritten(&self) -> [Unwritten; 12] {
+    fn unwritten(&self) -> [Unwritten; 13] {
         let of = |rows: usize, place, what| Unwritten {
             rows: rows as u64,
             place,
@@ -144,6 +144,11 @@ impl Writer {
                 self.states.buffered(),
                 "unwritten_states",
                 "states of processes",
+            ),
+            of(
+                self.checkpoints.buffered(),
+                "unwritten_checkpoints",
+                "processes at checkpoints",
             ),
         ]
     }

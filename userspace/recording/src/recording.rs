@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use escope_model::{
-    Collection, Dictionary, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
-    Payload, PortEvent, Run, Sample, StateRow, Window,
+    CheckpointRow, Collection, Dictionary, DistEvent, Life, Loss, Message, ModuleEvent, NativeCall,
+    OffCpu, Payload, PortEvent, Run, Sample, StateRow, Window,
 };
 
 use crate::compact::compact;
@@ -195,6 +195,15 @@ impl Recording {
     /// # Errors
     /// If the table's files cannot be opened.
     pub fn states(&self, range: TimeRange) -> Result<Rows<StateRow>, RecordingError> {
+        self.rows(range)
+    }
+
+    /// What every process was like at checkpoints that were read within a span of time, in the order in
+    /// which they were.
+    ///
+    /// # Errors
+    /// If the table's files cannot be opened.
+    pub fn checkpoints(&self, range: TimeRange) -> Result<Rows<CheckpointRow>, RecordingError> {
         self.rows(range)
     }
 

@@ -4,6 +4,7 @@
 //! becomes rows again. Both forms of a recording, the growing streams and the
 //! compacted Parquet files, hold the same batches.
 
+mod checkpoints;
 mod code;
 mod columns;
 mod dist;
@@ -78,6 +79,8 @@ pub enum Table {
     Dist,
     /// What processes had when they came to rest.
     States,
+    /// What every process was like at a few instants.
+    Checkpoints,
     /// When events were watched.
     Windows,
     /// CPU samples.
@@ -86,7 +89,7 @@ pub enum Table {
 
 impl Table {
     /// Every table; what a row refers to comes before the row.
-    pub const ALL: [Table; 21] = [
+    pub const ALL: [Table; 22] = [
         Table::Frames,
         Table::Stacks,
         Table::Processes,
@@ -106,6 +109,7 @@ impl Table {
         Table::PortEvents,
         Table::Dist,
         Table::States,
+        Table::Checkpoints,
         Table::Windows,
         Table::Samples,
     ];
@@ -133,6 +137,7 @@ impl Table {
             Table::PortEvents => "port_events",
             Table::Dist => "dist",
             Table::States => "states",
+            Table::Checkpoints => "checkpoints",
             Table::Windows => "windows",
             Table::Samples => "samples",
         }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use escope_model::{
-    Collection, DistEvent, Frame, FrameId, Life, Loss, Message, ModuleEvent, NativeCall, OffCpu,
-    Payload, PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, StateRow, ThreadInfo, Window,
+    CheckpointRow, Collection, DistEvent, Frame, FrameId, Life, Loss, Message, ModuleEvent,
+    NativeCall, OffCpu, Payload, PortEvent, PortInfo, ProcessInfo, Run, Sample, StackId, StateRow,
+    ThreadInfo, Window,
 };
 
 use crate::disk::{Disk, RealDisk};
@@ -62,6 +63,7 @@ pub struct Writer {
     pub(crate) port_events: StreamWriter<PortEvent>,
     pub(crate) dist: StreamWriter<DistEvent>,
     pub(crate) states: StreamWriter<StateRow>,
+    pub(crate) checkpoints: StreamWriter<CheckpointRow>,
     pub(crate) windows: StreamWriter<Window>,
     pub(crate) samples: StreamWriter<Sample>,
 }
@@ -70,7 +72,7 @@ pub struct Writer {
 macro_rules! each_table {
     ($writer:ident, $table:ident => $run:expr) => {
         each_table!($writer, $table => $run, frames stacks processes threads ports code series losses
-            runs messages payloads lifecycle gc off_cpu native_calls modules port_events dist states windows samples)
+            runs messages payloads lifecycle gc off_cpu native_calls modules port_events dist states checkpoints windows samples)
     };
     ($writer:ident, $table:ident => $run:expr, $($name:ident)*) => {{
         $({
@@ -137,6 +139,7 @@ impl Writer {
             port_events: StreamWriter::new(),
             dist: StreamWriter::new(),
             states: StreamWriter::new(),
+            checkpoints: StreamWriter::new(),
             windows: StreamWriter::new(),
             samples: StreamWriter::new(),
         };
@@ -283,6 +286,11 @@ impl Writer {
         self.states.push(state);
     }
 
+    /// Adds what a process was like at a checkpoint, in the order in which they were read.
+    pub fn checkpoint(&mut self, row: &CheckpointRow) {
+        self.checkpoints.push(*row);
+    }
+
     /// Adds a time in which a scheduler's thread had no CPU, in about the order in which they
     /// ended.
     pub fn off_cpu(&mut self, off_cpu: &OffCpu) {
@@ -337,6 +345,7 @@ impl Writer {
             + self.port_events.buffered()
             + self.dist.buffered()
             + self.states.buffered()
+            + self.checkpoints.buffered()
             + self.windows.buffered()
             + self.samples.buffered()
     }
@@ -363,6 +372,7 @@ impl Writer {
             + self.port_events.bytes()
             + self.dist.bytes()
             + self.states.bytes()
+            + self.checkpoints.bytes()
             + self.windows.bytes()
             + self.samples.bytes()
     }

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod checkpoints;
 mod cost;
 mod error;
 mod events;
@@ -30,6 +31,7 @@ mod target_end;
 mod tree;
 mod watch;
 
+pub use checkpoints::{CheckpointChoice, CheckpointCounts};
 pub use cost::Cost;
 pub use error::{Refusal, SessionError};
 pub use escope_beam::layout::{Given, Layout};

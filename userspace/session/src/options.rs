@@ -10,7 +10,8 @@ use escope_capture::{ClockChoice, event_ring_bytes};
 
 use escope_beam::probes::NativeName;
 
-use crate::{EventSelection, Wanted};
+use crate::checkpoints::Checkpoints;
+use crate::{CheckpointChoice, EventSelection, Wanted};
 
 /// What to record.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct RecordOptions {
     pub natives: WantedNatives,
     /// Whose, at what price.
     pub event_limits: EventLimits,
+    /// When all processes are read besides.
+    pub checkpoints: CheckpointChoice,
 }
 
 /// BIFs and NIFs whose calls are to be recorded.
@@ -209,6 +212,7 @@ impl RecordOptions {
             events: EventSelection::default(),
             natives: WantedNatives::default(),
             event_limits: EventLimits::default(),
+            checkpoints: CheckpointChoice::default(),
         }
     }
 
@@ -226,6 +230,12 @@ impl RecordOptions {
         !self.events.is_empty()
             || !self.natives.names.is_empty()
             || self.event_limits.states.is_some()
+    }
+
+    /// What is read of all processes, if anything is. Events of a few processes are of those alone.
+    pub(crate) fn plan(&self) -> Option<Checkpoints> {
+        let has_all = !self.events.is_empty() && self.event_limits.processes.is_none();
+        self.checkpoints.plan(has_all)
     }
 
     /// How long to sleep between two looks, while events are watched or not.

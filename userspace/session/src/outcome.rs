@@ -12,7 +12,7 @@ use escope_recording::EndedHow;
 use escope_symbolizer::Statistics;
 use escope_wire::Counters;
 
-use crate::{Cost, SaidCounts, SessionError, StateCounts};
+use crate::{CheckpointCounts, Cost, SaidCounts, SessionError, StateCounts};
 
 /// Tells a running recorder to stop; shared with signal handlers.
 #[derive(Debug, Clone, Default)]
@@ -225,6 +225,8 @@ pub struct Summary {
     pub counters: Counters,
     /// Events of the VM: hits of probes, and what they are called that had no place.
     pub events: Option<EventsSummary>,
+    /// What was read of all processes.
+    pub checkpoints: CheckpointCounts,
     /// What the symbolizer saw.
     pub statistics: Statistics,
     /// Distinct frames, stacks, processes.

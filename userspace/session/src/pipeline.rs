@@ -6,8 +6,8 @@ use escope_beam::code::ModuleCode;
 use escope_beam::memory::{LiveMemory, Memory};
 use escope_beam::{read_executable_mappings, read_threads};
 use escope_model::{
-    CodeRegistered, Collection, DistEvent, Life, Message, ModuleEvent, NativeCall, OffCpu, Payload,
-    PortEvent, PortInfo, RawSample, Run, StateRow,
+    CheckpointRow, CodeRegistered, Collection, DistEvent, Life, Message, ModuleEvent, NativeCall,
+    OffCpu, Payload, PortEvent, PortInfo, RawSample, Run, StateRow,
 };
 use escope_recording::{CodeAction, CodeEvent, Writer};
 use escope_symbolizer::{NewEntries, Symbolizer};
@@ -175,6 +175,19 @@ impl<M: Memory> Pipeline<M> {
     pub(crate) fn dist(&mut self, event: &DistEvent) {
         self.write_new();
         self.writer.dist(event);
+    }
+
+    /// Adds what a process was like at a checkpoint; the process and its place may be new.
+    pub(crate) fn checkpoint(&mut self, row: &CheckpointRow) {
+        self.write_new();
+        self.unwritten_bytes += ROW_BYTES;
+        self.writer.checkpoint(row);
+    }
+
+    /// A `CLOCK_MONOTONIC` time as rows have it.
+    pub(crate) fn since_start(&self, monotonic_ns: u64) -> i64 {
+        let since_ns = monotonic_ns.saturating_sub(self.origin_ns);
+        i64::try_from(since_ns).unwrap_or(i64::MAX)
     }
 
     /// Adds what a process had when it came to rest; the process may be new.

@@ -11,6 +11,7 @@ use escope_recording::{Clocks, Ended, EndedHow, Manifest, SeriesPoint, Writer, W
 use escope_symbolizer::Symbolizer;
 use escope_wire::Counters;
 
+use crate::checkpoints::Checkpoints;
 use crate::cost::{monotonic_ns, realtime_ns, target_cpu_ns};
 use crate::events::Events;
 use crate::intake::Intake;
@@ -20,7 +21,7 @@ use crate::outcome::{Checked, EventsSummary, Progress, Stop, Summary};
 use crate::pipeline::Pipeline;
 use crate::setup::{Sampling, capture_options, leave_no_core, slot};
 use crate::target_end::TargetEnd;
-use crate::{Cost, SessionError, losses};
+use crate::{CheckpointCounts, Cost, SessionError, losses};
 
 /// How often what was captured is made safe on disk.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -39,6 +40,7 @@ pub struct Recorder {
     counted_ns: u64,
     intake: Intake,
     events: Option<Events>,
+    checkpoints: Option<Checkpoints>,
     /// The target's CPU time when the timers were started.
     target_cpu_ns: Option<u64>,
     /// What it had used since, and what the samples stood for, when both were last known.
@@ -99,7 +101,9 @@ impl Recorder {
         // Created last: a refused target leaves no directory behind.
         let writer = Writer::create(&options.output, manifest.clone(), WriterOptions::default())?;
         let pipeline = Pipeline::new(symbolizer, writer, origin_ns);
+        let checkpoints = options.plan();
         let mut recorder = Recorder {
+            checkpoints,
             options,
             capture,
             pipeline,
@@ -190,13 +194,18 @@ impl Recorder {
                 return Ok(EndedHow::TargetExited);
             }
             if stop.is_set() {
+                self.last_checkpoint()?;
                 return Ok(EndedHow::Interrupted);
+            }
+            if !behind {
+                self.checkpoint();
             }
             if began.is_none() && self.events.as_ref().is_none_or(Events::has_begun) {
                 began = Some(Instant::now());
             }
             let over = |duration| began.is_some_and(|began: Instant| began.elapsed() >= duration);
             if self.options.duration.is_some_and(over) {
+                self.last_checkpoint()?;
                 return Ok(EndedHow::Duration);
             }
         }
@@ -243,6 +252,7 @@ impl Recorder {
             clock: self.capture.clock(),
             counters: self.counters,
             events: self.events_summary(),
+            checkpoints: self.checkpoint_counts(),
             statistics: self.pipeline.symbolizer.statistics(),
             distinct: self.pipeline.symbolizer.counts(),
             first_sample: self.first_sample_ns().map(Duration::from_nanos),
@@ -266,6 +276,34 @@ impl Recorder {
         }
         summary.cost = since(self.cost_before, mapped_twice);
         summary
+    }
+
+    /// Reads some more of the processes, if that is wanted now.
+    fn checkpoint(&mut self) {
+        // What happens since it is to be known: so events come first.
+        if self.intake.waits() || !self.events.as_ref().is_none_or(Events::has_begun) {
+            return;
+        }
+        if let Some(checkpoints) = &mut self.checkpoints {
+            let sound = || self.intake.is_sound(&self.capture);
+            if checkpoints.step(&mut self.pipeline, &sound).is_err() {
+                // A VM that is about to end: what was read of it stays.
+                checkpoints.give_up();
+            }
+        }
+    }
+
+    /// The one at the end, while events are still watched.
+    fn last_checkpoint(&mut self) -> Result<(), SessionError> {
+        let since = Instant::now();
+        while let Some(checkpoints) = self.checkpoints.as_mut().filter(|it| it.has_last()) {
+            let sound = || self.intake.is_sound(&self.capture);
+            match checkpoints.last(since, &mut self.pipeline, &sound) {
+                Ok(true) => self.drain()?,
+                Ok(false) | Err(_) => return Ok(()),
+            };
+        }
+        Ok(())
     }
 
     /// Removes the probes.
@@ -433,6 +471,7 @@ impl Recorder {
         let events = self.events_summary();
         let (frames, stacks, processes) = self.pipeline.symbolizer.counts();
         let (counters, seen) = (self.counters, self.pipeline.symbolizer.statistics());
+        let checkpoints = self.checkpoint_counts();
         let first_sample_ns = self.first_sample_ns().unwrap_or(0);
         let checked = self.checked.unwrap_or_default();
         let totals = &mut self.manifest.totals;
@@ -469,9 +508,16 @@ impl Recorder {
             ("first_sample_after_ns", first_sample_ns),
             ("sampled_cpu_ns", checked.sampled_cpu_ns),
             ("target_cpu_ns", checked.target_cpu_ns),
+            ("checkpoints", u64::from(checkpoints.checkpoints)),
+            ("checkpoint_cpu_ns", checkpoints.cpu_ns),
         ] {
             totals.counters.insert(name.to_owned(), value);
         }
+    }
+
+    fn checkpoint_counts(&self) -> CheckpointCounts {
+        let checkpoints = self.checkpoints.as_ref();
+        checkpoints.map(Checkpoints::counts).unwrap_or_default()
     }
 
     /// From the call of `start` to the first sample.

@@ -1,7 +1,7 @@
 //! Everything at an instant: who is alive and what each does, what lies in mailboxes, what schedulers run.
 //!
 //! Rows come a table at a time, each in the order of time: first all of `lifecycle`, then `runs`, then
-//! `messages` and the others. Of those that begin after the instant only `lifecycle` and `runs` matter, and
+//! `checkpoints`, then `messages` and the others. Of those that begin after the instant only `lifecycle` and `runs` matter, and
 //! the latter until events are missing: what a process does next shows that it was there, and may tell why it
 //! did not run.
 //!
@@ -10,6 +10,7 @@
 //! | whose run covers the instant | running |
 //! | that left a scheduler before, and was seen all the time since | what it left as; from the first message on that came while it waited, ready |
 //! | that was not seen to run since events were missing, and runs later | away: it did not run |
+//! | of which a checkpoint since then has told that it rested, and that was not seen to run since | what the checkpoint says |
 //! | any other | unknown, with what is known of it last |
 //!
 //! A message lies in a mailbox from when it was sent until it is taken out or its receiver ends, that instant
@@ -29,7 +30,9 @@ pub use mailbox::{Lying, Mailbox};
 
 use std::collections::BTreeMap;
 
-use escope_model::{Collection, FrameId, NativeCall, OffCpu, ProcId, Run, SchedulerId};
+use escope_model::{
+    CheckpointRow, Collection, FrameId, NativeCall, OffCpu, ProcId, Run, SchedulerId,
+};
 
 /// How it is known that a process was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +79,10 @@ pub struct ProcessFrame {
     pub call: Option<NativeCall>,
     /// What lay in its mailbox.
     pub mailbox: Mailbox,
+    /// What it was like at the last checkpoint.
+    pub checkpoint: Option<CheckpointRow>,
+    /// Whether nothing but the checkpoint tells what it did: it rested then, and did not run since.
+    pub is_by_checkpoint: bool,
 }
 
 /// Everything at an instant.

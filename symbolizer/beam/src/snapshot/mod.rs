@@ -16,6 +16,7 @@ mod messages;
 mod native;
 mod process;
 mod relations;
+mod slices;
 mod stack;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::{BeamError, Vm};
 pub use held::{Held, HeldOptions, Place, held};
 pub use messages::{MessageOptions, Messages};
 pub use relations::{Monitor, Relations};
+pub use slices::{Placed, Slices};
 pub use stack::StackFrame;
 
 /// More slots than a process table can have: `ERTS_MAX_PROCESSES`.

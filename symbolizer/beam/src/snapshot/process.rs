@@ -30,6 +30,8 @@ pub(super) struct Read {
     /// Its pid, as a term.
     pub(super) id: u64,
     pub(super) process: ProcessSnapshot,
+    /// Where in the code it resumes.
+    pub(super) resumes: u64,
     pub(super) addresses: Vec<u64>,
     /// Where its name was read, and what was there: an atom.
     pub(super) name: Option<(u64, u64)>,
@@ -144,6 +146,7 @@ pub(super) fn read<M: Memory>(
         address: parts.address,
         id: process.id(),
         process: snapshot,
+        resumes: process.i(),
         addresses: walked.addresses,
         name,
         counters,

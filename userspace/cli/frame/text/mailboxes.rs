@@ -29,6 +29,13 @@ impl Told<'_> {
             "\n{} messages lie in {} mailboxes{unsure}",
             counts.messages, counts.mailboxes,
         )?;
+        if counts.messages_unseen > 0 {
+            writeln!(
+                out,
+                "{} more came before events were watched, as a checkpoint has counted",
+                counts.messages_unseen
+            )?;
+        }
         if self.frame.astray > 0 {
             writeln!(
                 out,
@@ -42,7 +49,11 @@ impl Told<'_> {
             .collect();
         full.sort_by_key(|process| {
             let mailbox = &process.mailbox;
-            (Reverse(mailbox.sure), Reverse(mailbox.unsure), process.proc)
+            (
+                Reverse(mailbox.sure + mailbox.unseen),
+                Reverse(mailbox.unsure),
+                process.proc,
+            )
         });
         for process in full.iter().take(self.args.rows) {
             let who = name(self.dictionary, process.proc);

@@ -52,10 +52,7 @@ impl Told<'_> {
             counts.processes,
             by_doing.join(", "),
         )?;
-        writeln!(
-            out,
-            "those of which nothing was recorded until then are not among them"
-        )?;
+        self.print_checkpoint(out)?;
         for absent in &self.absent {
             let who = name(self.dictionary, absent.proc);
             writeln!(out, "{} is not there: {}", one_line(&who), absent.why())?;
@@ -88,14 +85,40 @@ impl Told<'_> {
         self.print_rest(&rest, out)
     }
 
+    /// Who is among them.
+    fn print_checkpoint(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let Some(checkpoint) = &self.checkpoint else {
+            return Ok(writeln!(
+                out,
+                "those of which nothing was recorded until then are not among them"
+            )?);
+        };
+        let among = match self.is_complete() {
+            true => "whoever was alive is among them",
+            false => "those who came since, and of whom nothing was recorded, are not among them",
+        };
+        writeln!(
+            out,
+            "{} were read {} before, in {}: {among}; what {} of them did is known by that alone",
+            checkpoint.processes,
+            time::show(self.ago_ns(checkpoint.to_ns)),
+            time::show(checkpoint.to_ns.abs_diff(checkpoint.from_ns)),
+            self.counts.by_checkpoint,
+        )?;
+        Ok(())
+    }
+
     fn print_process(&self, process: &ProcessFrame, out: &mut dyn Write) -> anyhow::Result<()> {
-        let doing = process.doing.as_str().replace('_', " ");
+        let doing = does(process);
         let doing = match process.collection {
             Some(_) => format!("{doing}, in GC"),
             None => doing,
         };
         let since = process.doing.since_ns();
         let since = since.map_or_else(|| "?".to_owned(), |ns| time::show(self.ago_ns(ns)));
+        // It had waited before it was read, too.
+        let more = if process.is_by_checkpoint { ">" } else { "" };
+        let since = format!("{more}{since}");
         let mut line = name(self.dictionary, process.proc);
         if let Doing::Running { scheduler, .. } = process.doing {
             line += &format!(" on {scheduler}");
@@ -106,6 +129,7 @@ impl Told<'_> {
         };
         line += &place.map_or_else(String::new, |place| format!(", {place}"));
         line += &why(process);
+        line += &self.age(process);
         if let Some(call) = &process.call {
             let function = coverage::place(self.dictionary, Some(call.function));
             let took = time::show(self.ago_ns(call.start_ns));
@@ -120,6 +144,19 @@ impl Told<'_> {
         match &self.wanted {
             Some(_) => self.print_stack(process, out),
             None => Ok(()),
+        }
+    }
+
+    /// How old what is told is, where only a checkpoint tells it.
+    fn age(&self, process: &ProcessFrame) -> String {
+        let is_told = process.is_by_checkpoint || matches!(process.doing, Doing::Unknown(_));
+        let Some(row) = process.checkpoint.filter(|_| is_told) else {
+            return String::new();
+        };
+        let (ago, words) = (time::show(self.ago_ns(row.from_ns)), row.heap_words);
+        match process.is_by_checkpoint {
+            true => format!("; at rest since it was read {ago} before, {words} words"),
+            false => format!("; read {ago} before, {words} words"),
         }
     }
 
@@ -153,11 +190,11 @@ impl Told<'_> {
 
     /// Those that do nothing, by what they are called and do.
     fn print_rest(&self, rest: &[&ProcessFrame], out: &mut dyn Write) -> anyhow::Result<()> {
-        let mut groups: BTreeMap<(String, &'static str), Kind> = BTreeMap::new();
+        let mut groups: BTreeMap<(String, String), Kind> = BTreeMap::new();
         for process in rest {
             let known = self.dictionary.process(process.proc);
             let who = known.map_or_else(|| "without a name".to_owned(), |it| it.group_name());
-            let kind = groups.entry((who, process.doing.as_str())).or_default();
+            let kind = groups.entry((who, does(process))).or_default();
             kind.count += 1;
             *kind.places.entry(self.place(process)).or_default() += 1;
         }
@@ -176,13 +213,7 @@ impl Told<'_> {
                 Some(place) => format!("{who}, {place}"),
                 None => who.clone(),
             };
-            writeln!(
-                out,
-                "  {:>7} {:<20} {}",
-                kind.count,
-                doing.replace('_', " "),
-                one_line(&line)
-            )?;
+            writeln!(out, "  {:>7} {:<20} {}", kind.count, doing, one_line(&line))?;
         }
         let left = groups.split_at(self.args.rows.min(groups.len())).1;
         if !left.is_empty() {
@@ -197,8 +228,19 @@ impl Told<'_> {
     }
 }
 
+/// What it does, or did when it was last read, where nothing else is known.
+fn does(process: &ProcessFrame) -> String {
+    let doing = match (process.doing, &process.checkpoint) {
+        (Doing::Unknown(_), Some(row)) => format!("was {}", row.status.as_str()),
+        (doing, _) => doing.as_str().to_owned(),
+    };
+    doing.replace('_', " ")
+}
+
 fn is_busy(process: &ProcessFrame) -> bool {
-    rank(process) < QUIET || process.mailbox.sure > 0 || process.collection.is_some()
+    rank(process) < QUIET
+        || process.mailbox.sure + process.mailbox.unseen > 0
+        || process.collection.is_some()
 }
 
 /// The rank of those that do nothing.

@@ -562,6 +562,7 @@ fn every_table_is_listed_with_its_columns() {
     assert_eq!(
         names,
         [
+            "checkpoints",
             "code",
             "dist",
             "frames",
@@ -601,13 +602,13 @@ fn every_table_is_listed_with_its_columns() {
             "watched",
         ]
     );
-    assert_eq!(sources[20].kind, SourceKind::Recorded);
-    assert_eq!(sources[21].kind, SourceKind::Derived);
-    let stacks = &sources[17].columns;
+    assert_eq!(sources[21].kind, SourceKind::Recorded);
+    assert_eq!(sources[22].kind, SourceKind::Derived);
+    let stacks = &sources[18].columns;
     assert_eq!(stacks[1].name, "frames");
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
-    assert_eq!(sources[2].columns[8].kind, Kind::Unsigned);
+    assert_eq!(sources[3].columns[8].kind, Kind::Unsigned);
     assert_eq!(sources[21].columns.last().unwrap().kind, Kind::Timestamp);
 }
 

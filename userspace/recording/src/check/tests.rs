@@ -55,6 +55,7 @@ fn a_finished_recording_has_no_problems() {
         Table::Modules,
         Table::PortEvents,
         Table::Dist,
+        Table::Checkpoints,
         Table::Windows,
     ] {
         assert_eq!(report.rows[&table], u64::from(example::HAPPENINGS));

@@ -187,6 +187,10 @@ fn every_event_is_there_or_lost(recording: &Recording) {
         ),
         (recording.dist(all).unwrap().count(), "unwritten_dist"),
         (recording.states(all).unwrap().count(), "unwritten_states"),
+        (
+            recording.checkpoints(all).unwrap().count(),
+            "unwritten_checkpoints",
+        ),
     ] {
         let lost = lost(recording.manifest(), place);
         assert_eq!(

@@ -64,6 +64,8 @@ fn check_happenings(recording: &Recording) {
     assert_eq!(read(dist), numbered(example::dist_event));
     let states = recording.states(TimeRange::ALL).unwrap();
     assert_eq!(read(states), numbered(example::state));
+    let checkpoints = recording.checkpoints(TimeRange::ALL).unwrap();
+    assert_eq!(read(checkpoints), numbered(example::checkpoint));
     assert_eq!(
         read(recording.windows().unwrap()),
         numbered(example::window)
@@ -192,7 +194,7 @@ fn a_time_range_gives_the_runs_that_began_in_it() {
 }
 
 /// Tables that format 1.0 has not.
-const SINCE_1_1: [Table; 13] = [
+const SINCE_1_1: [Table; 14] = [
     Table::Runs,
     Table::Messages,
     Table::Payloads,
@@ -205,6 +207,7 @@ const SINCE_1_1: [Table; 13] = [
     Table::PortEvents,
     Table::Dist,
     Table::States,
+    Table::Checkpoints,
     Table::Windows,
 ];
 
@@ -247,6 +250,7 @@ fn check_1_0(recording: &Recording) {
     assert_eq!(read(recording.port_events(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.dist(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.states(TimeRange::ALL).unwrap()), []);
+    assert_eq!(read(recording.checkpoints(TimeRange::ALL).unwrap()), []);
     assert_eq!(read(recording.windows().unwrap()), []);
     for of in recording.tables().unwrap() {
         assert_eq!(of.files.is_empty(), SINCE_1_1.contains(&of.table));

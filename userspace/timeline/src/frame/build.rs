@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use escope_model::{
-    Collection, FrameId, Life, LifeEvent, Message, NativeCall, OffCpu, ProcId, Run, SchedulerId,
+    CheckpointRow, Collection, FrameId, Life, LifeEvent, Message, NativeCall, OffCpu, ProcId, Run,
+    SchedulerId,
 };
 use rustc_hash::FxHashMap;
 
@@ -22,6 +23,8 @@ pub struct FrameScope<'a> {
     pub gaps: &'a Gaps,
     /// Whether runs were recorded.
     pub has_runs: bool,
+    /// Whether processes that were new were seen when they first ran.
+    pub has_births: bool,
     /// Whether the ends of processes were watched.
     pub has_ends: bool,
     /// Whether only some processes were watched. Of others there are the messages to and from those alone:
@@ -65,6 +68,9 @@ struct OfProcess {
     collection: Option<Collection>,
     call: Option<NativeCall>,
     mailbox: Mailbox,
+    checkpoint: Option<CheckpointRow>,
+    /// Messages of `mailbox` that were there at the checkpoint.
+    lay_then: u64,
 }
 
 /// Makes a frame of rows.
@@ -77,6 +83,8 @@ pub struct FrameBuilder<'a> {
     runs: BTreeMap<SchedulerId, Run>,
     off_cpu: BTreeMap<SchedulerId, OffCpu>,
     kept: usize,
+    /// Since when whoever was there has been read.
+    all_read_ns: Option<i64>,
 }
 
 impl<'a> FrameBuilder<'a> {
@@ -96,6 +104,7 @@ impl<'a> FrameBuilder<'a> {
             runs: BTreeMap::new(),
             off_cpu: BTreeMap::new(),
             kept: 0,
+            all_read_ns: None,
         }
     }
 
@@ -145,7 +154,28 @@ impl<'a> FrameBuilder<'a> {
         };
     }
 
-    /// A row of `messages`, in the order of sending, after all runs. Returns whether it is kept.
+    /// A row of `checkpoints`, in the order in which they were read, after all runs.
+    pub fn checkpoint(&mut self, row: &CheckpointRow) {
+        let at_ns = self.scope.at_ns;
+        let of = self.processes.entry(row.proc).or_default();
+        // It may have been spawned while others were read.
+        let there_ns = of
+            .spawned_ns
+            .map_or(row.from_ns, |ns| ns.max(row.from_ns).min(row.to_ns));
+        // Who is there later was there before, if those that are new are seen.
+        of.seen(there_ns, at_ns, self.scope.has_births);
+        if row.to_ns <= at_ns {
+            of.checkpoint = Some(*row);
+        }
+    }
+
+    /// A checkpoint that was begun then was read to its end before the instant.
+    pub fn all_read(&mut self, since_ns: i64) {
+        self.all_read_ns = self.all_read_ns.max(Some(since_ns));
+    }
+
+    /// A row of `messages`, in the order of sending, after all runs and checkpoints. Returns whether it is
+    /// kept.
     pub fn message(&mut self, message: &Message) -> bool {
         let at_ns = self.scope.at_ns;
         if message.sent_ns > at_ns {
@@ -160,7 +190,7 @@ impl<'a> FrameBuilder<'a> {
         if let Some(received_ns) = message.received_ns {
             of.seen(received_ns, at_ns, true);
         }
-        let end_ns = of.run.as_ref().map(|run| run.end_ns);
+        let end_ns = of.rests_since_ns(self.watched_since_ns);
         if end_ns.is_some_and(|end_ns| message.sent_ns >= end_ns) && became_message(message) {
             of.woken_ns = of.woken_ns.or(Some(message.sent_ns));
         }
@@ -174,6 +204,9 @@ impl<'a> FrameBuilder<'a> {
         match is_sure {
             true => {
                 mailbox.sure += 1;
+                let checkpoint = of.checkpoint.as_ref();
+                let lay_then = checkpoint.is_some_and(|row| message.sent_ns < row.from_ns);
+                of.lay_then += u64::from(lay_then);
                 mailbox.oldest_ns = mailbox.oldest_ns.or(Some(message.sent_ns));
             }
             false => mailbox.unsure += 1,
@@ -252,6 +285,7 @@ impl<'a> FrameBuilder<'a> {
     }
 
     fn process(&self, proc: ProcId, of: OfProcess, known: Known, alive: Alive) -> ProcessFrame {
+        let is_watched = of.is_watched(&self.scope);
         let beside = Beside {
             at_ns: self.scope.at_ns,
             watched_since_ns: self.watched_since_ns,
@@ -261,19 +295,29 @@ impl<'a> FrameBuilder<'a> {
                 .map(|ns| of.first_ns.map_or(ns, |first| first.min(ns))),
             last: of.run.as_ref(),
             next: of.next.as_ref(),
+            checkpoint: of.checkpoint.as_ref().filter(|_| is_watched),
             woken_ns: of.woken_ns,
         };
+        let (doing, is_by_checkpoint) = beside.doing();
+        let mut mailbox = of.mailbox;
+        if let Some(row) = of.checkpoint.filter(|_| is_by_checkpoint) {
+            // Nothing was taken out of it since.
+            let then = row.mailbox.or(row.mailbox_min).unwrap_or(0);
+            mailbox.unseen = then.saturating_sub(of.lay_then);
+        }
         ProcessFrame {
             proc,
             known,
             alive,
-            doing: beside.doing(),
+            doing,
             next_ns: of.next.as_ref().map(|next| next.start_ns),
             run: of.run,
             went_on_at: of.went_on_at,
             collection: of.collection,
             call: of.call,
-            mailbox: of.mailbox,
+            mailbox,
+            checkpoint: of.checkpoint,
+            is_by_checkpoint,
         }
     }
 
@@ -292,6 +336,10 @@ impl<'a> FrameBuilder<'a> {
                         || !of.is_watched(&self.scope)
                         || last_ns < self.watched_since_ns =>
                 {
+                    // Whoever was still there would have been read with the others.
+                    if self.all_read_ns.is_some_and(|since_ns| last_ns < since_ns) {
+                        return None;
+                    }
                     Alive::LastSeen(last_ns)
                 }
                 _ => Alive::Sure,
@@ -317,6 +365,16 @@ impl OfProcess {
     /// Whether what it does was watched: who was not asked for has no runs.
     fn is_watched(&self, scope: &FrameScope<'_>) -> bool {
         !scope.is_filtered || self.run.is_some() || self.next.is_some()
+    }
+
+    /// Since when it rests that was not seen to run since events were last missing, else since its last run.
+    fn rests_since_ns(&self, watched_since_ns: i64) -> Option<i64> {
+        let run = self.run.as_ref().map(|run| run.end_ns);
+        match (run, &self.checkpoint) {
+            (Some(end_ns), _) if end_ns >= watched_since_ns => Some(end_ns),
+            (_, Some(row)) => Some(row.from_ns),
+            (end_ns, None) => end_ns,
+        }
     }
 
     /// Something shows that it was there.

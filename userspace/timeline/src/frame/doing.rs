@@ -1,6 +1,8 @@
 //! What a process does at an instant.
 
-use escope_model::{Cut, LeftAs, Run, SchedulerId, WokenBy};
+use escope_model::{
+    CheckpointRow, CheckpointSeen, Cut, LeftAs, ProcessStatus, Run, SchedulerId, WokenBy,
+};
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,23 +123,53 @@ pub(super) struct Beside<'a> {
     pub(super) spawned_ns: Option<i64>,
     pub(super) last: Option<&'a Run>,
     pub(super) next: Option<&'a Run>,
-    /// The first message since the end of the last run, until the instant.
+    /// What it was like since then, if nothing has run it since.
+    pub(super) checkpoint: Option<&'a CheckpointRow>,
+    /// The first message since the end of the last run, or else since the checkpoint, until the instant.
     pub(super) woken_ns: Option<i64>,
 }
 
 impl Beside<'_> {
-    pub(super) fn doing(&self) -> Doing {
+    /// What it does, and whether only a checkpoint tells that.
+    pub(super) fn doing(&self) -> (Doing, bool) {
         if !self.has_runs {
-            return Doing::Unknown(WhyUnknown::NotRecorded);
+            return (Doing::Unknown(WhyUnknown::NotRecorded), false);
         }
-        match self.last {
+        let doing = match self.last {
             Some(last) if last.end_ns > self.at_ns => Doing::Running {
                 since_ns: last.start_ns,
                 scheduler: last.scheduler,
             },
             Some(last) if last.end_ns >= self.watched_since_ns => self.since(last),
-            last => self.without_runs(last.is_some()),
+            last => match self.rested() {
+                Some(doing) => return (doing, true),
+                None => self.without_runs(last.is_some()),
+            },
+        };
+        (doing, false)
+    }
+
+    /// What a checkpoint tells of one that nothing has run since.
+    fn rested(&self) -> Option<Doing> {
+        let row = self.checkpoint.filter(|row| {
+            row.seen == CheckpointSeen::Exact && row.from_ns >= self.watched_since_ns
+        })?;
+        let since_ns = row.from_ns;
+        match (row.status, self.woken_ns) {
+            _ if !self.is_next_whole() => None,
+            (ProcessStatus::Waiting, _) if self.times_out() => Some(Doing::Woken { since_ns }),
+            (ProcessStatus::Waiting, Some(since_ns)) => Some(Doing::Runnable { since_ns }),
+            (ProcessStatus::Waiting, None) => Some(Doing::Waiting { since_ns }),
+            (ProcessStatus::Runnable, _) => Some(Doing::Runnable { since_ns }),
+            (ProcessStatus::Suspended, _) => Some(Doing::Suspended { since_ns }),
+            _ => None,
         }
+    }
+
+    /// Whether the time of its `receive` is up when it next runs.
+    fn times_out(&self) -> bool {
+        self.next
+            .is_some_and(|next| next.woken_by == Some(WokenBy::Timeout))
     }
 
     /// Nothing was seen to run it since events were missing, or at all.
@@ -163,11 +195,8 @@ impl Beside<'_> {
         if matches!(last.cut, Some(Cut::End | Cut::Both)) || !self.is_next_whole() {
             return Doing::Unknown(WhyUnknown::Cut);
         }
-        let timed_out = self
-            .next
-            .is_some_and(|next| next.woken_by == Some(WokenBy::Timeout));
         match (last.left_as, self.woken_ns) {
-            (Some(LeftAs::Waiting), _) if timed_out => Doing::Woken { since_ns },
+            (Some(LeftAs::Waiting), _) if self.times_out() => Doing::Woken { since_ns },
             (Some(LeftAs::Waiting), Some(since_ns)) => Doing::Runnable { since_ns },
             (Some(LeftAs::Waiting), None) => Doing::Waiting { since_ns },
             (Some(LeftAs::Runnable), _) => Doing::Runnable { since_ns },

@@ -18,6 +18,8 @@ pub struct Mailbox {
     pub sure: u64,
     /// How many more may.
     pub unsure: u64,
+    /// How many more lie there that came before events were watched, as a checkpoint has counted.
+    pub unseen: u64,
     /// When the oldest of `sure` was sent.
     pub oldest_ns: Option<i64>,
     /// The first ones, in the order of sending.
@@ -28,7 +30,7 @@ impl Mailbox {
     /// Whether nothing lies there, nor may.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sure == 0 && self.unsure == 0
+        self.sure == 0 && self.unsure == 0 && self.unseen == 0
     }
 
     /// How many messages there are beside the first ones.

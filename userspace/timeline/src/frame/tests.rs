@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use escope_model::{
-    Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind, ProcId, Run, WokenBy,
+    CheckpointRow, CheckpointSeen, Cut, Fate, LeftAs, Life, LifeEvent, Message, MessageKind,
+    ProcId, ProcessStatus, Run, WokenBy,
 };
 use proptest::prelude::*;
 
@@ -57,6 +58,8 @@ struct Rows {
     lives: Vec<Life>,
     runs: Vec<Run>,
     messages: Vec<Message>,
+    checkpoints: Vec<CheckpointRow>,
+    all_read_ns: Option<i64>,
     gaps: Gaps,
     is_filtered: bool,
 }
@@ -67,6 +70,7 @@ impl Rows {
             at_ns,
             gaps: &self.gaps,
             has_runs: true,
+            has_births: true,
             has_ends: true,
             is_filtered: self.is_filtered,
             mailbox_max: 3,
@@ -76,8 +80,14 @@ impl Rows {
         let until = builder.runs_until_ns().unwrap_or(i64::MAX);
         let runs = self.runs.iter().filter(|run| run.start_ns < until);
         runs.for_each(|run| builder.run(run));
+        for row in &self.checkpoints {
+            builder.checkpoint(row);
+        }
         for message in &self.messages {
             builder.message(message);
+        }
+        if let Some(since_ns) = self.all_read_ns.filter(|_| at_ns >= 99) {
+            builder.all_read(since_ns);
         }
         builder.finish()
     }
@@ -178,6 +188,91 @@ fn who_is_sent_something_before_it_first_runs_is_there() {
     assert_eq!((early.known, early.mailbox.sure), (Known::Before(30), 1));
     assert_eq!(early.doing, Doing::Runnable { since_ns: 30 });
     assert_eq!(rows.only(40).map(|it| it.known), Some(Known::Spawned(40)));
+}
+
+fn at_checkpoint(proc: u32, from_ns: i64, status: ProcessStatus, mailbox: u64) -> CheckpointRow {
+    CheckpointRow {
+        checkpoint: 0,
+        from_ns,
+        to_ns: from_ns + 2,
+        proc: ProcId(proc),
+        seen: CheckpointSeen::Exact,
+        status,
+        at: None,
+        mailbox: Some(mailbox),
+        mailbox_min: None,
+        heap_words: 233,
+        reductions: 1,
+    }
+}
+
+#[test]
+fn who_never_runs_is_as_a_checkpoint_has_told() {
+    let mut rows = Rows {
+        messages: vec![
+            message(0, 0, 5, None, Fate::Waiting),
+            message(1, 0, 30, None, Fate::Waiting),
+        ],
+        checkpoints: vec![at_checkpoint(0, 10, ProcessStatus::Waiting, 4)],
+        ..Rows::default()
+    };
+    let told = |rows: &Rows, at_ns| {
+        let it = rows.only(at_ns).expect("it is there");
+        (
+            it.doing,
+            it.is_by_checkpoint,
+            it.mailbox.sure,
+            it.mailbox.unseen,
+        )
+    };
+    // While it is read nothing is known but that it is there.
+    assert_eq!(told(&rows, 11).0, Doing::Unknown(WhyUnknown::NotSeen));
+    let waits = Doing::Waiting { since_ns: 10 };
+    assert_eq!(told(&rows, 12), (waits, true, 1, 3));
+    let ready = Doing::Runnable { since_ns: 30 };
+    assert_eq!(told(&rows, 40), (ready, true, 2, 3));
+    // Once it has run events tell, and how many messages it took of those from before is not known.
+    rows.runs = vec![run(0, 50, 60, LeftAs::Suspended)];
+    let suspended = Doing::Suspended { since_ns: 60 };
+    assert_eq!(told(&rows, 70), (suspended, false, 2, 0));
+    assert_eq!(told(&rows, 40), (ready, true, 2, 3));
+    // One that ran or changed while it was read tells nothing but that it was there.
+    rows.checkpoints[0].seen = CheckpointSeen::Changing;
+    assert_eq!(told(&rows, 20).0, Doing::Away { until_ns: 50 });
+}
+
+#[test]
+fn a_checkpoint_tells_who_is_there_before_it_and_since() {
+    let mut rows = Rows {
+        checkpoints: vec![at_checkpoint(0, 50, ProcessStatus::Suspended, 0)],
+        ..Rows::default()
+    };
+    let known = |rows: &Rows, at_ns| rows.only(at_ns).map(|it| (it.known, it.alive));
+    assert_eq!(known(&rows, 20), Some((Known::Later(50), Alive::Sure)));
+    assert_eq!(known(&rows, 90), Some((Known::Before(50), Alive::Sure)));
+    rows.lives = vec![life(0, 51, LifeEvent::Spawn), life(0, 80, LifeEvent::Exit)];
+    assert_eq!(known(&rows, 20), None, "it was spawned as others were read");
+    assert_eq!(known(&rows, 50), None);
+    assert_eq!(known(&rows, 70), Some((Known::Spawned(51), Alive::Sure)));
+    assert_eq!(known(&rows, 80), None);
+    // What was so before events were missing need not be so any more.
+    rows.lives.clear();
+    rows.gaps = Gaps::of(vec![(60, 70)]);
+    let after = rows.only(75).expect("it was there");
+    assert_eq!(after.alive, Alive::LastSeen(50));
+    assert_eq!(after.doing, Doing::Unknown(WhyUnknown::NotSeen));
+    assert!(!after.is_by_checkpoint && after.checkpoint.is_some());
+    // If it were still there it would have been read again.
+    rows.all_read_ns = Some(90);
+    assert_eq!(rows.only(99), None);
+    // Nor is what was not asked for known to have stayed so.
+    rows.gaps = Gaps::default();
+    rows.is_filtered = true;
+    let other = rows.only(75).expect("it was there");
+    assert_eq!(
+        (other.alive, other.is_by_checkpoint),
+        (Alive::LastSeen(50), false)
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn refusal(sql: &str) -> String {
 fn what_is_not_there_is_told_with_what_is() {
     assert_eq!(
         refusal("SELECT * FROM sample"),
-        "there is no table sample: the tables are code, cpu, dist, frames, gc, lifecycle, losses, \
+        "there is no table sample: the tables are checkpoints, code, cpu, dist, frames, gc, lifecycle, losses, \
          messages, modules, named_dist, named_frames, named_gc, named_lifecycle, named_messages, \
          named_modules, named_native_calls, named_off_cpu, named_payloads, named_port_events, \
          named_ports, named_processes, named_runs, native_calls, off_cpu, payloads, port_events, \
