@@ -1,12 +1,14 @@
 %% Many processes to which nothing happens, told by the VM itself. Before `ready`: RESTING of them (10000) wait, each for
 %% a message that never comes; every hundredth is registered as checkpoints_N; checkpoints_box has BOX messages that it
-%% does not take. At `go` checkpoints_late is spawned, and one of those that rested is told to end. At each `count`
+%% does not take; checkpoints_server is a gen_server with the state #{kept => 4711, password => <<"sekrit">>}. At `go` checkpoints_late is spawned, and one of those that rested is told to end. At each `count`
 %% checkpoints_woken runs, and then, for some 30 ms, nothing happens:
 %%   counted from_ns=N to_ns=N processes=N
 %% has how many processes there are between these times.
 -module(checkpoints).
 -behaviour(workload).
+-behaviour(gen_server).
 -export([main/0, prepare/0, start/1, stop/1, count/1]).
+-export([init/1, handle_call/3, handle_cast/2]).
 
 -define(BOX, 7).
 
@@ -19,12 +21,19 @@ prepare() ->
     Box = spawn(fun rest/0),
     register(checkpoints_box, Box),
     _ = [Box ! {note, N} || N <- lists:seq(1, ?BOX)],
+    {ok, _} = gen_server:start({local, checkpoints_server}, ?MODULE, #{kept => 4711, password => <<"sekrit">>}, []),
     Woken = spawn(fun rest/0),
     register(checkpoints_woken, Woken),
     Gone = spawn(fun rest/0),
     _ = [call(Pid) || Pid <- [Box, Woken, Gone | Pids]],
     {[{resting, Resting}, {named, length(Named)}, {box, ?BOX}, {first, hd(Pids)}, {last, lists:last(Pids)}, {gone, Gone}],
      {Woken, Gone}}.
+
+init(State) -> {ok, State}.
+
+handle_call(_, _, State) -> {reply, ok, State}.
+
+handle_cast(_, State) -> {noreply, State}.
 
 name(N) -> list_to_atom("checkpoints_" ++ integer_to_list(N)).
 

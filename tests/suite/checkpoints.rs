@@ -209,6 +209,41 @@ fn there_are_as_many_as_were_asked_for_and_one_at_the_end() {
 }
 
 #[test]
+fn a_snapshot_that_is_saved_is_a_recording_of_one() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let vm = Workload::start("checkpoints", &["+S", "2:2"], &[("RESTING", "2000")]);
+    let pid = vm.pid().to_string();
+    let args = ["snapshot", "-p", &pid, "-o", &path, "--all-states"];
+    let said = escope(&args).success().stderr;
+    println!("{said}");
+    escope(&args).refused(1);
+    let ready = vm.ready().clone();
+    assert!(vm.quit().success());
+    escope(&["check", &path]).success();
+    let frame = escope(&["frame", &path, "--json"]).success().json();
+    let all = all(&frame);
+    let rests = all
+        .iter()
+        .filter(|(name, it)| name.starts_with('<') && it["checkpoint"]["status"] == "waiting");
+    assert!(rests.count() as i64 > ready.number("resting"), "{said}");
+    let mailbox = &all["checkpoints_box"]["checkpoint"]["mailbox"];
+    assert_eq!(mailbox.as_i64(), Some(ready.number("box")));
+    let server = all["checkpoints_server"];
+    let term = server["state"]["parts"][0]["term"].as_str().unwrap();
+    assert!(term.contains("4711") && term.contains("***"), "{term}");
+    let state = escope(&["state", &path, "--process", "checkpoints_server"]);
+    let text = state.success().stdout;
+    assert!(text.contains("4711") && text.contains("***"), "{text}");
+    for file in std::fs::read_dir(&path).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let has = bytes.windows(6).any(|bytes| bytes == b"sekrit");
+        assert!(!has, "the secret is on the disk");
+    }
+}
+
+#[test]
 fn none_is_read_where_none_is_wanted() {
     live!();
     let folder = temp_dir();

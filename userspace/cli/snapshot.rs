@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::io::Write;
 
 use escope_model::Mfa;
+use escope_recording::Writer;
 use escope_session::{
     Memory, MessageOptions, ProcessSnapshot, SessionError, SnapshotOptions, StackFrame, Vm, choose,
     is_stopped, open_image, save_image, take_snapshot,
@@ -20,6 +21,7 @@ use crate::say::say;
 use crate::summary::bytes;
 
 mod core;
+mod save;
 
 const WORD_BYTES: u64 = 8;
 
@@ -34,8 +36,15 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
     if is_stopped(pid) {
         say!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
     }
+    if let Some(output) = &args.output {
+        // Before anything is read.
+        Writer::check_free(output).map_err(SessionError::from)?;
+    }
     let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
-    show(vm, &args)
+    match &args.output {
+        Some(output) => save::run(vm, output, &args),
+        None => show(vm, &args),
+    }
 }
 
 /// Reads the table of a VM, running or not, and prints it.

@@ -27,6 +27,17 @@ pub(crate) struct SnapshotArgs {
     /// Write the memory that this command reads to an image, instead of the table
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) save_image: Option<PathBuf>,
+    /// Save what every process is like as a recording of one checkpoint, which `frame` tells, instead of
+    /// printing a table
+    #[arg(short, long, value_name = "PATH",
+          conflicts_with_all = ["core", "image", "save_image", "process", "status", "stack", "mailbox", "format"])]
+    pub(crate) output: Option<PathBuf>,
+    /// And what each of them has that waits, as by `state`, masked, which `state RECORDING` tells too
+    #[arg(long, requires = "output")]
+    pub(crate) all_states: bool,
+    /// Mask of states also values whose names match this regular expression, in any case of letters
+    #[arg(long, value_name = "PATTERN", requires = "all_states")]
+    pub(crate) redact: Vec<String>,
     /// Only these: registered name, pid `<0.N.S>`, label, initial call or its module
     #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: Option<String>,

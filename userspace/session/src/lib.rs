@@ -23,6 +23,7 @@ mod options;
 mod outcome;
 mod pipeline;
 mod recorder;
+mod saved;
 mod setup;
 mod snapshot;
 mod state;
@@ -63,6 +64,7 @@ pub use options::{
 };
 pub use outcome::{Checked, Copies, EventsSummary, Progress, Stop, Summary, WindowsSummary};
 pub use recorder::Recorder;
+pub use saved::{Saved, save_checkpoint};
 pub use snapshot::{count_missing, list_called, open_core, open_image, save_image, take_snapshot};
 pub use state::{StateAnswer, StateOf, States, StatesOptions, read_states, read_states_stopped};
 pub use stop::StopTime;

@@ -609,7 +609,7 @@ fn every_table_is_listed_with_its_columns() {
     assert_eq!(stacks[1].kind, Kind::List(Kind::Integer.into()));
     assert_eq!(stacks[1].kind.to_string(), "list of integer");
     assert_eq!(sources[3].columns[8].kind, Kind::Unsigned);
-    assert_eq!(sources[21].columns.last().unwrap().kind, Kind::Timestamp);
+    assert_eq!(sources[22].columns.last().unwrap().kind, Kind::Timestamp);
 }
 
 #[test]

@@ -27,7 +27,7 @@ use crate::options::StateLimits;
 use crate::pipeline::Pipeline;
 pub(super) use chosen::Chosen;
 use rests::{Rests, Since};
-use told::{Fingerprints, Told};
+pub(crate) use told::{Fingerprints, Told};
 
 /// How often what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -11,11 +11,11 @@ const PARTS_MAX: usize = 64;
 
 /// What was told last of a process: what it was, and its parts.
 #[derive(Debug, Default)]
-pub(super) struct Told(Option<[u64; 2]>);
+pub(crate) struct Told(Option<[u64; 2]>);
 
 /// Tells states apart without keeping them: two hashes with keys that nobody knows.
 #[derive(Debug, Default)]
-pub(super) struct Fingerprints([RandomState; 2]);
+pub(crate) struct Fingerprints([RandomState; 2]);
 
 impl Fingerprints {
     fn of(&self, state: &ProcessState, parts: &[(String, Vec<u8>)]) -> [u64; 2] {
@@ -27,7 +27,7 @@ impl Fingerprints {
 impl Told {
     /// The rows of a state: one without a term if all is as it was, else one for each part. `row` has what
     /// they have in common.
-    pub(super) fn rows(
+    pub(crate) fn rows(
         &mut self,
         row: &StateRow,
         state: &ProcessState,

@@ -1,0 +1,44 @@
+//! The process table as a recording of one checkpoint.
+
+use std::path::Path;
+
+use escope_session::{Limits, Redaction, StateOptions, Vm, save_checkpoint};
+
+use crate::args::SnapshotArgs;
+use crate::failure::Failure;
+use crate::say::say;
+use crate::summary::bytes;
+use crate::time;
+
+/// Of one state.
+const STATE_LIMITS: Limits = Limits {
+    depth: 128,
+    nodes: 1 << 18,
+    bytes: 4 << 20,
+};
+
+pub(super) fn run(vm: Vm, output: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
+    let redaction = Redaction::new(&args.redact);
+    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
+    let states = StateOptions {
+        limits: STATE_LIMITS,
+        redaction: Some(redaction),
+        children: 0,
+    };
+    let saved = save_checkpoint(vm, output, args.all_states.then_some(&states))?;
+    say!(
+        "wrote {} ({}): {} processes, read in {} of CPU time",
+        saved.path.display(),
+        bytes(saved.bytes),
+        saved.read.processes,
+        time::show(saved.read.cpu_ns),
+    );
+    if args.all_states {
+        say!(
+            "what {} of them have; of {} it is not told: they ran each time, are sensitive, or could not be read",
+            saved.states,
+            saved.without_states
+        );
+    }
+    Ok(())
+}
