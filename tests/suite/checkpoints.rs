@@ -24,7 +24,8 @@ fn record(path: &str, more: &[&str]) -> (Facts, Facts, Vec<Facts>, String) {
     recorder.wait_for("recording", PATIENCE);
     let ready = vm.ready().clone();
     // One that ends at `go` is to be read before.
-    if !more.contains(&"off") && !more.contains(&"--processes") {
+    let is_without = more.ends_with(&["--checkpoint", "off"]) || more.contains(&"--processes");
+    if !is_without {
         is_read(Path::new(path));
     }
     let running = vm.go();

@@ -212,7 +212,8 @@ impl Counts {
             *counts.by_doing.entry(process.doing.as_str()).or_default() += 1;
             counts.collecting += usize::from(process.collection.is_some());
             counts.mailboxes += usize::from(process.mailbox.sure > 0);
-            counts.messages_unseen += process.mailbox.unseen;
+            let unseen = process.mailbox.unseen;
+            counts.messages_unseen = counts.messages_unseen.saturating_add(unseen);
             counts.by_checkpoint += usize::from(process.is_by_checkpoint);
             counts.messages += process.mailbox.sure;
             counts.messages_unsure += process.mailbox.unsure;

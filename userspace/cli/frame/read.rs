@@ -50,8 +50,12 @@ impl Recorded {
         };
         let messages = has_probe(&["enqueue", "enqueue_payload"]);
         let collections = has_probe(&["gc_start"]);
+        // In a VM that does nothing there are none to be seen. For `--state` they are watched, and not told.
+        let runs = has_probe(&["schedule_in"])
+            && has_probe(&["schedule_out"])
+            && !has_probe(&["state_none", "state_1k"]);
         Ok(Recorded {
-            runs: has_rows(recording.runs(TimeRange::ALL)?)?,
+            runs: runs || has_rows(recording.runs(TimeRange::ALL)?)?,
             messages: messages || has_rows(recording.messages(TimeRange::ALL)?)?,
             collections: collections || has_rows(recording.gc(TimeRange::ALL)?)?,
         })

@@ -50,7 +50,7 @@ impl Told<'_> {
         full.sort_by_key(|process| {
             let mailbox = &process.mailbox;
             (
-                Reverse(mailbox.sure + mailbox.unseen),
+                Reverse(mailbox.sure.saturating_add(mailbox.unseen)),
                 Reverse(mailbox.unsure),
                 process.proc,
             )

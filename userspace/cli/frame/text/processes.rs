@@ -239,7 +239,8 @@ fn does(process: &ProcessFrame) -> String {
 
 fn is_busy(process: &ProcessFrame) -> bool {
     rank(process) < QUIET
-        || process.mailbox.sure + process.mailbox.unseen > 0
+        || process.mailbox.sure > 0
+        || process.mailbox.unseen > 0
         || process.collection.is_some()
 }
 

@@ -194,7 +194,7 @@ fn at_checkpoint(proc: u32, from_ns: i64, status: ProcessStatus, mailbox: u64) -
     CheckpointRow {
         checkpoint: 0,
         from_ns,
-        to_ns: from_ns + 2,
+        to_ns: from_ns.saturating_add(2),
         proc: ProcId(proc),
         seen: CheckpointSeen::Exact,
         status,
@@ -455,10 +455,17 @@ proptest! {
         runs in prop::collection::vec((0..3u32, any::<i64>(), any::<i64>(), 0..5usize, 0..4usize), 0..12),
         posts in prop::collection::vec((0..3u32, any::<i64>(), prop::option::of(any::<i64>()), 0..4usize), 0..12),
         ends in prop::collection::vec((0..3u32, any::<i64>(), 0..8usize), 0..6),
+        reads in prop::collection::vec((0..3u32, any::<i64>(), 0..7usize, any::<u64>()), 0..6),
         gaps in prop::collection::vec((any::<u64>(), any::<u64>()), 0..4),
         at_ns in any::<i64>(),
     ) {
         let mut rows = Rows { gaps: Gaps::of(gaps), ..Rows::default() };
+        for (proc, to_ns, status, mailbox) in reads {
+            rows.checkpoints.push(CheckpointRow {
+                to_ns,
+                ..at_checkpoint(proc, to_ns.wrapping_mul(3) >> 2, ProcessStatus::ALL[status], mailbox)
+            });
+        }
         for (proc, start_ns, end_ns, left_as, cut) in runs {
             rows.runs.push(Run {
                 cut: Cut::ALL.get(cut).copied(),
