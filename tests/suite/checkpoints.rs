@@ -179,10 +179,13 @@ fn there_are_as_many_as_were_asked_for_and_one_at_the_end() {
     let recording = Recording::open(Path::new(&path)).unwrap();
     let manifest = recording.manifest();
     let checkpoints = manifest.totals.counters["checkpoints"] as u32;
-    assert!(checkpoints >= 3, "{summary}");
+    assert!(checkpoints >= 2, "{summary}");
     let end_ns = manifest.ended.as_ref().unwrap().at_ns;
     let rows = rows(&recording);
-    for checkpoint in 0..checkpoints {
+    let numbers: BTreeSet<u32> = rows.iter().map(|row| row.checkpoint).collect();
+    let mut complete = 0;
+    // One may have been cut short by the last one.
+    for checkpoint in numbers {
         let these = rows.iter().filter(|row| row.checkpoint == checkpoint);
         let procs: BTreeSet<u32> = these.clone().map(|row| row.proc.0).collect();
         assert_eq!(procs.len(), these.clone().count(), "each is told once");
@@ -190,11 +193,12 @@ fn there_are_as_many_as_were_asked_for_and_one_at_the_end() {
             (row.seen, row.status) == (CheckpointSeen::Exact, ProcessStatus::Waiting)
         };
         let many = these.clone().filter(rest).count() as i64;
-        assert!(many > ready.number("resting"), "{many} of {checkpoint}");
+        complete += u32::from(many > ready.number("resting"));
         let from_ns = these.clone().map(|row| row.from_ns).min().unwrap();
         let to_ns = these.map(|row| row.to_ns).max().unwrap();
         assert!(from_ns < to_ns && to_ns <= end_ns);
     }
+    assert!(complete >= checkpoints, "{complete}: {summary}");
     let last = escope(&["frame", &path, "--json"]).success().json();
     let age_ns = last["checkpoint"]["age_ns"].as_i64().unwrap();
     assert!(age_ns < 1_000_000_000, "{last}");

@@ -53,7 +53,7 @@ impl Recorded {
         // In a VM that does nothing there are none to be seen. For `--state` they are watched, and not told.
         let runs = has_probe(&["schedule_in"])
             && has_probe(&["schedule_out"])
-            && !has_probe(&["state_none", "state_1k"]);
+            && !has_probe(&["state_uncopied", "state_1k"]);
         Ok(Recorded {
             runs: runs || has_rows(recording.runs(TimeRange::ALL)?)?,
             messages: messages || has_rows(recording.messages(TimeRange::ALL)?)?,

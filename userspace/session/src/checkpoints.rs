@@ -75,11 +75,14 @@ pub(crate) struct Checkpoints {
     begun: Option<Instant>,
     /// The one that is being read.
     open: Option<Open>,
+    /// The number of the next one: also one that is not read to its end has one.
+    next: u32,
     counts: CheckpointCounts,
 }
 
 #[derive(Debug)]
 struct Open {
+    number: u32,
     slices: Slices,
     processes: u64,
     cpu_ns: u64,
@@ -97,6 +100,11 @@ impl Checkpoints {
             (Some(_), _) | (None, None) => true,
             (None, Some(begun)) => self.every.is_some_and(|every| begun.elapsed() >= every),
         }
+    }
+
+    /// Whether one is being read.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
     }
 
     /// Begins the next one if it is due, and reads as much as takes a few milliseconds. All code that was
@@ -152,7 +160,10 @@ impl Checkpoints {
             Some(open) => open,
             None => {
                 self.begun = Some(started);
+                let number = self.next;
+                self.next = self.next.saturating_add(1);
                 Open {
+                    number,
                     slices: Slices::new(pipeline.symbolizer.vm(), MESSAGES)?,
                     processes: 0,
                     cpu_ns: 0,
@@ -166,7 +177,7 @@ impl Checkpoints {
                 Some(placed) => {
                     let between_ns = (from_ns, monotonic_ns());
                     open.processes += placed.len() as u64;
-                    self.write(placed, between_ns, pipeline, sound);
+                    write(open.number, placed, between_ns, pipeline, sound);
                 }
                 None => is_done = true,
             }
@@ -177,59 +188,6 @@ impl Checkpoints {
             false => self.open = Some(open),
         }
         Ok(())
-    }
-
-    fn write<M: Memory>(
-        &self,
-        placed: Vec<Placed>,
-        (from_ns, to_ns): (u64, u64),
-        pipeline: &mut Pipeline<M>,
-        sound: &dyn Fn() -> bool,
-    ) {
-        for it in placed {
-            let symbolizer = &mut pipeline.symbolizer;
-            let status = ProcessStatus::parse(it.process.status);
-            let Some(status) = status.filter(|status| *status != ProcessStatus::Free) else {
-                continue;
-            };
-            let Some(proc) = symbolizer.process(it.pid, it.address) else {
-                continue;
-            };
-            let at = Some(it.resumes).filter(|at| *at != 0);
-            let at = at.map(|at| symbolizer.place(at, to_ns, sound));
-            let process = it.process;
-            let (mailbox, mailbox_min) = match process.mailbox_cut {
-                true => (None, process.mailbox),
-                false => (process.mailbox, None),
-            };
-            let row = CheckpointRow {
-                checkpoint: self.counts.checkpoints,
-                from_ns: pipeline.since_start(from_ns),
-                to_ns: pipeline.since_start(to_ns),
-                proc,
-                // A mailbox that is not counted to its end is not known to have rested.
-                seen: match process.consistent {
-                    true => CheckpointSeen::Exact,
-                    false => CheckpointSeen::Changing,
-                },
-                status,
-                at,
-                mailbox,
-                mailbox_min,
-                heap_words: process.total_heap_words,
-                reductions: process.reductions,
-            };
-            pipeline.symbolizer.describe(
-                proc,
-                Told {
-                    name: process.name,
-                    label: process.label,
-                    initial_call: process.initial_call,
-                    parent: process.parent,
-                },
-            );
-            pipeline.checkpoint(&row);
-        }
     }
 
     fn done<M: Memory>(&mut self, open: &Open, pipeline: &mut Pipeline<M>) {
@@ -248,6 +206,60 @@ impl Checkpoints {
         self.counts.checkpoints += 1;
         self.counts.processes += open.processes;
         self.counts.cpu_ns += open.cpu_ns;
+    }
+}
+
+/// Tells what was read of some processes.
+fn write<M: Memory>(
+    number: u32,
+    placed: Vec<Placed>,
+    (from_ns, to_ns): (u64, u64),
+    pipeline: &mut Pipeline<M>,
+    sound: &dyn Fn() -> bool,
+) {
+    for it in placed {
+        let symbolizer = &mut pipeline.symbolizer;
+        let status = ProcessStatus::parse(it.process.status);
+        let Some(status) = status.filter(|status| *status != ProcessStatus::Free) else {
+            continue;
+        };
+        let Some(proc) = symbolizer.process(it.pid, it.address) else {
+            continue;
+        };
+        let at = Some(it.resumes).filter(|at| *at != 0);
+        let at = at.map(|at| symbolizer.place(at, to_ns, sound));
+        let process = it.process;
+        let (mailbox, mailbox_min) = match process.mailbox_cut {
+            true => (None, process.mailbox),
+            false => (process.mailbox, None),
+        };
+        let row = CheckpointRow {
+            checkpoint: number,
+            from_ns: pipeline.since_start(from_ns),
+            to_ns: pipeline.since_start(to_ns),
+            proc,
+            // A mailbox that is not counted to its end is not known to have rested.
+            seen: match process.consistent {
+                true => CheckpointSeen::Exact,
+                false => CheckpointSeen::Changing,
+            },
+            status,
+            at,
+            mailbox,
+            mailbox_min,
+            heap_words: process.total_heap_words,
+            reductions: process.reductions,
+        };
+        pipeline.symbolizer.describe(
+            proc,
+            Told {
+                name: process.name,
+                label: process.label,
+                initial_call: process.initial_call,
+                parent: process.parent,
+            },
+        );
+        pipeline.checkpoint(&row);
     }
 }
 

@@ -176,7 +176,8 @@ impl Recorder {
         let mut began = None;
         loop {
             let watched = self.events.as_ref().is_some_and(Events::is_watching);
-            let every = self.options.drain_every(watched);
+            let is_reading = self.checkpoints.as_ref().is_some_and(Checkpoints::is_open);
+            let every = self.options.drain_every(watched || is_reading);
             let target_ended = self
                 .target
                 .wait(if behind { Duration::ZERO } else { every });
