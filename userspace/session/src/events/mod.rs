@@ -43,7 +43,7 @@ pub use said::SaidCounts;
 pub use selection::EventSelection;
 pub(crate) use sites::copy_layout;
 pub use states::StateCounts;
-pub(crate) use states::Told;
+pub(crate) use states::{Fingerprints, Told};
 pub use support::{EventSupport, KindSupport, event_support};
 pub use wanted::{Wanted, WantedProcess};
 
