@@ -1,9 +1,9 @@
 %% Many processes to which nothing happens, told by the VM itself. Before `ready`: RESTING of them (10000) wait, each for
 %% a message that never comes; every hundredth is registered as checkpoints_N; checkpoints_box has BOX messages that it
 %% does not take; checkpoints_server is a gen_server with the state #{kept => 4711, password => <<"sekrit">>}. At `go` checkpoints_late is spawned, and one of those that rested is told to end. At each `count`
-%% checkpoints_woken runs, and then, for some 30 ms, nothing happens:
-%%   counted from_ns=N to_ns=N processes=N
-%% has how many processes there are between these times.
+%% checkpoints_woken runs, checkpoints_server has one more in `kept`, and then, for some 30 ms, nothing happens:
+%%   counted from_ns=N to_ns=N kept=N processes=N
+%% has what that is and how many processes there are between these times.
 -module(checkpoints).
 -behaviour(workload).
 -behaviour(gen_server).
@@ -31,7 +31,7 @@ prepare() ->
 
 init(State) -> {ok, State}.
 
-handle_call(_, _, State) -> {reply, ok, State}.
+handle_call(more, _, State = #{kept := Kept}) -> {reply, Kept + 1, State#{kept := Kept + 1}}.
 
 handle_cast(_, State) -> {noreply, State}.
 
@@ -58,9 +58,10 @@ start({Woken, Gone}) ->
 
 count(Woken) ->
     ok = call(Woken),
+    Kept = gen_server:call(checkpoints_server, more),
     From = workload:clock_ns(),
     receive after 30 -> ok end,
     To = workload:clock_ns(),
-    [{from_ns, From}, {to_ns, To}, {processes, erlang:system_info(process_count)}].
+    [{from_ns, From}, {to_ns, To}, {kept, Kept}, {processes, erlang:system_info(process_count)}].
 
 stop(_) -> {[], []}.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use escope_model::{CheckpointRow, CheckpointSeen, ProcessStatus};
+use escope_model::{CheckpointRow, CheckpointSeen, ProcessStatus, StateRow, StateSource};
 use escope_recording::{Recording, TimeRange};
 use serde_json::Value;
 
@@ -24,9 +24,16 @@ fn record(path: &str, more: &[&str]) -> (Facts, Facts, Vec<Facts>, String) {
     recorder.wait_for("recording", PATIENCE);
     let ready = vm.ready().clone();
     // One that ends at `go` is to be read before.
-    let is_without = more.ends_with(&["--checkpoint", "off"]) || more.contains(&"--processes");
-    if !is_without {
-        is_read(Path::new(path));
+    let has = |word: &str| more.contains(&word);
+    match () {
+        () if has("off") && has("--checkpoint") || has("--processes") => {}
+        () if has("--state") => is_read(Path::new(path), |recording| {
+            recording.states(TimeRange::ALL).ok()?.flatten().next()
+        }),
+        () => is_read(Path::new(path), |recording| {
+            let mut points = recording.series(TimeRange::ALL).ok()?.flatten();
+            points.find(|point| point.metric == "checkpoint_processes")
+        }),
     }
     let running = vm.go();
     let counts: Vec<Facts> = (0..COUNTS).map(|_| vm.count()).collect();
@@ -38,14 +45,10 @@ fn record(path: &str, more: &[&str]) -> (Facts, Facts, Vec<Facts>, String) {
     (ready, running, counts, summary)
 }
 
-/// Waits until all processes were read once and that is on the disk.
-fn is_read(path: &Path) {
+/// Waits until what is looked for was read and is on the disk.
+fn is_read<T>(path: &Path, find: impl Fn(&Recording) -> Option<T>) {
     let until = Instant::now() + PATIENCE;
-    let is_done = || {
-        let recording = Recording::open(path).ok()?;
-        let mut points = recording.series(TimeRange::ALL).ok()?.flatten();
-        points.find(|point| point.metric == "checkpoint_processes")
-    };
+    let is_done = || find(&Recording::open(path).ok()?);
     while is_done().is_none() {
         assert!(Instant::now() < until, "no checkpoint");
         sleep(Duration::from_millis(50));
@@ -246,6 +249,72 @@ fn a_snapshot_that_is_saved_is_a_recording_of_one() {
         let has = bytes.windows(6).any(|bytes| bytes == b"sekrit");
         assert!(!has, "the secret is on the disk");
     }
+}
+
+#[test]
+fn what_a_server_has_that_rests_is_known_before_it_runs() {
+    live!();
+    let folder = temp_dir();
+    let events = ["--events", "full"];
+    for (name, more) in [("all", &events[..]), ("states", &[])] {
+        let path = folder.path(&format!("{name}.escope"));
+        let state = ["--max-overhead", "off", "--state", "checkpoints_server"];
+        let (_, _, counts, summary) = record(&path, &[more, &state].concat());
+        let recording = Recording::open(Path::new(&path)).unwrap();
+        let manifest = recording.manifest();
+        assert_eq!(manifest.totals.counters["events_lost"], 0, "{summary}");
+        assert_eq!(manifest.totals.counters["states_at_checkpoints"], 1);
+        let states = recording.states(TimeRange::ALL).unwrap();
+        let states: Vec<StateRow> = states.map(Result::unwrap).collect();
+        let first = &states[0];
+        assert!(first.is_by_checkpoint(), "{first:?}");
+        let by_checkpoint = |row: &&StateRow| row.is_by_checkpoint();
+        assert_eq!(states.iter().filter(by_checkpoint).count(), 1, "{summary}");
+        let is_copy = |row: &StateRow| row.source == Some(StateSource::Copy);
+        assert!(states.iter().any(is_copy), "{states:?}");
+        // The kernel has not seen it come to rest until the first count.
+        let known = a_state(&path, first.ts_ns, 4711, &summary);
+        assert_eq!(known["is_by_checkpoint"], true, "{known}");
+        assert_eq!(known["source"], "live", "{known}");
+        let at = format!("{}ns", first.ts_ns);
+        let args = ["state", &path, "--process", "checkpoints_server", "--at", &at];
+        let text = escope(&args).success().stdout;
+        assert!(text.contains("it rested with this when it was read at "), "{text}");
+        let origin_ns = manifest.clocks.start_monotonic_ns as i64;
+        for facts in &counts {
+            let (from_ns, to_ns) = (facts.number("from_ns"), facts.number("to_ns"));
+            let at_ns = to_ns - (to_ns - from_ns) / 10 - origin_ns;
+            let known = a_state(&path, at_ns, facts.number("kept"), &summary);
+            assert_eq!(known["is_by_checkpoint"], false, "{known}");
+            if more.is_empty() {
+                continue;
+            }
+            // A frame of all says the same.
+            let frame = frame(&path, at_ns);
+            assert!(frame["counts"]["processes"].as_i64() > Some(10_000), "{summary}");
+            let all = all(&frame);
+            let told = all["checkpoints_server"]["state"].as_object().unwrap();
+            for (key, value) in told {
+                assert_eq!(value, &known[key], "{key}");
+            }
+            assert!(told.len() > 10, "{told:?}");
+        }
+        let has_table = !rows(&recording).is_empty();
+        assert_eq!(has_table, !more.is_empty(), "{summary}");
+    }
+}
+
+/// The server has this, and that is sure.
+fn a_state(path: &str, at_ns: i64, kept: i64, summary: &str) -> Value {
+    let at = format!("{at_ns}ns");
+    let args = ["state", path, "--process", "checkpoints_server", "--at", &at, "--json"];
+    let known = escope(&args).success().json()[0].clone();
+    assert_eq!(known["certainty"], "exact", "{known}: {summary}");
+    assert_eq!(known["parts"][0]["whole"], true, "{known}");
+    let term = known["parts"][0]["term"].as_str().unwrap();
+    let kept = format!("kept => {kept}");
+    assert!(term.contains(&kept) && term.contains("***"), "{term}");
+    known
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use escope_model::{Fate, LifeEvent, Message, Run};
-use escope_recording::{Recording, TimeRange};
+use escope_model::{Collection, Fate, LifeEvent, Message, Run, Sample};
+use escope_recording::{Recording, RecordingError, TimeRange};
 use serde_json::Value;
 
 use crate::support::{Facts, RabbitMq, Workload, escope, start, temp_dir};
@@ -164,10 +164,16 @@ fn same_in_text(path: &str, frame: &Value) {
     assert!(text.lines().count() < 700, "{text}");
 }
 
+fn rows<T>(all: impl Iterator<Item = Result<T, RecordingError>>) -> Vec<T> {
+    all.map(Result::unwrap).collect()
+}
+
 /// All rows of a recording.
 struct All {
     runs: Vec<Run>,
     messages: Vec<Message>,
+    collections: Vec<Collection>,
+    samples: Vec<Sample>,
     /// When each process was first seen to be spawned, and to end.
     spawned_ns: BTreeMap<u32, i64>,
     ended_ns: BTreeMap<u32, i64>,
@@ -177,11 +183,13 @@ impl All {
     fn of(recording: &Recording) -> All {
         let runs = recording.runs(TimeRange::ALL).unwrap();
         let messages = recording.messages(TimeRange::ALL).unwrap();
-        let mut messages: Vec<Message> = messages.map(Result::unwrap).collect();
+        let mut messages: Vec<Message> = rows(messages);
         messages.sort_by_key(|message| message.msg);
         let mut all = All {
-            runs: runs.map(Result::unwrap).collect(),
+            runs: rows(runs),
             messages,
+            collections: rows(recording.gc(TimeRange::ALL).unwrap()),
+            samples: rows(recording.samples_within(TimeRange::ALL).unwrap()),
             spawned_ns: BTreeMap::new(),
             ended_ns: BTreeMap::new(),
         };
@@ -251,6 +259,8 @@ impl All {
                 "dead: {process}"
             );
             self.mailbox(process, lying.remove(&proc).unwrap_or_default(), at_ns);
+            self.collection(process, proc, at_ns);
+            self.stack(process, proc, at_ns);
         }
         assert_eq!(runs, running.len(), "each scheduler runs one of its own");
         assert!(lying.is_empty(), "nobody has these: {lying:?}");
@@ -267,6 +277,51 @@ impl All {
             .filter(|proc| before.contains(proc))
             .collect();
         assert!(both.is_subset(&told), "{:?}", both.difference(&told));
+    }
+
+    fn collection(&self, process: &Value, proc: u32, at_ns: i64) {
+        let all = self.collections.iter();
+        let of = |it: &&Collection| it.proc.0 == proc && it.start_ns <= at_ns && at_ns < it.end_ns;
+        let since_ns = all.rev().find(of).map(|it| it.start_ns);
+        assert_eq!(process["collecting_since_ns"].as_i64(), since_ns, "{process}");
+    }
+
+    /// The last sample of the run that goes on.
+    fn stack(&self, process: &Value, proc: u32, at_ns: i64) {
+        let mut runs = self.runs.iter();
+        let run = runs.find(|run| run.proc.0 == proc && run.start_ns <= at_ns && at_ns < run.end_ns);
+        let is_in = |it: &&Sample| {
+            let is_its = it.proc.is_some_and(|it| it.0 == proc);
+            is_its && run.is_some_and(|run| run.start_ns <= it.ts_ns && it.ts_ns <= at_ns)
+        };
+        let last = self.samples.iter().filter(is_in).max_by_key(|it| it.ts_ns);
+        let told = &process["stack"];
+        assert_eq!(told["ts_ns"].as_i64(), last.map(|it| it.ts_ns), "{process}");
+        if last.is_some() {
+            assert!(!told["frames"].as_array().unwrap().is_empty(), "{process}");
+        }
+    }
+
+    /// Instants within collections, and within runs that a sample has seen.
+    fn busy(&self) -> Vec<i64> {
+        let spread = |all: Vec<i64>| -> Vec<i64> {
+            let every = (all.len() / 4).max(1);
+            all.into_iter().step_by(every).take(4).collect()
+        };
+        let collections = self.collections.iter();
+        let collecting = collections.map(|it| it.start_ns + (it.end_ns - it.start_ns) / 2);
+        let runs = self.runs.iter();
+        let sampled = runs.filter_map(|run| {
+            let is_in = |it: &&Sample| {
+                it.proc == Some(run.proc) && run.start_ns <= it.ts_ns && it.ts_ns < run.end_ns
+            };
+            // In the order of time: most runs have none.
+            let from = self.samples.partition_point(|it| it.ts_ns < run.start_ns);
+            let here = self.samples[from..].iter();
+            let mut here = here.take_while(|it| it.ts_ns < run.end_ns);
+            here.find(is_in).map(|it| it.ts_ns + (run.end_ns - it.ts_ns) / 2)
+        });
+        [spread(collecting.collect()), spread(sampled.collect())].concat()
     }
 
     fn mailbox(&self, process: &Value, lying: BTreeSet<u64>, at_ns: i64) {
@@ -327,22 +382,34 @@ fn a_loaded_rabbitmq_is_consistent_at_20_instants() {
     let windows: Vec<_> = recording.windows().unwrap().map(Result::unwrap).collect();
     let (from_ns, to_ns) = (windows[0].from_ns, windows[windows.len() - 1].to_ns);
     let (mut watched, mut running, mut messages) = (0, 0, 0);
-    for instant in 1..=20 {
-        let at_ns = from_ns + (to_ns - from_ns) * instant / 21;
+    let (mut collecting, mut sampled) = (0, 0);
+    let instants = (1..=20).map(|instant| from_ns + (to_ns - from_ns) * instant / 21);
+    let is_seen = |at_ns: &i64| (from_ns..to_ns).contains(at_ns);
+    let busy = all.busy().into_iter().filter(is_seen);
+    for at_ns in instants.chain(busy) {
         let frame = frame(&path, at_ns, &[]);
         all.check(&frame);
         same_in_text(&path, &frame);
-        watched += usize::from(frame["is_watched"] == true);
+        assert_eq!(frame["is_watched"], true, "{at_ns}: {output:#?}");
+        watched += 1;
+        let has = |key: &str| {
+            let all = rows_of(&frame, "processes").iter();
+            all.filter(|it| !it[key].is_null()).count()
+        };
+        collecting += has("collecting_since_ns");
+        sampled += has("stack");
         running += all.running(at_ns).len();
         messages += frame["counts"]["messages"].as_u64().unwrap();
         assert!(rows_of(&frame, "processes").len() > 10, "{frame}");
     }
     println!(
-        "{} runs, {} messages; {watched} of 20 instants watched, {running} running, {messages} in mailboxes",
+        "{} runs, {} messages; {watched} instants, {running} running, {collecting} collecting, {sampled} with \
+         stacks, {messages} in mailboxes",
         all.runs.len(),
         all.messages.len()
     );
-    assert!(watched > 10 && running > 5 && messages > 0, "{output:#?}");
+    assert!(watched >= 20 && running > 5 && messages > 0, "{output:#?}");
+    assert!(collecting >= 4 && sampled >= 4, "{output:#?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use escope_recording::{EndedHow, Events, Recording, RecordingError, TimeRange, W
 use escope_timeline::{Gaps, Happening, Tables, since_start};
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::say::say;
 use crate::time;
 
@@ -57,6 +58,24 @@ pub(crate) fn end_ns(recording: &Recording) -> Result<u64, RecordingError> {
         Some(ended) => Ok(since_start(ended.at_ns)),
         None => Ok(last_ns(recording)?.saturating_add(1)),
     }
+}
+
+/// An instant that is asked for, in nanoseconds since the recording's start.
+///
+/// # Errors
+/// When it is no time, or none at which anything was recorded.
+pub(crate) fn instant(recording: &Recording, at: &str) -> anyhow::Result<i64> {
+    let start_ns = recording.manifest().clocks.start_realtime_ns;
+    let at_ns = time::parse_point(at, start_ns).map_err(Failure::usage)?;
+    let end_ns = i64::try_from(end_ns(recording)?).unwrap_or(i64::MAX);
+    if !(0..end_ns).contains(&at_ns) {
+        return Err(Failure::failed(format!(
+            "nothing was recorded then: the recording ends at {}",
+            time::point(end_ns)
+        ))
+        .into());
+    }
+    Ok(at_ns)
 }
 
 /// From when to when, and where events are missing.
@@ -267,6 +286,12 @@ fn last_ns(recording: &Recording) -> Result<u64, RecordingError> {
     }
     for call in recording.native_calls(TimeRange::ALL)? {
         last_ns = last_ns.max(since_start(call?.start_ns));
+    }
+    for row in recording.checkpoints(TimeRange::ALL)? {
+        last_ns = last_ns.max(since_start(row?.to_ns));
+    }
+    for row in recording.states(TimeRange::ALL)? {
+        last_ns = last_ns.max(since_start(row?.ts_ns));
     }
     Ok(last_ns)
 }

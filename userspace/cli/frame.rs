@@ -19,11 +19,10 @@ use crate::coverage::{self, Coverage, Missing};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::say::say;
-use crate::time;
 use absent::Absent;
 use read::{Found, LastCheckpoint, Recorded};
 use sampled::Sampled;
-use states::Stated;
+use states::States;
 use step::Stepped;
 
 /// A frame, and what else there is of its instant.
@@ -45,7 +44,7 @@ struct Told<'a> {
     checkpoint: Option<LastCheckpoint>,
     sampled: Sampled,
     said: BTreeMap<u64, Payload>,
-    states: BTreeMap<ProcId, Stated>,
+    states: States,
     /// All that the VM is known to have.
     schedulers: Vec<SchedulerId>,
     /// Those that are asked for.
@@ -94,7 +93,7 @@ impl<'a> Told<'a> {
         let coverage = Coverage::of(recording, TimeRange::ALL)?;
         let end_ns = i64::try_from(coverage::end_ns(recording)?).unwrap_or(i64::MAX);
         let mut at_ns = match &args.at {
-            Some(at) => instant(recording, at, end_ns)?,
+            Some(at) => coverage::instant(recording, at)?,
             // The last one that is known, if any is.
             None => {
                 let last_ns = end_ns.saturating_sub(1).max(0);
@@ -239,17 +238,4 @@ fn wanted(dictionary: &Dictionary, names: &[String]) -> anyhow::Result<Option<BT
         }
     }
     Ok((!names.is_empty()).then_some(wanted))
-}
-
-fn instant(recording: &Recording, at: &str, end_ns: i64) -> anyhow::Result<i64> {
-    let start_ns = recording.manifest().clocks.start_realtime_ns;
-    let at_ns = time::parse_point(at, start_ns).map_err(Failure::usage)?;
-    if !(0..end_ns).contains(&at_ns) {
-        return Err(Failure::failed(format!(
-            "nothing was recorded then: the recording lasts {}",
-            time::show(u64::try_from(end_ns).unwrap_or(0))
-        ))
-        .into());
-    }
-    Ok(at_ns)
 }

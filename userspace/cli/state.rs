@@ -4,6 +4,7 @@ mod asked;
 mod history;
 mod json;
 mod recorded;
+pub(crate) mod told;
 mod words;
 
 use std::fmt::Write as _;
@@ -21,7 +22,6 @@ use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::say::say;
 use crate::snapshot::{is_wanted, who};
-pub(crate) use recorded::{what as rested_as, why_unknown};
 use words::{milliseconds, stopped, what, whereabouts, why_not};
 
 /// Before what is told of a process.

@@ -213,7 +213,13 @@ fn states(counts: &StateCounts, copies: &[Copies]) {
         counts.unreadable,
         counts.dropped,
     );
-    if counts.rests == 0 {
+    if counts.at_checkpoints > 0 {
+        say!(
+            "            of {} that rested unseen it was read at checkpoints",
+            counts.at_checkpoints
+        );
+    }
+    if counts.rests == 0 && counts.at_checkpoints == 0 {
         say!(
             "  note      nobody whom --state names came to rest while events were watched: \
              `escope-bpf snapshot` lists who is there"

@@ -101,11 +101,17 @@ pub(crate) fn show(ns: u64) -> String {
     }
 }
 
+/// A point of a recording, exactly: it can be given to `--at` again.
+pub(crate) fn point(ns: i64) -> String {
+    let ns = ns.max(0);
+    format!("{}.{:09}s", ns / 1_000_000_000, ns % 1_000_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{parse_duration, parse_point, show};
+    use super::{parse_duration, parse_point, point, show};
 
     #[test]
     fn durations_are_read_as_written() {
@@ -148,6 +154,13 @@ mod tests {
             "2023-01-01T00:00:00+1",
         ] {
             assert!(parse_point(bad, start).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_point_that_is_shown_is_the_same_again() {
+        for ns in [0, 1, 999_999_999, 2_500_000_001, 86_400_123_456_789] {
+            assert_eq!(parse_point(&point(ns), 0), Ok(ns), "{}", point(ns));
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) fn of(
 impl Absent {
     /// For people.
     pub(super) fn why(&self) -> String {
-        let at = |ns: i64| time::show(ns.unsigned_abs());
+        let at = time::point;
         match (self.ended_ns, self.spawned_ns) {
             (Some(ns), _) => format!("it ended at {}", at(ns)),
             (None, Some(ns)) => format!("it first ran at {}", at(ns)),

@@ -55,6 +55,7 @@ impl Told<'_> {
                 "messages_unsure": counts.messages_unsure,
                 "messages_unseen": counts.messages_unseen,
                 "by_checkpoint": counts.by_checkpoint,
+                "states_omitted": self.states.omitted,
                 "messages_omitted": self.frame.messages_omitted,
                 "messages_astray": self.frame.astray,
             },
@@ -157,7 +158,7 @@ impl Told<'_> {
                 "omitted": mailbox.omitted(),
                 "first": mailbox.first.iter().map(|it| self.message(it)).collect::<Vec<_>>(),
             },
-            "state": self.states.get(&process.proc).map(|stated| stated.json()),
+            "state": self.states.told.get(&process.proc).map(|stated| stated.json()),
         })
     }
 

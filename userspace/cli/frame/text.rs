@@ -12,7 +12,7 @@ use super::Told;
 use crate::coverage::{self, name};
 use crate::load;
 use crate::printable::one_line;
-use crate::time;
+use crate::time::{self, point};
 
 impl Told<'_> {
     /// All of it.
@@ -172,27 +172,29 @@ impl Told<'_> {
     }
 
     fn print_states(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        if self.states.is_empty() {
-            return Ok(());
+        let states = &self.states;
+        if !states.told.is_empty() {
+            writeln!(out, "\nstates")?;
         }
-        writeln!(out, "\nstates")?;
-        for (proc, stated) in self.states.iter().take(self.args.rows) {
+        for (proc, stated) in states.told.iter().take(self.args.rows) {
             writeln!(out, "  {}", one_line(&name(self.dictionary, *proc)))?;
             for line in stated.lines() {
                 writeln!(out, "    {}", one_line(&line))?;
             }
         }
-        let more = self.states.len().saturating_sub(self.args.rows);
+        let more = states.told.len().saturating_sub(self.args.rows);
         if more > 0 {
             writeln!(out, "  and {more} more: -n shows them")?;
         }
+        if states.omitted > 0 {
+            writeln!(
+                out,
+                "  what {} more had was recorded and is not told, as they are too many: --process asks for them",
+                states.omitted
+            )?;
+        }
         Ok(())
     }
-}
-
-/// A point of the recording, exactly: it can be given to `--at` again.
-fn point(ns: i64) -> String {
-    format!("{}.{:09}s", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
 /// `12`, `12+3?` where three more may lie there.

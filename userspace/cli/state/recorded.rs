@@ -10,8 +10,10 @@ use escope_session::{Holes, Node, Term};
 use escope_timeline::states::{Certainty, Had, Instant, Rest, Rests, Unknown};
 use serde_json::{Value, json};
 
-use super::{INDENT, TERM_INDENT, history, text};
+pub(super) use super::told::what;
+use super::{INDENT, TERM_INDENT, history, text, told};
 use crate::args::{StateArgs, StepArg};
+use crate::coverage;
 use crate::failure::Failure;
 use crate::load;
 use crate::output::{self, Content};
@@ -65,16 +67,15 @@ pub(super) fn run(path: &Path, args: &StateArgs) -> anyhow::Result<()> {
         args,
         node,
     };
-    let point = args
-        .at
-        .as_deref()
-        .map(|at| recorded.point(at))
-        .transpose()?;
     if args.history {
-        return history::run(&recorded, point);
+        let until = args.at.as_deref().map(|at| recorded.point(at));
+        return history::run(&recorded, until.transpose()?);
     }
-    // The end is when the last instant is that anything is known of.
-    let at_ns = point.unwrap_or_else(|| recorded.end_ns().map_or(i64::MAX, |end| end - 1));
+    let at_ns = match &args.at {
+        Some(at) => coverage::instant(&recorded.recording, at)?,
+        // The end is when the last instant is that anything is known of.
+        None => recorded.end_ns().map_or(i64::MAX, |end| end - 1),
+    };
     let told = recorded.at(at_ns)?;
     match args.json {
         true => output::json(
@@ -304,39 +305,18 @@ impl Recorded<'_> {
     fn print(&self, at: &At, out: &mut dyn Write) -> anyhow::Result<()> {
         let process = self.process(at.proc);
         writeln!(out, "\n{}", one_line(&who(process)))?;
-        let since = |ns: i64| time::show(ns.max(0) as u64);
         if at.at_ns < i64::MAX {
-            writeln!(out, "{:INDENT$}at {}", "", since(at.at_ns))?;
+            writeln!(out, "{:INDENT$}at {}", "", time::point(at.at_ns))?;
         }
-        writeln!(out, "{:INDENT$}{}", "", words(at))?;
+        let sure = told::sure(at.had.as_ref(), at.certainty, at.received);
+        writeln!(out, "{:INDENT$}{sure}", "")?;
         let Some(had) = &at.had else { return Ok(()) };
         if let Some(first) = had.parts.first() {
             writeln!(out, "{:INDENT$}{}", "", one_line(&what(first)))?;
         }
-        let masked = match had.parts.first().map_or(0, |row| row.masked) {
-            0 => String::new(),
-            1 => ", 1 value masked (***)".to_owned(),
-            many => format!(", {many} values masked (***)"),
-        };
-        let last = match had.seen_ns == had.since_ns {
-            true => String::new(),
-            false => format!(", and last at {}", since(had.seen_ns)),
-        };
-        writeln!(
-            out,
-            "{:INDENT$}it came to rest with this at {}{last}, at {} reductions{masked}",
-            "",
-            since(had.since_ns),
-            had.reductions,
-        )?;
+        writeln!(out, "{:INDENT$}{}", "", told::since(had))?;
         for row in &had.parts {
-            let cut = if row.seen == StateSeen::Cut {
-                " (not all of it)"
-            } else {
-                ""
-            };
-            let name = row.name.as_deref().unwrap_or("state");
-            writeln!(out, "{:INDENT$}{}{cut}", "", one_line(name))?;
+            writeln!(out, "{:INDENT$}{}", "", one_line(&told::part(row)))?;
             for line in self.lines(row) {
                 writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&line))?;
             }
@@ -346,37 +326,18 @@ impl Recorded<'_> {
 
     fn json(&self, at: &At) -> Value {
         let process = self.process(at.proc);
-        let (certainty, runs, why) = match at.certainty {
-            Certainty::Exact => ("exact", Some(0), None),
-            Certainty::Bounded { runs } => ("bounded", Some(runs), None),
-            Certainty::Unknown(why) => ("unknown", None, Some(why_unknown(why))),
-        };
         let had = at.had.as_ref();
         let parts = had.into_iter().flat_map(|had| &had.parts);
-        let first = had.and_then(|had| had.parts.first());
-        json!({
-            "pid": process.map(|process| &process.pid),
-            "name": process.and_then(|process| process.name.as_ref()),
-            "at_ns": at.at_ns,
-            "certainty": certainty,
-            "runs_since": runs,
-            "received_since": at.received,
-            "why": why,
-            "since_ns": had.map(|had| had.since_ns),
-            "seen_ns": had.map(|had| had.seen_ns),
-            "reductions": had.map(|had| had.reductions),
-            "behaviour": first.and_then(|row| row.behaviour.as_ref()),
-            "module": first.and_then(|row| row.module.as_ref()),
-            "rests": first.and_then(|row| row.rests.as_ref()),
-            "source": first.and_then(|row| row.source.map(|source| source.as_str())),
-            "masked": first.map(|row| row.masked),
-            "parts": parts.map(|row| json!({
-                "name": row.name,
-                "term": self.lines(row).join("\n"),
-                "whole": row.seen == StateSeen::Exact,
-                "hash": row.hash.map(|hash| format!("{hash:016x}")),
-            })).collect::<Vec<_>>(),
-        })
+        let parts = parts.map(|row| told::part_json(row, &self.lines(row).join("\n")));
+        let mut fields = told::fields(had, at.certainty);
+        fields.extend([
+            ("pid".to_owned(), json!(process.map(|process| &process.pid))),
+            ("name".to_owned(), json!(process.and_then(|process| process.name.as_ref()))),
+            ("at_ns".to_owned(), json!(at.at_ns)),
+            ("received_since".to_owned(), json!(at.received)),
+            ("parts".to_owned(), parts.collect()),
+        ]);
+        Value::Object(fields)
     }
 }
 
@@ -389,69 +350,5 @@ pub(super) fn who(process: Option<&ProcessInfo>) -> String {
     match name == process.pid {
         true => name,
         false => format!("{} {name}", process.pid),
-    }
-}
-
-pub(crate) fn what(row: &StateRow) -> String {
-    let behaviour = row.behaviour.as_deref().unwrap_or("none");
-    let is = match (behaviour, row.module.as_deref()) {
-        ("none", _) => "no behaviour that is known".to_owned(),
-        (behaviour, Some(module)) if module != behaviour => format!("{behaviour} of {module}"),
-        (behaviour, _) => behaviour.to_owned(),
-    };
-    match row.rests.as_deref() {
-        Some("hibernating") => format!("{is}, hibernating"),
-        Some("suspended") => format!("{is}, suspended by sys:suspend"),
-        Some("in_callback") => format!("{is}, waiting within a callback: as of before it"),
-        _ => is,
-    }
-}
-
-fn words(at: &At) -> String {
-    match at.certainty {
-        Certainty::Exact => match at.had.as_ref().map(|had| had.seen) {
-            Some(StateSeen::Cut) => "exact, as far as it was read: it has not run since".to_owned(),
-            _ => "exact: it has not run since".to_owned(),
-        },
-        Certainty::Bounded { runs } => {
-            let times = match runs {
-                1 => "once".to_owned(),
-                many => format!("{many} times"),
-            };
-            let received = match at.received {
-                None => String::new(),
-                Some(1) => ", and received 1 message".to_owned(),
-                Some(many) => format!(", and received {many} messages"),
-            };
-            format!(
-                "bounded: this is what it had before; it has begun to run {times} since{received}"
-            )
-        }
-        Certainty::Unknown(why) => format!("unknown: {}", why_unknown(why)),
-    }
-}
-
-pub(crate) fn why_unknown(why: Unknown) -> String {
-    let at = |ns: i64| time::show(ns.max(0) as u64);
-    match why {
-        Unknown::Before(Some(ns)) => format!("it was first seen to rest at {}", at(ns)),
-        Unknown::Before(None) => "it was not seen to rest".to_owned(),
-        Unknown::Unseen(ns) => format!(
-            "since {} nobody looked; this is what it had until then",
-            at(ns)
-        ),
-        Unknown::Ended(ns) => format!("it ended at {}; this is what it had last", at(ns)),
-        Unknown::End(ns) => format!(
-            "the recording was cut short, and it was last seen at {}; this is what it had then",
-            at(ns)
-        ),
-        Unknown::NotTold(seen) => match seen {
-            StateSeen::Sensitive => "it has asked not to be looked at".to_owned(),
-            StateSeen::NoRoom => "there was no room for it".to_owned(),
-            StateSeen::Ran => {
-                "it had more than is copied, and ran before it could be read".to_owned()
-            }
-            _ => "it could not be read".to_owned(),
-        },
     }
 }

@@ -108,6 +108,13 @@ impl StateRow {
             began_ns: None,
         }
     }
+
+    /// Whether it was read of a process that rested already: at a checkpoint, not when it came to rest.
+    #[must_use]
+    pub fn is_by_checkpoint(&self) -> bool {
+        // Whoever comes to rest has run.
+        self.source == Some(StateSource::Live) && self.runs == 0
+    }
 }
 
 /// The hash of a term's bytes: FNV-1a of 64 bits.

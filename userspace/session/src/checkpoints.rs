@@ -15,6 +15,7 @@ use escope_symbolizer::Told;
 
 use crate::SessionError;
 use crate::cost::{Cost, monotonic_ns};
+use crate::events::Events;
 use crate::pipeline::Pipeline;
 
 /// How long is read before the rings are looked at again.
@@ -27,7 +28,7 @@ const MESSAGES: u64 = 10_000;
 /// When there are checkpoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CheckpointChoice {
-    /// One at the start where events of all processes are recorded, else none.
+    /// One at the start where events of all processes are recorded; where states are, one of those alone.
     #[default]
     WithEvents,
     /// One at the start.
@@ -39,17 +40,19 @@ pub enum CheckpointChoice {
 }
 
 impl CheckpointChoice {
-    /// How often, of a recording of which `has_all` says whether events of all processes are in it; `None`
-    /// for a recording without any.
-    pub(crate) fn plan(self, has_all: bool) -> Option<Checkpoints> {
-        let every = match self {
-            CheckpointChoice::WithEvents if !has_all => return None,
-            CheckpointChoice::WithEvents | CheckpointChoice::Once => None,
-            CheckpointChoice::Every(every) => Some(every),
+    /// How often, of a recording of which `has_all` says whether events of all processes are in it, and
+    /// `has_states` whether what some have is; `None` for a recording without any.
+    pub(crate) fn plan(self, has_all: bool, has_states: bool) -> Option<Checkpoints> {
+        let (every, has_table) = match self {
+            CheckpointChoice::WithEvents if !has_all && !has_states => return None,
+            CheckpointChoice::WithEvents => (None, has_all),
+            CheckpointChoice::Once => (None, true),
+            CheckpointChoice::Every(every) => (Some(every), true),
             CheckpointChoice::Never => return None,
         };
         Some(Checkpoints {
             every,
+            has_table,
             ..Checkpoints::default()
         })
     }
@@ -71,6 +74,8 @@ pub struct CheckpointCounts {
 pub(crate) struct Checkpoints {
     /// How often after the first one; once if `None`.
     every: Option<Duration>,
+    /// Whether all processes are told, or nothing but what those have whose states are wanted.
+    has_table: bool,
     /// When the last one was begun.
     begun: Option<Instant>,
     /// The one that is being read.
@@ -84,11 +89,24 @@ pub(crate) struct Checkpoints {
 struct Open {
     number: u32,
     slices: Slices,
+    /// Whose states are still to be read.
+    resting: Vec<Resting>,
     processes: u64,
     cpu_ns: u64,
 }
 
+/// A process: the address of its struct, its pid as a term, its name.
+type Resting = (u64, u64, Option<String>);
+
 impl Checkpoints {
+    /// One, of all processes.
+    pub(crate) fn once() -> Checkpoints {
+        Checkpoints {
+            has_table: true,
+            ..Checkpoints::default()
+        }
+    }
+
     /// How much was read.
     pub(crate) fn counts(&self) -> CheckpointCounts {
         self.counts
@@ -107,18 +125,19 @@ impl Checkpoints {
         self.open.is_some()
     }
 
-    /// Begins the next one if it is due, and reads as much as takes a few milliseconds. All code that was
-    /// announced must be known: `sound` is as in `Symbolizer::sample`.
+    /// Begins the next one if it is due, and reads as much as takes a few milliseconds; states as `events`
+    /// want them. All code that was announced must be known: `sound` is as in `Symbolizer::sample`.
     ///
     /// # Errors
     /// When the process table cannot be read, as of a VM that has ended.
     pub(crate) fn step<M: Memory>(
         &mut self,
+        events: Option<&mut Events>,
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) -> Result<(), SessionError> {
         match self.is_due() {
-            true => self.read(pipeline, sound),
+            true => self.read(events, pipeline, sound),
             false => Ok(()),
         }
     }
@@ -139,18 +158,20 @@ impl Checkpoints {
     pub(crate) fn last<M: Memory>(
         &mut self,
         since: Instant,
+        events: Option<&mut Events>,
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) -> Result<bool, SessionError> {
         if self.begun.is_none_or(|begun| begun < since) {
             self.open = None;
         }
-        self.read(pipeline, sound)?;
+        self.read(events, pipeline, sound)?;
         Ok(self.open.is_some() && since.elapsed() < LAST_MAX)
     }
 
     fn read<M: Memory>(
         &mut self,
+        mut events: Option<&mut Events>,
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) -> Result<(), SessionError> {
@@ -158,36 +179,56 @@ impl Checkpoints {
         let started = Instant::now();
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => {
-                self.begun = Some(started);
-                let number = self.next;
-                self.next = self.next.saturating_add(1);
-                Open {
-                    number,
-                    slices: Slices::new(pipeline.symbolizer.vm(), MESSAGES)?,
-                    processes: 0,
-                    cpu_ns: 0,
-                }
-            }
+            None => self.begin(started, pipeline)?,
         };
         let mut is_done = false;
         while !is_done && started.elapsed() < SLICE {
+            if let (Some((address, pid, name)), Some(events)) = (open.resting.pop(), &mut events) {
+                events.read_state((address, pid, name.as_deref()), pipeline, sound);
+                continue;
+            }
             let from_ns = monotonic_ns();
             match open.slices.next(pipeline.symbolizer.vm())? {
                 Some(placed) => {
                     let between_ns = (from_ns, monotonic_ns());
                     open.processes += placed.len() as u64;
-                    write(open.number, placed, between_ns, pipeline, sound);
+                    if let Some(events) = &events {
+                        let wanted = placed.iter().filter(|it| events.wants_state(it));
+                        let who = |it: &Placed| (it.address, it.pid, it.process.name.clone());
+                        open.resting.extend(wanted.map(who));
+                    }
+                    if self.has_table {
+                        write(open.number, placed, between_ns, pipeline, sound);
+                    }
                 }
                 None => is_done = true,
             }
         }
         open.cpu_ns += Cost::now().cpu_ns.saturating_sub(before);
-        match is_done {
-            true => self.done(&open, pipeline),
-            false => self.open = Some(open),
+        match (is_done, self.has_table) {
+            (true, true) => self.done(&open, pipeline),
+            (true, false) => {}
+            (false, _) => self.open = Some(open),
         }
         Ok(())
+    }
+
+    fn begin<M: Memory>(
+        &mut self,
+        now: Instant,
+        pipeline: &Pipeline<M>,
+    ) -> Result<Open, SessionError> {
+        self.begun = Some(now);
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        let messages = if self.has_table { MESSAGES } else { 0 };
+        Ok(Open {
+            number,
+            slices: Slices::new(pipeline.symbolizer.vm(), messages)?,
+            resting: Vec::new(),
+            processes: 0,
+            cpu_ns: 0,
+        })
     }
 
     fn done<M: Memory>(&mut self, open: &Open, pipeline: &mut Pipeline<M>) {
@@ -272,8 +313,8 @@ mod tests {
     #[test]
     fn there_is_one_at_the_start_where_all_are_recorded() {
         let plan = |choice: CheckpointChoice, has_all| {
-            let plan = choice.plan(has_all)?;
-            assert!(plan.is_due(), "the first one comes at once");
+            let plan = choice.plan(has_all, false)?;
+            assert!(plan.is_due() && plan.has_table, "the first one comes at once");
             Some(plan.has_last())
         };
         assert_eq!(plan(CheckpointChoice::WithEvents, true), Some(false));
@@ -283,5 +324,17 @@ mod tests {
         let every = CheckpointChoice::Every(Duration::from_secs(10));
         assert_eq!(plan(every, true), Some(true));
         assert_eq!(plan(every, false), Some(true));
+    }
+
+    #[test]
+    fn where_states_are_wanted_these_are_read() {
+        let table = |choice: CheckpointChoice, has_all| {
+            let plan = choice.plan(has_all, true)?;
+            Some(plan.has_table)
+        };
+        assert_eq!(table(CheckpointChoice::WithEvents, true), Some(true));
+        assert_eq!(table(CheckpointChoice::WithEvents, false), Some(false));
+        assert_eq!(table(CheckpointChoice::Once, false), Some(true));
+        assert_eq!(table(CheckpointChoice::Never, false), None);
     }
 }

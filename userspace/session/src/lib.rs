@@ -23,6 +23,7 @@ mod options;
 mod outcome;
 mod pipeline;
 mod recorder;
+mod rested;
 mod saved;
 mod setup;
 mod snapshot;

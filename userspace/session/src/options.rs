@@ -235,7 +235,8 @@ impl RecordOptions {
     /// What is read of all processes, if anything is. Events of a few processes are of those alone.
     pub(crate) fn plan(&self) -> Option<Checkpoints> {
         let has_all = !self.events.is_empty() && self.event_limits.processes.is_none();
-        self.checkpoints.plan(has_all)
+        let has_states = self.event_limits.states.is_some();
+        self.checkpoints.plan(has_all, has_states)
     }
 
     /// How long to sleep between two looks, while events are watched or not.

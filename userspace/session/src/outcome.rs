@@ -183,6 +183,7 @@ impl EventsSummary {
                 ("states_live", states.live),
                 ("states_cut", states.cut),
                 ("states_masked", states.masked),
+                ("states_at_checkpoints", states.at_checkpoints),
                 ("states_withheld", states.withheld),
                 ("states_ran", states.ran),
                 ("states_unreadable", states.unreadable),

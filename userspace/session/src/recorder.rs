@@ -287,7 +287,11 @@ impl Recorder {
         }
         if let Some(checkpoints) = &mut self.checkpoints {
             let sound = || self.intake.is_sound(&self.capture);
-            if checkpoints.step(&mut self.pipeline, &sound).is_err() {
+            let events = self.events.as_mut();
+            if checkpoints
+                .step(events, &mut self.pipeline, &sound)
+                .is_err()
+            {
                 // A VM that is about to end: what was read of it stays.
                 checkpoints.give_up();
             }
@@ -299,7 +303,8 @@ impl Recorder {
         let since = Instant::now();
         while let Some(checkpoints) = self.checkpoints.as_mut().filter(|it| it.has_last()) {
             let sound = || self.intake.is_sound(&self.capture);
-            match checkpoints.last(since, &mut self.pipeline, &sound) {
+            let events = self.events.as_mut();
+            match checkpoints.last(since, events, &mut self.pipeline, &sound) {
                 Ok(true) => self.drain()?,
                 Ok(false) | Err(_) => return Ok(()),
             };

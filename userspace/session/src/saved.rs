@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 
 use escope_beam::Vm;
 use escope_beam::snapshot::called;
-use escope_beam::state::{Reading, Rests, StateOptions, read_state};
+use escope_beam::state::{Reading, StateOptions};
 use escope_beam::term::TermReader;
 use escope_model::{StateRow, StateSeen, StateSource};
 use escope_recording::{Clocks, Ended, EndedHow, Writer, WriterOptions};
 use escope_symbolizer::Symbolizer;
 
-use crate::checkpoints::CheckpointChoice;
+use crate::checkpoints::Checkpoints;
 use crate::cost::{Cost, monotonic_ns, realtime_ns};
 use crate::events::{Fingerprints, Told};
 use crate::manifest::manifest;
 use crate::options::RecordOptions;
 use crate::pipeline::Pipeline;
+use crate::rested::read_rested;
 use crate::{CheckpointCounts, SessionError};
 
-/// How often one that ran while it was read is read again.
-const TRIES: u32 = 5;
 /// Processes whose states are told.
 const STATES_MAX: usize = 100_000;
 
@@ -32,7 +31,7 @@ pub struct Saved {
     pub read: CheckpointCounts,
     /// Of so many it is told what they have.
     pub states: usize,
-    /// Of so many more it is not: they ran, could not be read, or are sensitive.
+    /// Of so many more it is not: they ran, could not be read, are sensitive, or are too many.
     pub without_states: usize,
     /// What there is on the disk.
     pub bytes: u64,
@@ -99,9 +98,9 @@ fn read(
     pipeline: &mut Pipeline,
     states: Option<&StateOptions>,
 ) -> Result<(CheckpointCounts, Counted), SessionError> {
-    let mut checkpoint = CheckpointChoice::Once.plan(true).unwrap_or_default();
+    let mut checkpoint = Checkpoints::once();
     while checkpoint.counts().checkpoints == 0 {
-        checkpoint.step(pipeline, &|| true)?;
+        checkpoint.step(None, pipeline, &|| true)?;
         write_some(pipeline)?;
     }
     let counted = match states {
@@ -116,28 +115,16 @@ fn read_states(pipeline: &mut Pipeline, options: &StateOptions) -> Result<Counte
     let node = TermReader::new(pipeline.symbolizer.vm()).this_node();
     let fingerprints = Fingerprints::default();
     let all = called(pipeline.symbolizer.vm())?;
+    let [_, untold] = &mut counted;
+    *untold = all.len().saturating_sub(STATES_MAX);
     for (pid, address, process) in all.into_iter().take(STATES_MAX) {
         let Some(proc) = pipeline.symbolizer.process(pid, address) else {
             continue;
         };
         let who = (address, pid, process.name.as_deref());
-        let (begun_ns, reading) = pipeline.symbolizer.with_code(|vm, code| {
-            let reader = TermReader::new(vm);
-            let mut tries = 0;
-            loop {
-                let begun_ns = monotonic_ns();
-                let reading = read_state(&reader, vm, code, who, options);
-                tries += 1;
-                let is_done = match &reading {
-                    Reading::Exact(state) => state.rests != Rests::InCallback,
-                    Reading::Ran(_) => false,
-                    _ => true,
-                };
-                if is_done || tries >= TRIES {
-                    return (begun_ns, reading);
-                }
-            }
-        });
+        let (begun_ns, reading) = pipeline
+            .symbolizer
+            .with_code(|vm, code| read_rested(vm, code, who, options));
         let ts_ns = pipeline.since_start(begun_ns);
         let not = |seen| vec![StateRow::mark(ts_ns, proc, seen)];
         let rows = match reading {

@@ -45,6 +45,14 @@ impl Rest {
     pub fn is_in_callback(&self) -> bool {
         self.rests.as_deref() == Some("in_callback")
     }
+
+    /// What an instant needs of it besides what the process had.
+    fn without_parts(self) -> Rest {
+        Rest {
+            parts: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// Puts the rows of a process together, which come in the order of time.
@@ -165,7 +173,7 @@ impl Instant {
             return false;
         }
         if rest.ts_ns > self.at_ns {
-            self.next = Some(rest);
+            self.next = Some(rest.without_parts());
             return false;
         }
         self.runs = self.runs.saturating_add(u64::from(rest.runs));
@@ -177,7 +185,7 @@ impl Instant {
             };
             take(&mut self.had, &rest);
         }
-        self.last = Some(rest);
+        self.last = Some(rest.without_parts());
         true
     }
 
@@ -185,6 +193,14 @@ impl Instant {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.next.is_some()
+    }
+
+    /// Whether nothing that comes after the instant matters, when all until then has come: it had ended, or
+    /// nobody looked.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let seen = self.last.as_ref().map(|last| last.seen);
+        self.is_done() || matches!(seen, Some(StateSeen::Ended | StateSeen::Unseen))
     }
 
     /// What it had last, and how sure it is that it still had that. `whole` says whether the recording
@@ -249,7 +265,7 @@ pub fn take(had: &mut Option<Had>, rest: &Rest) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use escope_model::{ProcId, StateRow, StateSeen};
+    use escope_model::{ProcId, StateRow, StateSeen, StateSource};
 
     use super::{Certainty, Instant, Rests, Unknown};
 
@@ -384,6 +400,26 @@ mod tests {
             ..within
         };
         assert_eq!(at(&[first], 250), bounded(1, 1));
+    }
+
+    #[test]
+    fn what_was_read_at_rest_holds_until_it_runs() {
+        // Nobody saw it come to rest: so it has not run since a row before.
+        let read = StateRow {
+            source: Some(StateSource::Live),
+            ..rest(100, Some(1), None, 0)
+        };
+        let rows = [read.clone(), rest(300, Some(2), Some(250), 1)];
+        assert!(read.is_by_checkpoint() && !rows[1].is_by_checkpoint());
+        let before = Certainty::Unknown(Unknown::Before(Some(100)));
+        assert_eq!(at(&rows, 99), (None, before));
+        assert_eq!(at(&rows, 249), (Some(1), Certainty::Exact));
+        assert_eq!(at(&rows, 260), (Some(1), Certainty::Bounded { runs: 1 }));
+        // Read outside of a window.
+        let rows = [read, mark(110, StateSeen::Unseen, 0, None)];
+        assert_eq!(at(&rows, 109), (Some(1), Certainty::Exact));
+        let unseen = Certainty::Unknown(Unknown::Unseen(110));
+        assert_eq!(at(&rows, 200), (Some(1), unseen));
     }
 
     #[test]

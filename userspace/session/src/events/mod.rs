@@ -1,5 +1,6 @@
 //! Events of the VM: from the ring to rows, in windows that its budget allows.
 
+mod at_rest;
 mod budget;
 mod code;
 mod dist;
@@ -116,6 +117,8 @@ pub(crate) struct Events {
     batch: Batch,
     order: Reorder,
     ready: Vec<VmEvent>,
+    /// Until when all that was seen is there, or was before.
+    ordered_until_ns: u64,
     tracker: Tracker,
     windows: Windows,
     /// Probes that the VM has no place for, and why.
@@ -281,6 +284,7 @@ impl Events {
             batch: Batch::default(),
             order: Reorder::new(limits.held),
             ready: Vec::new(),
+            ordered_until_ns: 0,
             tracker,
             windows: Windows::new(vm, limits.share, prices, origin_ns)?,
             missing,
@@ -543,6 +547,7 @@ impl Events {
         self.look_for_losses()?;
         if let Some(whole_until_ns) = whole_until_ns {
             self.order.flush_until(whole_until_ns, &mut self.ready);
+            self.ordered_until_ns = whole_until_ns;
         }
         Ok(records >= self.fetch_max)
     }
@@ -583,14 +588,8 @@ impl Events {
             states.look(pipeline);
         }
         for event in ready.drain(..) {
-            let (tracker, states) = (&mut self.tracker, &mut self.states);
-            let cut = |from_ns, to_ns, why| {
-                tracker.gap(from_ns, to_ns, why);
-                if let Some(states) = states {
-                    states.gap(from_ns, pipeline);
-                }
-            };
-            let gap = self.windows.gap_at(event.monotonic_ns, cut);
+            self.tell_at_rest(event.monotonic_ns, pipeline);
+            let gap = self.gap_at(event.monotonic_ns, pipeline);
             if let Some(states) = &mut self.states {
                 states.on(&event, gap.is_some(), pipeline);
             }
@@ -598,6 +597,7 @@ impl Events {
             self.given_up += u64::from(left_out && gap == Some(Gap::Lossy));
         }
         self.ready = ready;
+        self.tell_at_rest(self.ordered_until_ns, pipeline);
         self.tracker.meet(&mut pipeline.symbolizer);
         if let Some(states) = &mut self.states {
             states.tell(pipeline);
@@ -609,14 +609,9 @@ impl Events {
     /// Nothing more will come.
     pub(crate) fn finish(&mut self, end_ns: u64, pipeline: &mut Pipeline) {
         self.order.finish(&mut self.ready);
+        self.ordered_until_ns = u64::MAX;
         self.write(pipeline, &|| true);
-        let (tracker, states) = (&mut self.tracker, &mut self.states);
-        self.windows.gap_at(end_ns, |from_ns, to_ns, why| {
-            tracker.gap(from_ns, to_ns, why);
-            if let Some(states) = states {
-                states.gap(from_ns, pipeline);
-            }
-        });
+        self.gap_at(end_ns, pipeline);
         self.tracker.finish(end_ns, pipeline);
     }
 }

@@ -109,7 +109,7 @@ impl Chosen {
         found
     }
 
-    fn means(&self, process: &ProcessSnapshot) -> bool {
+    pub(super) fn means(&self, process: &ProcessSnapshot) -> bool {
         let calls = || {
             [&process.initial_call, &process.spawned_as]
                 .into_iter()

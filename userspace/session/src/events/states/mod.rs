@@ -5,6 +5,7 @@
 //! VM's memory, which goes on, is only if nothing there can have changed since: because the process has
 //! not run, or, of what all processes share, because nothing of that was freed ([`crate::literals`]).
 
+mod at_rest;
 mod chosen;
 mod rests;
 mod told;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use escope_beam::Vm;
 use escope_beam::memory::Memory;
 use escope_beam::state::{
-    CopyReader, ProcessCopy, ProcessState, Reading, RestsSince, StateCode, TakenCopy,
+    CopyReader, ProcessCopy, ProcessState, Reading, RestsSince, StateCode, StateOptions, TakenCopy,
 };
 use escope_beam::term::{Node, TermReader};
 use escope_capture::{CopiedState, StateCopied, decode_state};
@@ -25,6 +26,7 @@ use crate::cost::monotonic_ns;
 use crate::literals::Literals;
 use crate::options::StateLimits;
 use crate::pipeline::Pipeline;
+use at_rest::AtRest;
 pub(super) use chosen::Chosen;
 use rests::{Rests, Since};
 pub(crate) use told::{Fingerprints, Told};
@@ -38,6 +40,8 @@ pub struct StateCounts {
     pub told: u64,
     /// Of those, the same as before.
     pub unchanged: u64,
+    /// Besides, of processes whose rest was not seen: read at a checkpoint.
+    pub at_checkpoints: u64,
     /// Of those told, read in the VM's memory.
     pub live: u64,
     /// Of those told, not whole.
@@ -80,6 +84,7 @@ struct Process {
 pub(super) struct States {
     pub(super) chosen: Chosen,
     reader: CopyReader,
+    options: StateOptions,
     literals: Literals,
     waiting: BTreeMap<Key, Box<[u8]>>,
     /// Of those, which have more than is copied.
@@ -92,6 +97,8 @@ pub(super) struct States {
     processes: FxHashMap<u64, Process>,
     /// What is held back: until when each must not have run, and its pid.
     held: Vec<(u64, u64)>,
+    /// What was read of those whose rest was not seen.
+    at_rest: AtRest,
     /// Until when all events were seen.
     seen_ns: u64,
     node: Option<Node>,
@@ -113,6 +120,7 @@ impl States {
         States {
             chosen,
             reader: CopyReader::new(limits.state.clone()),
+            options: limits.state.clone(),
             literals,
             waiting: BTreeMap::new(),
             large: Vec::new(),
@@ -121,6 +129,7 @@ impl States {
             bytes_max,
             processes: FxHashMap::default(),
             held: Vec::new(),
+            at_rest: AtRest::default(),
             seen_ns: 0,
             node: None,
             fingerprints: Fingerprints::default(),

@@ -49,6 +49,21 @@ impl Rests {
         since
     }
 
+    /// Whether its last rest was seen.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Whether nothing was seen of it.
+    pub(super) fn is_new(&self) -> bool {
+        !self.is_known && self.runs == 0
+    }
+
+    /// It was seen to rest, since whenever.
+    pub(super) fn rested(&mut self) {
+        self.is_known = true;
+    }
+
     /// From now on events are missing. What it has done until then, if its last rest was seen: then its
     /// end may be.
     pub(super) fn gap(&mut self) -> Option<Since> {
@@ -78,6 +93,24 @@ mod tests {
             began_ns: Some(10),
         };
         assert_eq!(rests.rests(), twice);
+    }
+
+    #[test]
+    fn one_that_rested_before_it_was_seen_runs_from_there() {
+        let mut rests = Rests::default();
+        assert!(rests.is_new());
+        rests.rested();
+        assert!(rests.is_known() && !rests.is_new());
+        rests.runs(10);
+        let once = Since {
+            runs: 1,
+            began_ns: Some(10),
+        };
+        assert_eq!(rests.rests(), once);
+        // Who was seen to begin is no longer as it was read.
+        let mut running = Rests::default();
+        running.runs(10);
+        assert!(!running.is_new());
     }
 
     #[test]
