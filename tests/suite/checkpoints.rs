@@ -162,6 +162,7 @@ fn resting(all: &BTreeMap<&str, &Value>, ready: &Facts, at_ns: i64) {
 fn in_text(path: &str, ready: &Facts) {
     let text = escope(&["frame", path]).success().stdout;
     assert!(text.contains("whoever was alive is among them"), "{text}");
+    assert!(text.lines().count() < 200, "it is no page: {text}");
     let more = format!(
         "\n{} more came before events were watched",
         ready.number("box")

@@ -331,6 +331,54 @@ fn of_processes_that_were_not_asked_for_nobody_knows() {
 }
 
 #[test]
+fn of_ten_thousand_each_is_told_what_it_does() {
+    // A third rests and never runs, a third runs at times of its own, a third is born, runs once and ends.
+    let many = 10_002;
+    let mut rows = Rows::default();
+    for proc in 0..many {
+        let begin_ns = 1_000 + i64::from(proc);
+        match proc % 3 {
+            0 => {
+                let row = at_checkpoint(proc, 10, ProcessStatus::Waiting, 0);
+                rows.checkpoints.push(row);
+            }
+            1 => rows.runs.extend([
+                run(proc, 20, 30, LeftAs::Waiting),
+                run(proc, begin_ns, begin_ns + 500, LeftAs::Runnable),
+            ]),
+            _ => {
+                let (born_ns, end_ns) = (begin_ns, begin_ns + 700);
+                rows.lives.push(life(proc, born_ns, LifeEvent::Spawn));
+                rows.lives.push(life(proc, end_ns, LifeEvent::Exit));
+                rows.runs.push(run(proc, born_ns, end_ns, LeftAs::Exiting));
+            }
+        }
+    }
+    rows.runs.sort_by_key(|run| run.start_ns);
+    for at_ns in [100, 1_000, 4_321, 8_765, 11_111, 20_000] {
+        let frame = rows.frame(at_ns);
+        let mut told = frame.processes.iter().map(|it| (it.proc.0, it));
+        for proc in 0..many {
+            let begin_ns = 1_000 + i64::from(proc);
+            let has_begun = begin_ns <= at_ns;
+            let is_in = |long_ns: i64| has_begun && at_ns < begin_ns + long_ns;
+            let expected = match proc % 3 {
+                0 => "waiting",
+                1 if is_in(500) => "running",
+                1 if has_begun => "runnable",
+                1 => "waiting",
+                _ if is_in(700) => "running",
+                _ => continue,
+            };
+            let (next, it) = told.next().expect("one more");
+            assert_eq!((next, it.doing.as_str()), (proc, expected), "at {at_ns}");
+            assert_eq!(it.is_by_checkpoint, proc % 3 == 0);
+        }
+        assert_eq!(told.next(), None);
+    }
+}
+
+#[test]
 fn what_is_kept_of_mailboxes_is_bounded() {
     let mut rows = Rows::default();
     for msg in 0..40 {
