@@ -278,9 +278,19 @@ fn what_a_server_has_that_rests_is_known_before_it_runs() {
         assert_eq!(known["is_by_checkpoint"], true, "{known}");
         assert_eq!(known["source"], "live", "{known}");
         let at = format!("{}ns", first.ts_ns);
-        let args = ["state", &path, "--process", "checkpoints_server", "--at", &at];
+        let args = [
+            "state",
+            &path,
+            "--process",
+            "checkpoints_server",
+            "--at",
+            &at,
+        ];
         let text = escope(&args).success().stdout;
-        assert!(text.contains("it rested with this when it was read at "), "{text}");
+        assert!(
+            text.contains("it rested with this when it was read at "),
+            "{text}"
+        );
         let origin_ns = manifest.clocks.start_monotonic_ns as i64;
         for facts in &counts {
             let (from_ns, to_ns) = (facts.number("from_ns"), facts.number("to_ns"));
@@ -292,7 +302,10 @@ fn what_a_server_has_that_rests_is_known_before_it_runs() {
             }
             // A frame of all says the same.
             let frame = frame(&path, at_ns);
-            assert!(frame["counts"]["processes"].as_i64() > Some(10_000), "{summary}");
+            assert!(
+                frame["counts"]["processes"].as_i64() > Some(10_000),
+                "{summary}"
+            );
             let all = all(&frame);
             let told = all["checkpoints_server"]["state"].as_object().unwrap();
             for (key, value) in told {
@@ -308,7 +321,15 @@ fn what_a_server_has_that_rests_is_known_before_it_runs() {
 /// The server has this, and that is sure.
 fn a_state(path: &str, at_ns: i64, kept: i64, summary: &str) -> Value {
     let at = format!("{at_ns}ns");
-    let args = ["state", path, "--process", "checkpoints_server", "--at", &at, "--json"];
+    let args = [
+        "state",
+        path,
+        "--process",
+        "checkpoints_server",
+        "--at",
+        &at,
+        "--json",
+    ];
     let known = escope(&args).success().json()[0].clone();
     assert_eq!(known["certainty"], "exact", "{known}: {summary}");
     assert_eq!(known["parts"][0]["whole"], true, "{known}");

@@ -283,13 +283,18 @@ impl All {
         let all = self.collections.iter();
         let of = |it: &&Collection| it.proc.0 == proc && it.start_ns <= at_ns && at_ns < it.end_ns;
         let since_ns = all.rev().find(of).map(|it| it.start_ns);
-        assert_eq!(process["collecting_since_ns"].as_i64(), since_ns, "{process}");
+        assert_eq!(
+            process["collecting_since_ns"].as_i64(),
+            since_ns,
+            "{process}"
+        );
     }
 
     /// The last sample of the run that goes on.
     fn stack(&self, process: &Value, proc: u32, at_ns: i64) {
         let mut runs = self.runs.iter();
-        let run = runs.find(|run| run.proc.0 == proc && run.start_ns <= at_ns && at_ns < run.end_ns);
+        let run =
+            runs.find(|run| run.proc.0 == proc && run.start_ns <= at_ns && at_ns < run.end_ns);
         let is_in = |it: &&Sample| {
             let is_its = it.proc.is_some_and(|it| it.0 == proc);
             is_its && run.is_some_and(|run| run.start_ns <= it.ts_ns && it.ts_ns <= at_ns)
@@ -319,7 +324,8 @@ impl All {
             let from = self.samples.partition_point(|it| it.ts_ns < run.start_ns);
             let here = self.samples[from..].iter();
             let mut here = here.take_while(|it| it.ts_ns < run.end_ns);
-            here.find(is_in).map(|it| it.ts_ns + (run.end_ns - it.ts_ns) / 2)
+            here.find(is_in)
+                .map(|it| it.ts_ns + (run.end_ns - it.ts_ns) / 2)
         });
         [spread(collecting.collect()), spread(sampled.collect())].concat()
     }

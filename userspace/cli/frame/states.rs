@@ -122,19 +122,22 @@ impl Reading {
     }
 
     fn finish(self, is_whole: bool, own: Option<&str>) -> States {
-        let told = self.open.into_iter().map(|(proc, (mut rests, mut instant))| {
-            if let Some(rest) = rests.finish() {
-                instant.rest(rest);
-            }
-            let (had, certainty) = instant.told(is_whole);
-            let parts = had.iter().flat_map(|had| &had.parts);
-            let stated = Stated {
-                texts: parts.map(|row| text(row, own)).collect(),
-                had,
-                certainty,
-            };
-            (proc, stated)
-        });
+        let told = self
+            .open
+            .into_iter()
+            .map(|(proc, (mut rests, mut instant))| {
+                if let Some(rest) = rests.finish() {
+                    instant.rest(rest);
+                }
+                let (had, certainty) = instant.told(is_whole);
+                let parts = had.iter().flat_map(|had| &had.parts);
+                let stated = Stated {
+                    texts: parts.map(|row| text(row, own)).collect(),
+                    had,
+                    certainty,
+                };
+                (proc, stated)
+            });
         States {
             told: told.filter(|(_, stated)| stated.is_told()).collect(),
             omitted: self.omitted.len(),
@@ -179,7 +182,9 @@ impl Stated {
     pub(super) fn json(&self) -> Value {
         let mut fields = told::fields(self.had.as_ref(), self.certainty);
         let parts = self.parts();
-        let parts: Vec<Value> = parts.map(|(row, text)| told::part_json(row, text)).collect();
+        let parts: Vec<Value> = parts
+            .map(|(row, text)| told::part_json(row, text))
+            .collect();
         fields.insert("parts".to_owned(), json!(parts));
         Value::Object(fields)
     }
@@ -231,11 +236,17 @@ mod tests {
         assert_eq!((taken, states.omitted, states.told.len()), (7, 0, 3));
         let told = |proc| states.told[&ProcId(proc)].json();
         let one = told(1);
-        assert_eq!((&one["certainty"], &one["since_ns"]), (&"exact".into(), &10.into()));
+        assert_eq!(
+            (&one["certainty"], &one["since_ns"]),
+            (&"exact".into(), &10.into())
+        );
         assert_eq!(one["parts"][0]["term"], "1");
         assert_eq!(one["parts"][0]["whole"], true);
         let two = told(2);
-        assert_eq!((&two["certainty"], &two["parts"][0]["whole"]), (&"exact".into(), &false.into()));
+        assert_eq!(
+            (&two["certainty"], &two["parts"][0]["whole"]),
+            (&"exact".into(), &false.into())
+        );
         assert!(states.told[&ProcId(2)].lines()[0].contains("as far as it was read"));
         assert_eq!(told(3)["certainty"], "unknown");
     }

@@ -332,7 +332,10 @@ impl Recorded<'_> {
         let mut fields = told::fields(had, at.certainty);
         fields.extend([
             ("pid".to_owned(), json!(process.map(|process| &process.pid))),
-            ("name".to_owned(), json!(process.and_then(|process| process.name.as_ref()))),
+            (
+                "name".to_owned(),
+                json!(process.and_then(|process| process.name.as_ref())),
+            ),
             ("at_ns".to_owned(), json!(at.at_ns)),
             ("received_since".to_owned(), json!(at.received)),
             ("parts".to_owned(), parts.collect()),

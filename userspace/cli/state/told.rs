@@ -7,11 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::time;
 
 /// How sure it is that this was its state, and why not.
-pub(crate) fn sure(
-    had: Option<&Had>,
-    certainty: Certainty,
-    received: Option<usize>,
-) -> String {
+pub(crate) fn sure(had: Option<&Had>, certainty: Certainty, received: Option<usize>) -> String {
     match certainty {
         Certainty::Exact => match had.map(|had| had.seen) {
             Some(StateSeen::Cut) => "exact, as far as it was read: it has not run since".to_owned(),
@@ -64,7 +60,9 @@ pub(crate) fn since(had: &Had) -> String {
     let when = match (first.is_some_and(StateRow::is_by_checkpoint), is_last) {
         (true, true) => format!("it rested with this when it was read at {since}"),
         (true, false) => {
-            format!("it rested with this when it was read at {since}, and came to rest with it last at {seen}")
+            format!(
+                "it rested with this when it was read at {since}, and came to rest with it last at {seen}"
+            )
         }
         (false, true) => format!("it came to rest with this at {since}"),
         (false, false) => format!("it came to rest with this at {since}, and last at {seen}"),

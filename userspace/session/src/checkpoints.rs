@@ -314,7 +314,10 @@ mod tests {
     fn there_is_one_at_the_start_where_all_are_recorded() {
         let plan = |choice: CheckpointChoice, has_all| {
             let plan = choice.plan(has_all, false)?;
-            assert!(plan.is_due() && plan.has_table, "the first one comes at once");
+            assert!(
+                plan.is_due() && plan.has_table,
+                "the first one comes at once"
+            );
             Some(plan.has_last())
         };
         assert_eq!(plan(CheckpointChoice::WithEvents, true), Some(false));

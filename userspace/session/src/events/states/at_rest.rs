@@ -117,7 +117,10 @@ impl States {
             return;
         };
         self.bytes -= kept.bytes;
-        let seen = kept.rows.first().map_or(StateSeen::Unreadable, |row| row.seen);
+        let seen = kept
+            .rows
+            .first()
+            .map_or(StateSeen::Unreadable, |row| row.seen);
         let process = self.processes.entry(kept.pid).or_default();
         if !process.rests.is_new() {
             return;
