@@ -207,7 +207,8 @@ pub(crate) struct RecordArgs {
     pub(crate) state: Vec<WantedProcess>,
     /// Read what every process is like, from outside: `start`, once at the start, so that `frame` knows also
     /// those to which nothing happens; a time such as 10s, then so often and at the end; or `off`. `start`
-    /// when events of all processes are recorded and nothing is said
+    /// when events of all processes are recorded and nothing is said. Of those whom --state names it is also
+    /// read what they have, if they rest unseen; where nothing is said, that alone
     #[arg(long, value_name = "TIME|start|off", value_parser = checkpoint)]
     pub(crate) checkpoint: Option<CheckpointChoice>,
     /// Mask also values whose names match this regular expression, in any case of letters
