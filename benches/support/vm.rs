@@ -79,6 +79,8 @@ impl World {
                 notes: Vec::new(),
             },
             ran: Ran::default(),
+            files: escope_beam::ModuleFiles::default(),
+            redaction: None,
         }
     }
 }

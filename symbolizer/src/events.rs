@@ -56,6 +56,12 @@ impl<M: Memory> Symbolizer<M> {
         self.processes.name(proc)
     }
 
+    /// The module that a process was spawned for, if it is known: of one that `proc_lib` has spawned it may
+    /// not be yet.
+    pub fn module(&self, proc: ProcId) -> Option<&str> {
+        self.processes.module(proc)
+    }
+
     /// Whether a module is loaded, as far as names were read.
     pub fn has_module(&self, name: &str) -> bool {
         self.code.modules().any(|module| *module.name == *name)

@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     target("term", beam::term, beam::term_seeds),
     target("external", beam::external, beam::external_seeds),
     target("said", beam::said, beam::said_seeds),
+    target("module_file", beam::module_file, beam::module_file_seeds),
     target("core", beam::core, Vec::new),
     target("perf_map", beam::perf_map, beam::perf_map_seeds),
     target("jitdump", beam::jitdump, beam::jitdump_seeds),

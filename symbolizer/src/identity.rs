@@ -113,6 +113,12 @@ impl Processes {
         self.infos.get(&proc)?.name.as_deref()
     }
 
+    /// The module that a process was spawned for, where that is known.
+    pub(crate) fn module(&self, proc: ProcId) -> Option<&str> {
+        let call = self.infos.get(&proc)?.initial_call.as_ref()?;
+        (call.module != "proc_lib").then_some(&*call.module)
+    }
+
     /// The process with a pid, as a term, and an address, if it has been met with both.
     pub(crate) fn met(&self, pid: u64, address: u64) -> Option<ProcId> {
         let known = self.known.get(&pid)?;

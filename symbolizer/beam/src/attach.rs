@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::layout::Given;
 use crate::memory::{CoreMemory, LiveMemory};
 use crate::target::{
-    CoreFile, Elf, age, has_ended, proc_path, process_of_thread, read_executable_mappings,
+    CoreFile, Elf, ModuleFiles, age, has_ended, proc_path, process_of_thread,
+    read_executable_mappings,
 };
 use crate::vm::{Source, jit_ranges};
 use crate::{BeamError, Vm};
@@ -73,7 +74,7 @@ impl Vm<LiveMemory> {
             .map_err(|_| BeamError::NotPermitted { pid })?;
         let file = proc_path(pid, "exe");
         let elf = Elf::open(&file)?;
-        Vm::understand(Source {
+        let mut vm = Vm::understand(Source {
             pid,
             exe,
             file,
@@ -81,7 +82,9 @@ impl Vm<LiveMemory> {
             mappings: &mappings,
             memory: LiveMemory::new(pid),
             given,
-        })
+        })?;
+        vm.files = ModuleFiles::of(pid);
+        Ok(vm)
     }
 
     /// Reads again where JIT code may lie: the VM maps more when it loads more.

@@ -20,6 +20,7 @@ use crate::image::{Facts, VmImage};
 use crate::layout::{Given, Layout, Release, derive};
 use crate::memory::{Image, Memory};
 use crate::names::add_pieces;
+use crate::said::Redaction;
 use crate::snapshot::{MessageOptions, SnapshotOptions, snapshot};
 use crate::target::{CoreFile, CoreThread, Elf, ExecutableMapping};
 use crate::term::{Limits, Term};
@@ -85,6 +86,28 @@ pub fn external_seeds() -> Vec<Vec<u8>> {
     ];
     let start = [20, 4, 131];
     terms.iter().map(|term| [&start, *term].concat()).collect()
+}
+
+/// The file of a module, for the names of fields of its records.
+pub fn module_file(bytes: &[u8]) {
+    Redaction::default().learn_from("m", || Some(bytes.to_vec()));
+}
+
+/// One with a record of one field, neither compressed.
+#[must_use]
+pub fn module_file_seeds() -> Vec<Vec<u8>> {
+    let atom = |text: &str| [&[119, text.len() as u8], text.as_bytes()].concat();
+    let tuple = |items: &[Vec<u8>]| [&[104, items.len() as u8][..], &items.concat()].concat();
+    let list = |item: Vec<u8>| [&[108, 0, 0, 0, 1][..], &item, &[106]].concat();
+    let line = || vec![97, 1];
+    let name = tuple(&[atom("atom"), line(), atom("token")]);
+    let field = tuple(&[atom("record_field"), line(), name]);
+    let record = tuple(&[atom("state"), list(field)]);
+    let form = tuple(&[atom("attribute"), line(), atom("record"), record]);
+    let metadata = tuple(&[list(form), vec![106]]);
+    let info = tuple(&[atom("debug_info_v1"), atom("erl_abstract_code"), metadata]);
+    let length = (info.len() as u32 + 1).to_be_bytes();
+    vec![[b"FOR1\0\0\0\0BEAMDbgi", &length[..], &[131], &info].concat()]
 }
 
 /// A VM whose memory was damaged, as `damage` has it, found and read as ever.

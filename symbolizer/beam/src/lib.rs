@@ -43,8 +43,9 @@ pub use process::{ProcessBlock, ProcessState};
 pub use scheduler::{Scheduler, read_schedulers, sleep};
 pub use signal::{Signal, SignalAtoms};
 pub use target::{
-    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, Hurry, MappedFile, PerfFileKind, Seized,
-    find_beams, is_stopped, proc_path, read_executable_mappings, read_threads,
+    Beam, CoreFile, CoreThread, Elf, ExecutableMapping, Hurry, MappedFile, ModuleFiles,
+    PerfFileKind, Seized, find_beams, is_stopped, proc_path, read_executable_mappings,
+    read_threads,
 };
 pub use term::{AtomTable, PidPrinter};
 pub use vm::{Certainty, Source, Vm};

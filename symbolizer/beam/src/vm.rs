@@ -10,9 +10,10 @@ use crate::code::{CodeMap, ListEntry, read_list, read_module};
 use crate::died::Ran;
 use crate::layout::{BIFS_MAX, Found, Given, Globals, Layout, Target, climb};
 use crate::memory::{LiveMemory, Memory};
+use crate::said::Redaction;
 use crate::scheduler::{Scheduler, read_schedulers};
 use crate::stack::{Arch, CallSite, JitRanges, Sites};
-use crate::target::{Elf, ExecutableMapping};
+use crate::target::{Elf, ExecutableMapping, ModuleFiles};
 use crate::term::{AtomTable, PidPrinter, small};
 use crate::{BeamError, proof};
 
@@ -73,6 +74,11 @@ pub struct Vm<M: Memory = LiveMemory> {
     pub certainty: Certainty,
     /// Who ran when it died; nobody while it lives.
     pub ran: Ran,
+    /// The files of its modules, while it runs.
+    pub files: ModuleFiles,
+    /// What must not be told of labels of its processes and keys of their dictionaries, which are read with
+    /// their names; `None` tells all.
+    pub redaction: Option<Redaction>,
 }
 
 /// What a [`Vm`] is put together from.
@@ -160,6 +166,8 @@ impl<M: Memory> Vm<M> {
             },
             jit: parts.jit,
             ran: Ran::default(),
+            files: ModuleFiles::default(),
+            redaction: Some(Redaction::default()),
             fragments: 0..0,
             atoms: AtomTable::new(globals.atom_table, layout.atom.clone()),
             layout,

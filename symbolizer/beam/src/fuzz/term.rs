@@ -79,7 +79,7 @@ pub fn said(bytes: &[u8]) {
     for record in 0..(records.len() as u64).min(ROOTS) {
         let at = HEAP + record * (SLOT * 8) as u64;
         for word in [at | 1, at | 2] {
-            if let Ok(said) = listener.said(&vm, word, &copied) {
+            if let Ok(said) = listener.said(&vm, word, &copied, &[]) {
                 assert!(said.text.chars().count() <= TEXT_MAX + 3);
             }
         }

@@ -109,6 +109,8 @@ fn vm(layout: &Layout, change: &Change) -> (Vm<Image>, Vec<Scheduler>) {
         dirty_main: None,
         jit_register_file_offset: None,
         ran: crate::died::Ran::default(),
+        files: crate::target::ModuleFiles::default(),
+        redaction: None,
         certainty: Certainty {
             level: "verified",
             source: String::new(),

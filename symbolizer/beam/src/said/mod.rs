@@ -1,11 +1,18 @@
 //! What a message said, from memory that was copied as it was sent: as text, as far as it was
 //! copied, and without what must not be told.
 
+mod mask;
+mod record_names;
+mod records;
 mod redact;
+#[cfg(test)]
+mod rule_tests;
+mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use redact::{BadPattern, Redaction};
+pub use redact::Redaction;
+pub use rules::{BadPattern, FieldRule, Rules};
 
 use crate::memory::Memory;
 use crate::process::ProcessBlock;
@@ -51,8 +58,9 @@ impl Listener {
         }
     }
 
-    /// What a term says that lies in these pieces of memory, each an address and bytes. Of the
-    /// VM's memory only names of atoms and the like are read, which never change.
+    /// What a term says that lies in these pieces of memory, each an address and bytes, and that is between
+    /// processes of these modules, as far as they are known. Of the VM's memory only names of atoms and the like are read, which never
+    /// change.
     ///
     /// # Errors
     /// When what was copied is no term.
@@ -61,11 +69,21 @@ impl Listener {
         vm: &Vm<M>,
         term: u64,
         copied: &[(u64, &[u8])],
+        modules: &[Option<&str>],
     ) -> Result<Said, TermError> {
         let reader = TermReader::of_copy(vm, copied, &self.ports, Beyond::Nothing);
         let mut term = reader.decode(term, LIMITS)?;
         let whole = is_whole(&term);
-        let masked = self.redaction.mask(&mut term);
+        for module in modules.iter().flatten() {
+            self.redaction.learn(vm, module);
+        }
+        let masked = match modules
+            .iter()
+            .any(|module| self.redaction.may_hide(*module))
+        {
+            true => self.redaction.outline(&mut term),
+            false => self.redaction.mask(&mut term),
+        };
         let text = term.text(TEXT_MAX);
         let fits = text.chars().nth(TEXT_MAX).is_none();
         Ok(Said {

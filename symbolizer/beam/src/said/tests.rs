@@ -20,7 +20,7 @@ fn in_pieces(pieces: &[(u64, &[u64])], term: u64) -> Result<Said, TermError> {
     let vm = vm("25", &[]);
     let copies: Vec<(u64, Vec<u8>)> = pieces.iter().map(|(at, it)| (*at, bytes(it))).collect();
     let copied: Vec<(u64, &[u8])> = copies.iter().map(|(at, it)| (*at, &it[..])).collect();
-    Listener::default().said(&vm, term, &copied)
+    Listener::default().said(&vm, term, &copied, &[])
 }
 
 fn text(words: &[u64], term: u64) -> String {
@@ -345,7 +345,7 @@ proptest! {
         let copied = [(HEAP, first), (HEAP + 8 + first.len() as u64, second)];
         for word in 0..heap.len() as u64 {
             for term in [boxed(word), cons(word)] {
-                if let Ok(said) = listener.said(&vm, term, &copied) {
+                if let Ok(said) = listener.said(&vm, term, &copied, &[]) {
                     prop_assert!(said.text.chars().count() <= 4099);
                 }
             }

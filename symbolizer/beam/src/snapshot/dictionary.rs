@@ -6,7 +6,7 @@ use escope_model::Mfa;
 use crate::Vm;
 use crate::memory::Memory;
 use crate::process::ProcessBlock;
-use crate::term::{Limits, TermError, TermReader, boxed, cons};
+use crate::term::{Limits, Term, TermError, TermReader, boxed, cons};
 
 const SLOTS_MAX: u32 = 4096;
 const BUCKET_MAX: usize = 64;
@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits {
 pub(super) struct Dictionary {
     /// `$initial_call`, which processes of `proc_lib` have.
     pub(super) initial_call: Option<Mfa>,
-    /// `$process_label`: `proc_lib:set_label/1`.
+    /// `$process_label`: `proc_lib:set_label/1`, masked.
     pub(super) label: Option<String>,
     pub(super) keys: Vec<String>,
     /// More keys, or slots, than were looked at.
@@ -92,6 +92,15 @@ pub(super) fn read<M: Memory>(
     })?;
     dictionary.cut = cut || size > SLOTS_MAX;
     Ok(dictionary)
+}
+
+/// `$initial_call`, if the dictionary has it.
+pub(crate) fn initial_call<M: Memory>(
+    reader: &TermReader<'_, M>,
+    vm: &Vm<M>,
+    process: &ProcessBlock<'_>,
+) -> Option<Mfa> {
+    read(reader, vm, process, false, false).ok()?.initial_call
 }
 
 /// Hands on each pair in these slots; whether there are more than one slot may have.
@@ -166,13 +175,21 @@ impl Dictionary {
                     .and_then(|call| vm.mfa_of_terms([call[1], call[2], call[3]]));
             }
             Some("$process_label") => {
-                self.label = Some(reader.decode(value, LIMITS)?.text(TEXT_MAX));
+                self.label = Some(told(vm, reader.decode(value, LIMITS)?));
             }
             _ => {}
         }
         if keys {
-            self.keys.push(reader.decode(key, LIMITS)?.text(TEXT_MAX));
+            self.keys.push(told(vm, reader.decode(key, LIMITS)?));
         }
         Ok(())
     }
+}
+
+/// The text of a term, without what must not be told: a label may be any term.
+fn told<M: Memory>(vm: &Vm<M>, mut term: Term) -> String {
+    if let Some(redaction) = &vm.redaction {
+        redaction.mask(&mut term);
+    }
+    term.text(TEXT_MAX)
 }

@@ -31,6 +31,7 @@ use crate::process::{ProcessBlock, ProcessState};
 use crate::term::TermReader;
 use crate::{BeamError, Vm};
 
+pub(crate) use dictionary::initial_call;
 pub use held::{Held, HeldOptions, Place, held};
 pub use messages::{MessageOptions, Messages};
 pub use relations::{Monitor, Relations};
@@ -53,7 +54,7 @@ pub struct ProcessSnapshot {
     pub pid: String,
     /// Registered name.
     pub name: Option<String>,
-    /// What `proc_lib:set_label/1` called it, as Erlang prints the term.
+    /// What `proc_lib:set_label/1` called it, as Erlang prints the term; masked.
     pub label: Option<String>,
     /// What it was spawned with: `proc_lib:init_p/5` for those of `proc_lib`.
     pub spawned_as: Option<Mfa>,

@@ -140,7 +140,12 @@ impl CopyReader {
         let stack = frames::read(&reader, vm, code, &process, true);
         let (stack, gap) = stack.map(|stack| stack.functions()).unwrap_or_default();
         let function = stack.first().and_then(|function| function.as_ref());
-        let function = function.map_or("", |function| &function.mfa.function);
+        let function = function.map_or(("", ""), |function| {
+            (function.mfa.module.as_str(), function.mfa.function.as_str())
+        });
+        if let Some(redaction) = &self.options.redaction {
+            redaction.learn(vm, function.0);
+        }
         let (arguments, masked) = self.arguments(&reader, function, arguments);
         let place = |function: super::Function| (function.mfa, function.location);
         let stack = stack.into_iter().map(|function| function.map(place));
@@ -163,11 +168,11 @@ impl CopyReader {
         (called, reader.touched())
     }
 
-    /// The arguments of a function, masked, and how many values are; none where one cannot be read.
+    /// The arguments of a function of a module, masked, and how many values are; none where one cannot be read.
     fn arguments<M: Memory>(
         &self,
         reader: &TermReader<'_, M>,
-        function: &str,
+        function: (&str, &str),
         arguments: &[u64],
     ) -> (Vec<Part>, u32) {
         let arguments = arguments.iter();

@@ -163,6 +163,9 @@ pub struct ProcessState {
     pub supervision: Option<Supervision>,
     /// How many values are masked.
     pub masked: u32,
+    /// Names of parts that look like records whose fields have no names here, so that no secret among them
+    /// is known by its name; none where nothing is masked.
+    pub nameless: Vec<String>,
     /// Reductions since it was spawned.
     pub reductions: u64,
     /// Where the code of its frames lies: what was loaded there meanwhile makes it void.

@@ -11,9 +11,9 @@ use super::{
 use crate::Vm;
 use crate::memory::Memory;
 use crate::process::{ProcessBlock, ProcessState as Flags};
-use crate::said::is_whole;
-use crate::snapshot::is_unchanged;
-use crate::term::{Limits, TermError, TermReader};
+use crate::said::{Redaction, is_whole};
+use crate::snapshot::{initial_call, is_unchanged};
+use crate::term::{Limits, Term, TermError, TermReader};
 
 /// Of what is told behind the name of a part.
 const ID: Limits = Limits {
@@ -141,7 +141,7 @@ pub(super) fn look_at<M: Memory>(
         (_, Rests::InCallback | Rests::Ending) => None,
         (most, _) => supervision::read(&evidence, &found, most),
     };
-    let state = put_together(reader, &process, &stack, found, options).map(|state| ProcessState {
+    let state = put_together(&evidence, &stack, found, options).map(|state| ProcessState {
         supervision,
         ..state
     });
@@ -188,33 +188,49 @@ pub(super) fn verdict<M: Memory>(
 }
 
 fn put_together<M: Memory>(
-    reader: &TermReader<'_, M>,
-    process: &ProcessBlock<'_>,
+    evidence: &Evidence<'_, '_, M>,
     stack: &Stack,
     found: Found,
     options: &StateOptions,
 ) -> Result<ProcessState, TermError> {
+    let (reader, process) = (evidence.reader, evidence.process);
+    let masker = options.redaction.as_ref();
+    let masker = masker.map(|redaction| OfProcess::new(redaction, evidence, stack, &found));
     let mut masked = 0u32;
+    let mut nameless = Vec::new();
     let mut parts = Vec::with_capacity(found.terms.len());
     for named in found.terms {
+        let handler = (found.behaviour == Behaviour::GenEvent).then_some(named.name.as_str());
         let mut term = reader.decode(named.term, options.limits)?;
-        if let Some(redaction) = &options.redaction {
-            masked = masked.saturating_add(redaction.mask(&mut term));
-        }
-        let mut name = named.name;
-        if let Some(id) = named.id {
-            let mut id = reader.decode(id, ID)?;
-            if let Some(redaction) = &options.redaction {
-                masked = masked.saturating_add(redaction.mask(&mut id));
+        let mut id = match named.id {
+            Some(id) => Some(reader.decode(id, ID)?),
+            None => None,
+        };
+        if let Some(masker) = &masker {
+            for term in std::iter::once(&mut term).chain(&mut id) {
+                masked = masked.saturating_add(masker.mask(evidence.vm, handler, term));
             }
-            name = format!("{name} {}", id.text(ID_CHARS));
+            // Others are of OTP, or no states.
+            let is_own = matches!(
+                found.behaviour,
+                Behaviour::GenServer | Behaviour::GenStatem | Behaviour::GenEvent
+            );
+            if is_own {
+                nameless.extend(masker.redaction.nameless(&term));
+            }
         }
+        let name = match id {
+            Some(id) => format!("{} {}", named.name, id.text(ID_CHARS)),
+            None => named.name,
+        };
         parts.push(Part {
             name,
             whole: is_whole(&term),
             term,
         });
     }
+    nameless.sort_unstable();
+    nameless.dedup();
     let words = match (found.behaviour, parts.as_slice()) {
         (Behaviour::Supervisor, [state]) => supervisor::words(&state.term),
         _ => Vec::new(),
@@ -232,7 +248,58 @@ fn put_together<M: Memory>(
         words,
         supervision: None,
         masked,
+        nameless,
         reductions: process.reductions(),
         places: stack.places(),
     })
+}
+
+/// Masks what a process has, by whose it is.
+struct OfProcess<'r> {
+    redaction: &'r Redaction,
+    /// Nothing but shapes is told of it.
+    is_hidden: bool,
+}
+
+impl<'r> OfProcess<'r> {
+    fn new<M: Memory>(
+        redaction: &'r Redaction,
+        evidence: &Evidence<'_, '_, M>,
+        stack: &Stack,
+        found: &Found,
+    ) -> OfProcess<'r> {
+        let (vm, process) = (evidence.vm, evidence.process);
+        let mut modules: Vec<String> = found.module.iter().map(ToString::to_string).collect();
+        modules.extend(found.callback.iter().map(|mfa| mfa.module.clone()));
+        modules.extend(vm.mfa(process.initial()).map(|mfa| mfa.module));
+        if found.behaviour == Behaviour::None {
+            let functions = stack.top.iter().filter_map(|frame| frame.function.as_ref());
+            modules.extend(functions.map(|function| function.mfa.module.clone()));
+        }
+        // What `proc_lib` was asked for is in the dictionary alone, which is not among what is copied.
+        if redaction.hides_modules() {
+            let call = initial_call(&TermReader::new(vm), vm, process);
+            modules.extend(call.map(|mfa| mfa.module));
+        }
+        modules.sort_unstable();
+        modules.dedup();
+        modules
+            .iter()
+            .for_each(|module| redaction.learn(vm, module));
+        OfProcess {
+            redaction,
+            is_hidden: modules.iter().any(|module| redaction.hides(module)),
+        }
+    }
+
+    /// A part of it, which may be of an event handler.
+    fn mask<M: Memory>(&self, vm: &Vm<M>, handler: Option<&str>, term: &mut Term) -> u32 {
+        if self.is_hidden {
+            return self.redaction.outline(term);
+        }
+        if let Some(module) = handler {
+            self.redaction.learn(vm, module);
+        }
+        self.redaction.mask_of(handler, term)
+    }
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::Vm;
 use crate::code::{CodeMap, ModuleCode};
 use crate::memory::Image;
+use crate::said::{Redaction, Rules};
 use crate::stack::JitRanges;
 use crate::term::hostile::{HEAP, boxed, cons, small, vm};
 use crate::term::{AtomTable, Limits, NIL, TermReader};
@@ -159,7 +160,7 @@ macro_rules! read_by {
                     bytes: 0,
                 },
             },
-            redaction: Some(crate::said::Redaction::default()),
+            redaction: Some(Redaction::default()),
             children: $children,
         };
         let who = (PROCESS, pid(80), Some("wl_srv"));
@@ -349,4 +350,37 @@ fn hostile_states_end() {
     let mut vm = with(&Process::waiting(slots(boxed(3))), &heap());
     vm.memory.map_words(STACK, &[NIL; 8]);
     assert!(matches!(read(&vm), Reading::Unreadable(_)));
+}
+
+#[test]
+fn of_a_hidden_module_the_shape_is_told() {
+    let vm = with(&Process::waiting(slots(boxed(3))), &heap());
+    let rules = Rules {
+        modules: vec!["wl".to_owned()],
+        ..Rules::default()
+    };
+    let options = StateOptions {
+        limits: Limits::default(),
+        redaction: Some(Redaction::of(&rules).expect("rules")),
+        children: 0,
+    };
+    let who = (PROCESS, pid(80), Some("wl_srv"));
+    let reading = read_state(&TermReader::new(&vm), &vm, &mut code(&vm), who, &options);
+    let Reading::Exact(state) = reading else {
+        panic!("{reading:?}");
+    };
+    assert_eq!(state.parts[0].term.to_string(), "{***,***}");
+    assert_eq!(state.masked, 2);
+    assert!(state.nameless.is_empty());
+}
+
+#[test]
+fn a_record_without_names_is_said_to_be_one() {
+    let heap = [2 << 6, atom("state"), small(17)];
+    let vm = with(&Process::waiting(slots(boxed(0))), &heap);
+    let Reading::Exact(state) = read(&vm) else {
+        panic!("{:?}", read(&vm));
+    };
+    assert_eq!(state.parts[0].term.to_string(), "{state,17}");
+    assert_eq!(state.nameless, ["state"]);
 }

@@ -54,6 +54,8 @@ pub(crate) fn vm(release: &str, heap: &[u64]) -> Vm<Image> {
         dirty_main: None,
         jit_register_file_offset: None,
         ran: crate::died::Ran::default(),
+        files: crate::target::ModuleFiles::default(),
+        redaction: None,
         certainty: Certainty {
             source: String::new(),
             level: "verified",

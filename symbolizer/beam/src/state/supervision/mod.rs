@@ -171,7 +171,11 @@ fn pid<M: Memory>(evidence: &Evidence<'_, '_, M>, term: u64) -> Option<String> {
 }
 
 fn text<M: Memory>(evidence: &Evidence<'_, '_, M>, term: u64) -> Option<String> {
-    let term = evidence.reader.decode(term, TERM).ok()?;
+    let mut term = evidence.reader.decode(term, TERM).ok()?;
+    // An id may be any term.
+    if let Some(redaction) = &evidence.vm.redaction {
+        redaction.mask(&mut term);
+    }
     Some(term.text(TERM_CHARS))
 }
 
