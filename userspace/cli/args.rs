@@ -1,6 +1,7 @@
 //! What the user may say.
 
 mod frame;
+mod redact;
 mod snapshot;
 mod state;
 mod timeline;
@@ -18,6 +19,7 @@ use escope_session::{
 };
 
 pub(crate) use frame::FrameArgs;
+pub(crate) use redact::RedactArgs;
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
 pub(crate) use state::{StateArgs, StepArg, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};
@@ -211,9 +213,8 @@ pub(crate) struct RecordArgs {
     /// read what they have, if they rest unseen; where nothing is said, that alone
     #[arg(long, value_name = "TIME|start|off", value_parser = checkpoint)]
     pub(crate) checkpoint: Option<CheckpointChoice>,
-    /// Mask also values whose names match this regular expression, in any case of letters
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) redact: Vec<String>,
+    #[command(flatten)]
+    pub(crate) redact: RedactArgs,
     /// Size of the ring of events, in KiB; chosen by --max-memory when not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(64..=262_144))]
     pub(crate) event_ring_kib: Option<u32>,

@@ -21,14 +21,21 @@ use crate::signals;
 use crate::summary;
 
 pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
-    let limits = event_limits(&args, (payload(&args)?, states(&args)?))?;
+    // One for all: what it learns of one value holds for others.
+    let redaction = args.redact.redaction()?;
+    let values = (
+        payload(&args, redaction.clone())?,
+        states(&args, redaction.clone()),
+    );
+    let limits = event_limits(&args, values)?;
     let stop = signals::stop()?;
     check_proc().map_err(SessionError::from)?;
     if let Some(output) = &args.output {
         // Before anything is started.
         Writer::check_free(output).map_err(SessionError::from)?;
     }
-    let (vm, launched) = target(&args, &stop)?;
+    let (mut vm, launched) = target(&args, &stop)?;
+    vm.redaction = Some(redaction);
     let mut recorder = match start(&args, vm, limits) {
         Ok(recorder) => recorder,
         Err(error) => {
@@ -110,7 +117,7 @@ fn options(args: &RecordArgs, output: PathBuf, limits: EventLimits) -> RecordOpt
 }
 
 /// What messages say is recorded of processes that were named, and of no others.
-fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
+fn payload(args: &RecordArgs, redaction: Redaction) -> anyhow::Result<Option<PayloadLimits>> {
     let Some(bytes) = args.payload else {
         return match args.redact.is_empty() || !args.state.is_empty() {
             true => Ok(None),
@@ -134,26 +141,22 @@ fn payload(args: &RecordArgs) -> anyhow::Result<Option<PayloadLimits>> {
         )
         .into());
     }
-    let redaction = Redaction::new(&args.redact);
-    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
     Ok(Some(PayloadLimits { bytes, redaction }))
 }
 
 /// What processes have is recorded of those that were named, and of no others.
-fn states(args: &RecordArgs) -> anyhow::Result<Option<StateLimits>> {
+fn states(args: &RecordArgs, redaction: Redaction) -> Option<StateLimits> {
     if args.state.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let redaction = Redaction::new(&args.redact);
-    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
-    Ok(Some(StateLimits {
+    Some(StateLimits {
         wanted: Wanted(args.state.clone()),
         state: StateOptions {
             limits: STATE_LIMITS,
             redaction: Some(redaction),
             children: 0,
         },
-    }))
+    })
 }
 
 /// All of what is copied, unless it refers to the same again and again, and some megabytes of what is

@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use escope_session::{
-    Limits, Memory, Node, ProcessSnapshot, ProcessState, Redaction, Rests, SessionError,
-    StateAnswer, StateOf, StateOptions, States, StatesOptions, Term, Vm, choose, is_stopped, lines,
-    open_core, read_states, read_states_stopped,
+    Limits, Memory, Node, ProcessSnapshot, ProcessState, Rests, SessionError, StateAnswer, StateOf,
+    StateOptions, States, StatesOptions, Term, Vm, choose, is_stopped, lines, open_core,
+    read_states, read_states_stopped,
 };
 
 use crate::args::{StateArgs, TermFormat};
@@ -43,6 +43,8 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
         say!("pid {pid} is stopped: `kill -CONT {pid}` lets it go on");
     }
     let mut vm = Vm::attach_with(pid, &given).map_err(SessionError::from)?;
+    let options = options(&args)?;
+    vm.redaction.clone_from(&options.state.redaction);
     if args.tracer.tracer {
         return asked::run(&mut vm, &args);
     }
@@ -50,7 +52,7 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
         return show(vm, &args);
     };
     let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
-    let states = read_states_stopped(&mut vm, &wanted, &options(&args)?, limit)?;
+    let states = read_states_stopped(&mut vm, &wanted, &options, limit)?;
     if let Some(stop) = states.stop.filter(|stop| stop.took > stop.limit) {
         say!(
             "the VM was stopped for {}, longer than {}: this machine is busy",
@@ -62,7 +64,7 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
 }
 
 fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
-    let redaction = Redaction::new(&args.redact).map_err(|bad| Failure::usage(bad.to_string()))?;
+    let redaction = args.redact.redaction()?;
     let bytes = args.max_bytes as usize;
     Ok(StatesOptions {
         state: StateOptions {
@@ -83,6 +85,7 @@ fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
 /// Reads the states of a VM's processes, running or not, and prints them.
 fn show<M: Memory>(mut vm: Vm<M>, args: &StateArgs) -> anyhow::Result<()> {
     let options = options(args)?;
+    vm.redaction.clone_from(&options.state.redaction);
     let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
     let states = read_states(&mut vm, &wanted, &options)?;
     print(&vm, &states, args)
@@ -196,6 +199,9 @@ fn told(
         let before = format!("as of before its callback{callback}");
         writeln!(out, "{:INDENT$}{}", "", one_line(&before))?;
     }
+    for name in &state.nameless {
+        writeln!(out, "{:INDENT$}{}", "", one_line(&nameless(name)))?;
+    }
     for word in &state.words {
         writeln!(out, "{:INDENT$}{}", "", one_line(word))?;
     }
@@ -207,6 +213,14 @@ fn told(
         }
     }
     Ok(())
+}
+
+/// What is to be said of a record whose fields have no names here.
+pub(crate) fn nameless(name: &str) -> String {
+    format!(
+        "fields of #{name}{{}} have no names here, so none is masked by its name: --redact-field {name}:N \
+         masks element N"
+    )
 }
 
 /// The lines of a term, as it was asked for.

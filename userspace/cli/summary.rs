@@ -176,7 +176,7 @@ fn watched(events: &EventsSummary) {
         );
     }
     if let Some(counts) = &events.states {
-        states(counts, &events.copies);
+        states(counts, &events.nameless, &events.copies);
     }
     if events.wanted_full > 0 {
         say!(
@@ -198,7 +198,7 @@ fn watched(events: &EventsSummary) {
 }
 
 /// What processes had, and what their copies cost.
-fn states(counts: &StateCounts, copies: &[Copies]) {
+fn states(counts: &StateCounts, nameless: &[String], copies: &[Copies]) {
     say!(
         "  states    of {} rests is told what the process had, {} times the same as before, of {} not \
          all of it, of {} by its memory later; {} values were masked; {} more were withheld as \
@@ -224,6 +224,9 @@ fn states(counts: &StateCounts, copies: &[Copies]) {
             "  note      nobody whom --state names came to rest while events were watched: \
              `escope-bpf snapshot` lists who is there"
         );
+    }
+    for name in nameless {
+        say!("  note      {}", crate::state::nameless(name));
     }
     let copies = copies.iter().map(|copies| {
         let room = bytes(copies.bytes.into());

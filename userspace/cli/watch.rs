@@ -36,8 +36,10 @@ pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     }
     check_proc().map_err(SessionError::from)?;
     let pid = choose(&args.target.choice())?;
-    let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
-    let mut watch = Watch::start(vm, options(&args)?)?;
+    let mut vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
+    let redaction = args.redact.redaction()?;
+    vm.redaction = (!args.unmasked).then(|| redaction.clone());
+    let mut watch = Watch::start(vm, options(&args, redaction))?;
     if !args.quiet {
         greet(&args, &watch);
     }
@@ -126,10 +128,8 @@ fn hits_max(args: &WatchArgs) -> u64 {
     args.max_hits.unwrap_or(HITS_MAX)
 }
 
-fn options(args: &WatchArgs) -> Result<WatchOptions, Failure> {
-    let redaction = Redaction::new(&args.redact);
-    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
-    Ok(WatchOptions {
+fn options(args: &WatchArgs, redaction: Redaction) -> WatchOptions {
+    WatchOptions {
         snapshots: args.snapshot.map(|count| SnapshotsWanted {
             count,
             state: StateOptions {
@@ -144,7 +144,7 @@ fn options(args: &WatchArgs) -> Result<WatchOptions, Failure> {
         processes: !args.count,
         hits_max: hits_max(args),
         duration: args.duration,
-    })
+    }
 }
 
 /// The price first.

@@ -18,6 +18,7 @@ use crate::cookie::Cookie;
 use crate::epmd;
 use crate::handshake::{random, shake_hands};
 use crate::link::{Header, Link};
+use crate::reason::outline;
 use crate::terms::{atom, elements, integer, is_atom, list, tuple};
 
 /// Of a message between nodes: what is to be shown is smaller.
@@ -38,8 +39,6 @@ const ANSWER: Limits = Limits {
     nodes: 1 << 20,
     bytes: 1 << 20,
 };
-/// Why an answer is not what it should be, in so many characters.
-const REASON_MAX: usize = 300;
 
 /// `DOP_*` in `erts/emulator/beam/dist.h`.
 const SEND: i64 = 2;
@@ -171,7 +170,7 @@ impl Attached {
         let answer = self.try_call((module, function), arguments, &ANSWER, patience)?;
         answer.map_err(|why| AttachedError::Failed {
             call: format!("{module}:{function}"),
-            why: why.text(REASON_MAX),
+            why: outline(&why),
         })
     }
 

@@ -21,6 +21,7 @@ mod epmd;
 mod error;
 mod handshake;
 mod link;
+mod reason;
 mod states;
 mod terms;
 mod trace;

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use escope_beam::term::{Limits, Term};
 
+use crate::reason::outline;
 use crate::terms::{elements, is_atom, milliseconds, pid};
 use crate::{Attached, AttachedError};
 
 /// How much longer than the process the call may take.
 const MARGIN: Duration = Duration::from_secs(5);
-/// Why it failed, in so many characters.
-const REASON_MAX: usize = 300;
 
 /// Whose state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +51,6 @@ fn reason(why: &Term, timeout: Duration) -> String {
         Some([word, _]) if is_atom(word, "noproc") || is_atom(word, "normal") => {
             "it has ended".to_owned()
         }
-        _ => format!("sys:get_state/2 failed: {}", why.text(REASON_MAX)),
+        _ => format!("sys:get_state/2 failed: {}", outline(why)),
     }
 }

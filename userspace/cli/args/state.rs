@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{TargetArgs, TracerArgs};
+use super::{RedactArgs, TargetArgs, TracerArgs};
 use crate::time;
 
 /// Read the states of behaviours: gen_server, gen_statem, gen_event, supervisors, agents
@@ -64,11 +64,10 @@ pub(crate) struct StateArgs {
     #[arg(long, value_name = "N", default_value_t = 300,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) tries: u32,
-    /// Mask also values whose names match this regular expression, in any case of letters
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) redact: Vec<String>,
+    #[command(flatten)]
+    pub(crate) redact: RedactArgs,
     /// Mask nothing: secrets are shown as well
-    #[arg(long, conflicts_with = "redact")]
+    #[arg(long, conflicts_with_all = ["redact", "redact_value", "redact_field", "redact_module"])]
     pub(crate) unmasked: bool,
     #[command(flatten)]
     pub(crate) tracer: TracerArgs,

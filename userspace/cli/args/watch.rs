@@ -5,7 +5,7 @@ use std::time::Duration;
 use escope_model::Mfa;
 use escope_session::Condition;
 
-use super::{ReportFormat, TargetArgs, TracerArgs};
+use super::{RedactArgs, ReportFormat, TargetArgs, TracerArgs};
 use crate::time;
 use crate::watch::parse as watch;
 
@@ -55,12 +55,10 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "BYTES", requires = "tracer", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     pub(crate) max_bytes: u32,
-    /// With --snapshot or --tracer, mask also values whose names match this regular expression, in any case
-    /// of letters; may be given several times
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) redact: Vec<String>,
+    #[command(flatten)]
+    pub(crate) redact: RedactArgs,
     /// With --snapshot or --tracer, mask nothing: secrets are shown as well
-    #[arg(long, conflicts_with = "redact")]
+    #[arg(long, conflicts_with_all = ["redact", "redact_value", "redact_field", "redact_module"])]
     pub(crate) unmasked: bool,
     /// For people or for programs: json has one object a line
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]

@@ -33,10 +33,13 @@ struct Asked {
     /// Its state, or why there is none.
     answer: Result<Vec<Part>, String>,
     masked: u32,
+    /// Names of records whose fields have no names here.
+    nameless: Vec<String>,
 }
 
 pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
     let options = options(args)?;
+    vm.redaction.clone_from(&options.state.redaction);
     let wanted = |process: &ProcessSnapshot| is_wanted(process, &args.process);
     let (processes, all) = take_snapshot(vm, SnapshotOptions::default(), Some(&wanted))?;
     if processes.is_empty() {
@@ -47,12 +50,13 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
     let mut told = Vec::new();
     for process in processes.into_iter().take(args.rows) {
         let (limits, redaction) = (options.state.limits, options.state.redaction.as_ref());
-        let mut one = match may_ask(vm, &process, (args, &options)) {
+        let one = match may_ask(vm, &process, (args, &options)) {
             Err(why) => Asked {
                 process,
                 behaviour: Behaviour::None,
                 answer: Err(why),
                 masked: 0,
+                nameless: Vec::new(),
             },
             Ok((pid, behaviour)) => {
                 let timeout = args.timeout;
@@ -67,17 +71,16 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
                     limits,
                 };
                 let answer = attached.get_state(&request)?;
+                let mut masker = Masker::new(redaction, vm, &process);
                 Asked {
+                    answer: answer.map(|state| parts(behaviour, state, &mut masker)),
+                    masked: masker.masked,
+                    nameless: masker.nameless,
                     process,
                     behaviour,
-                    answer: answer.map(|state| parts(behaviour, state, redaction)),
-                    masked: 0,
                 }
             }
         };
-        if let (Ok(parts), Some(redaction)) = (&mut one.answer, redaction) {
-            one.masked = mask(parts, redaction);
-        }
         told.push(one);
     }
     print(vm, &attached, (&told, more), args)
@@ -146,44 +149,96 @@ fn behaviour(vm: &mut Vm, process: &ProcessSnapshot, options: &StatesOptions) ->
     }
 }
 
-/// The parts of a state, named as they are when it is read from outside.
-fn parts(behaviour: Behaviour, state: Term, redaction: Option<&Redaction>) -> Vec<Part> {
-    let part = |name: String, term: Term| Part {
-        name,
-        whole: is_whole(&term),
-        term,
-    };
+/// Masks what a process has told.
+struct Masker<'m> {
+    redaction: Option<&'m Redaction>,
+    vm: &'m Vm,
+    /// The module that the process was spawned for.
+    module: Option<String>,
+    masked: u32,
+    nameless: Vec<String>,
+}
+
+impl<'m> Masker<'m> {
+    fn new(redaction: Option<&'m Redaction>, vm: &'m Vm, process: &ProcessSnapshot) -> Masker<'m> {
+        let initial = process.initial_call.as_ref();
+        Masker {
+            redaction,
+            vm,
+            module: initial.map(|mfa| mfa.module.clone()),
+            masked: 0,
+            nameless: Vec::new(),
+        }
+    }
+
+    /// A term of its own, or of an event handler.
+    fn mask(&mut self, handler: Option<&str>, mut term: Term) -> Term {
+        let Some(redaction) = self.redaction else {
+            return term;
+        };
+        let own = self.module.as_deref();
+        for module in own.into_iter().chain(handler) {
+            redaction.learn(self.vm, module);
+        }
+        let masked = match redaction.may_hide(own) {
+            true => redaction.outline(&mut term),
+            false => redaction.mask_of(handler, &mut term),
+        };
+        self.masked = self.masked.saturating_add(masked);
+        term
+    }
+
+    fn part(&mut self, name: String, handler: Option<&str>, term: Term) -> Part {
+        let term = self.mask(handler, term);
+        let nameless = self
+            .redaction
+            .and_then(|redaction| redaction.nameless(&term));
+        let is_new = nameless.filter(|name| !self.nameless.contains(name));
+        self.nameless.extend(is_new);
+        Part {
+            name,
+            whole: is_whole(&term),
+            term,
+        }
+    }
+}
+
+/// The parts of a state, named as they are when it is read from outside, and masked.
+fn parts(behaviour: Behaviour, state: Term, masker: &mut Masker<'_>) -> Vec<Part> {
     match (behaviour, state) {
         (Behaviour::GenStatem, Term::Tuple(both)) if both.items.len() == 2 => {
             let names = ["state", "data"].into_iter();
             let named = names.zip(both.items);
             named
-                .map(|(name, term)| part(name.to_owned(), term))
+                .map(|(name, term)| masker.part(name.to_owned(), None, term))
                 .collect()
         }
-        (Behaviour::GenEvent, Term::List(handlers)) => handlers
-            .items
-            .into_iter()
-            .map(|handler| match handler {
-                Term::Tuple(of) if of.items.len() == 3 => {
-                    let mut items = of.items;
-                    let state = items.pop().unwrap_or(Term::Cut);
-                    if let (Some(redaction), Some(id)) = (redaction, items.last_mut()) {
-                        redaction.mask(id);
-                    }
-                    let name = match items.as_slice() {
-                        [Term::Atom(module), Term::Atom(no)] if **no == *"false" => {
-                            module.to_string()
-                        }
-                        [Term::Atom(module), id] => format!("{module} {}", id.text(ID_CHARS)),
-                        _ => "handler".to_owned(),
-                    };
-                    part(name, state)
-                }
-                other => part("handler".to_owned(), other),
-            })
-            .collect(),
-        (_, state) => vec![part("state".to_owned(), state)],
+        (Behaviour::GenEvent, Term::List(handlers)) => {
+            let handlers = handlers.items.into_iter();
+            handlers
+                .map(|handler| of_handler(handler, masker))
+                .collect()
+        }
+        (_, state) => vec![masker.part("state".to_owned(), None, state)],
+    }
+}
+
+/// `{Module, Id, State}`, or `{Module, false, State}` of one that is known by its module.
+fn of_handler(handler: Term, masker: &mut Masker<'_>) -> Part {
+    match handler {
+        Term::Tuple(of) if of.items.len() == 3 => match <[Term; 3]>::try_from(of.items) {
+            Ok([Term::Atom(module), Term::Atom(no), state]) if *no == *"false" => {
+                masker.part(module.to_string(), Some(&*module), state)
+            }
+            Ok([Term::Atom(module), id, state]) => {
+                let id = masker.mask(Some(&*module), id);
+                let name = format!("{module} {}", id.text(ID_CHARS));
+                masker.part(name, Some(&*module), state)
+            }
+            Ok([_, _, state]) => masker.part("handler".to_owned(), None, state),
+            Err(_) => masker.part("handler".to_owned(), None, Term::Cut),
+        },
+        other => masker.part("handler".to_owned(), None, other),
     }
 }
 
@@ -198,11 +253,6 @@ fn is_whole(term: &Term) -> bool {
         channel: 0,
     };
     term.to_external(Some(&node)).is_ok()
-}
-
-fn mask(parts: &mut [Part], redaction: &Redaction) -> u32 {
-    let masked = parts.iter_mut().map(|part| redaction.mask(&mut part.term));
-    masked.fold(0, u32::saturating_add)
 }
 
 fn print(
@@ -282,6 +332,9 @@ fn for_people(
         many => format!(", {many} values masked (***)"),
     };
     writeln!(out, "{:INDENT$}{RUNG}{masked}", "")?;
+    for name in &one.nameless {
+        writeln!(out, "{:INDENT$}{}", "", one_line(&super::nameless(name)))?;
+    }
     for part in parts {
         let cut = if part.whole { "" } else { " (not all of it)" };
         writeln!(out, "{:INDENT$}{}{cut}", "", one_line(&part.name))?;
@@ -323,6 +376,7 @@ fn for_programs(one: &Asked, args: &StateArgs, node: &Node) -> Value {
         "source": RUNG,
         "behaviour": one.behaviour.word(),
         "masked": one.masked,
+        "nameless": one.nameless,
         "parts": parts.as_ref().ok(),
         "why": parts.as_ref().err(),
     })

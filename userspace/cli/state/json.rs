@@ -53,6 +53,7 @@ fn process(
                 "callback": state.callback.as_ref().map(ToString::to_string),
                 "reductions": state.reductions,
                 "masked": state.masked,
+                "nameless": state.nameless,
                 "words": state.words,
                 "parts": parts.collect::<Vec<_>>(),
             })

@@ -5,9 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use escope_attached::{AttachedError, Ended, Said, TraceOptions, Tracing};
-use escope_session::{
-    Condition, Limits, Redaction, SessionError, Stop, Vm, choose, is_stopped, list_called,
-};
+use escope_session::{Condition, Limits, SessionError, Stop, Vm, choose, is_stopped, list_called};
 use serde_json::json;
 
 use super::traced_calls::Open;
@@ -31,14 +29,20 @@ const END_PATIENCE: Duration = Duration::from_secs(15);
 const CHARS_FOR_BYTE: usize = 4;
 
 pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
-    let redaction = Redaction::new(&args.redact).map_err(|bad| Failure::usage(bad.to_string()))?;
+    let redaction = args.redact.redaction()?;
     let redaction = (!args.unmasked).then_some(redaction);
     let pid = choose(&args.target.choice())?;
     if is_stopped(pid) {
         say!("warning: pid {pid} is stopped and answers nothing before `kill -CONT {pid}`");
     }
-    let vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
+    let mut vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
+    vm.redaction.clone_from(&redaction);
     let options = options(args, &vm)?;
+    for function in &args.functions {
+        if let Some(redaction) = &redaction {
+            redaction.learn(&vm, &function.module);
+        }
+    }
     let attached = attach(&vm, &args.tracer)?;
     for line in Tracing::plan(&options, &vm.otp_release) {
         say!("tracer: runs {line}");

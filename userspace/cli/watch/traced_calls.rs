@@ -113,7 +113,7 @@ fn told(
     if let Some(redaction) = redaction {
         match redaction.names_secret(&function.function) {
             true => value = Term::Masked,
-            false => drop(redaction.mask(&mut value)),
+            false => drop(redaction.mask_of([&*function.module], &mut value)),
         }
     }
     Ok(value.text(chars))
@@ -131,7 +131,7 @@ fn arguments_of(
         Traced::Value(_) => Vec::new(),
     };
     if let Some(redaction) = redaction {
-        redaction.mask_arguments(&function.function, &mut arguments);
+        redaction.mask_arguments((&function.module, &function.function), &mut arguments);
     }
     Ok(arguments
         .iter()

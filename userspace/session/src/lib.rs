@@ -39,7 +39,7 @@ pub use error::{Refusal, SessionError};
 pub use escope_beam::layout::{Given, Layout};
 pub use escope_beam::memory::Memory;
 pub use escope_beam::probes::{NativeName, NoNative};
-pub use escope_beam::said::{BadPattern, Redaction};
+pub use escope_beam::said::{BadPattern, FieldRule, Redaction, Rules};
 pub use escope_beam::snapshot::{MessageOptions, ProcessSnapshot, SnapshotOptions, StackFrame};
 pub use escope_beam::state::{
     Behaviour, Child, Part, ProcessState, Rests, Run, StackPlace, StateOptions, Supervision, lines,

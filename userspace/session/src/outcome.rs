@@ -99,6 +99,9 @@ pub struct EventsSummary {
     pub said: SaidCounts,
     /// What processes had, where somebody has asked.
     pub states: Option<StateCounts>,
+    /// Names of records among that whose fields have no names here, so that no secret of theirs is known by
+    /// its name.
+    pub nameless: Vec<String>,
     /// How often they were copied, by how much there is room for.
     pub copies: Vec<Copies>,
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use escope_beam::term::{Limits, Term};
 use escope_model::Mfa;
 
+use crate::reason::outline;
 use crate::terms::{atom, elements, integer, is_atom, items, list, milliseconds, pid, tuple};
 use crate::{Attached, AttachedError};
 use program::PROGRAM;
@@ -139,7 +140,7 @@ impl Tracing {
             Some(Err(why)) => Err(AttachedError::NotTraced(why)),
             None => Err(AttachedError::Protocol(format!(
                 "the tracer says {}",
-                said.text(200)
+                outline(&said)
             ))),
         }
     }
@@ -281,6 +282,6 @@ fn asked(attached: &Attached, options: &TraceOptions, has_sessions: bool) -> Ter
 fn not_understood(who: &str, said: &Term) -> AttachedError {
     AttachedError::Failed {
         call: who.to_owned(),
-        why: said.text(200),
+        why: outline(said),
     }
 }

@@ -5,10 +5,8 @@ use std::time::Duration;
 use escope_beam::term::Term;
 use escope_model::Mfa;
 
+use crate::reason::outline;
 use crate::terms::{elements, is_atom, items};
-
-/// Why a reason is not shorter.
-const REASON_MAX: usize = 200;
 
 /// What the tracer says.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +118,7 @@ pub(super) fn started(message: &Term) -> Option<Result<Started, String>> {
         Some([none, _]) if is_atom(none, "none") => {
             "a function is not there, or cannot be traced".to_owned()
         }
-        _ => format!("it refused: {}", why.text(REASON_MAX)),
+        _ => format!("it refused: {}", outline(why)),
     }))
 }
 

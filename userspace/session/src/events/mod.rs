@@ -485,6 +485,11 @@ impl Events {
             hits: silence::named(&self.armed, &counters.attempts),
             said: self.tracker.said(),
             states: self.states.as_ref().map(States::counts),
+            nameless: self
+                .states
+                .as_ref()
+                .map(States::nameless)
+                .unwrap_or_default(),
             copies: match self.states {
                 Some(_) => copies(&counters.attempts, &windows.prices_ns.0),
                 None => Vec::new(),

@@ -1,5 +1,6 @@
 //! What processes are called.
 
+use escope_beam::Vm;
 use escope_beam::memory::Memory;
 use escope_beam::snapshot::{ProcessSnapshot, called, called_at, structs};
 use escope_model::ProcId;
@@ -106,6 +107,14 @@ pub(super) fn meet<M: Memory>(
     }
     addresses.clear();
     sensitive
+}
+
+/// Reads what records of a process's module call their fields, before there is anything to be masked by that:
+/// a file takes longer to read than an event.
+pub(super) fn learn_records(vm: &Vm, process: &ProcessSnapshot) {
+    if let (Some(redaction), Some(call)) = (&vm.redaction, &process.initial_call) {
+        redaction.learn(vm, &call.module);
+    }
 }
 
 /// A process gets a name.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use escope_beam::said::Redaction;
 use escope_model::{ErlangName, ExitReason, MessageShape, SecondElement, quote_atom};
 
 /// Tuples are said to be no larger.
@@ -21,9 +22,13 @@ const STATUS_MAX: u64 = 255;
 /// | `{{badmatch, Any}, [{shop, pay, [A, B], _} \| _]}` | `{badmatch, _} in shop:pay/2` |
 /// | anything else | `_` |
 ///
-/// `atom` gives the text of an atom's term.
-pub(super) fn text<T: AsRef<str>>(reason: &ExitReason, atom: &dyn Fn(u64) -> Option<T>) -> String {
-    let words = Words { atom };
+/// What stands behind the name of a secret is `_`, and so is a word that must not be told. `atom` gives the
+/// text of an atom's term.
+pub(super) fn text<T: AsRef<str>>(
+    reason: &ExitReason,
+    (atom, redaction): (&dyn Fn(u64) -> Option<T>, Option<&Redaction>),
+) -> String {
+    let words = Words { atom, redaction };
     let MessageShape {
         term,
         header,
@@ -33,6 +38,7 @@ pub(super) fn text<T: AsRef<str>>(reason: &ExitReason, atom: &dyn Fn(u64) -> Opt
         return words.of(term).into_owned();
     };
     // Where the first element is a pointer, this is what it points to.
+    let is_secret = words.is_secret(first);
     let first = match self::size(first) {
         Some(size) => tuple(&[words.within(reason.inner)], size).into(),
         None => words.within(first),
@@ -42,9 +48,15 @@ pub(super) fn text<T: AsRef<str>>(reason: &ExitReason, atom: &dyn Fn(u64) -> Opt
             return format!("{first} in {}", words.function(*function, *arity));
         }
         SecondElement::Trace { .. } => Cow::Borrowed("_"),
+        _ if is_secret => Cow::Borrowed("_"),
         SecondElement::Word(word) => words.within(*word),
         SecondElement::Tuple { size, elements } => {
-            let of = elements.map(|element| words.within(element));
+            let [name, value] = *elements;
+            let value = match words.is_secret(name) {
+                true => Cow::Borrowed("_"),
+                false => words.within(value),
+            };
+            let of = [words.within(name), value];
             tuple(&of, (*size).min(SIZE_MAX)).into()
         }
     };
@@ -65,14 +77,48 @@ fn tuple(known: &[Cow<'_, str>], size: u64) -> String {
     format!("{{{}}}", all.join(", "))
 }
 
+/// Of a process of which nothing is told: how it ended, if that is one of the words that the VM and its
+/// supervisors use for it.
+pub(super) fn class<T: AsRef<str>>(reason: &ExitReason, atom: &dyn Fn(u64) -> Option<T>) -> String {
+    let word = atom(reason.shape.term);
+    let known = [
+        "normal",
+        "shutdown",
+        "kill",
+        "killed",
+        "noproc",
+        "noconnection",
+    ];
+    let known = known
+        .into_iter()
+        .find(|known| word.as_ref().is_some_and(|word| word.as_ref() == *known));
+    known.unwrap_or("_").to_owned()
+}
+
 struct Words<'a, T> {
     atom: &'a dyn Fn(u64) -> Option<T>,
+    redaction: Option<&'a Redaction>,
 }
 
 impl<T: AsRef<str>> Words<'_, T> {
+    /// Whether an atom is the name of a secret.
+    fn is_secret(&self, term: u64) -> bool {
+        let text = (self.atom)(term);
+        let names = |redaction: &Redaction| {
+            text.as_ref()
+                .is_some_and(|text| redaction.names_secret(text.as_ref()))
+        };
+        self.redaction.is_some_and(names)
+    }
+
     /// An atom or a small integer (`erl_term.h`).
     fn of(&self, term: u64) -> Cow<'static, str> {
+        let is_hidden = |atom: &T| {
+            self.redaction
+                .is_some_and(|redaction| redaction.hides_word(atom.as_ref()))
+        };
         match (self.atom)(term) {
+            Some(atom) if is_hidden(&atom) => "_".into(),
             Some(atom) => quote_atom(atom.as_ref()).into_owned().into(),
             None if term & 0xf == 0xf => (term as i64 >> 4).to_string().into(),
             None => "_".into(),
@@ -104,11 +150,14 @@ impl<T: AsRef<str>> Words<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use escope_beam::said::Redaction;
     use escope_model::{ExitReason, MessageShape, SecondElement};
 
-    use super::text;
+    use super::{class, text};
 
-    const ATOMS: [(u64, &str); 6] = [
+    const ATOMS: [(u64, &str); 8] = [
+        (0x1cb, "db_password"),
+        (0x20b, "normal"),
         (0x4b, "boom"),
         (0x8b, "badmatch"),
         (0xcb, "shop"),
@@ -134,7 +183,7 @@ mod tests {
             let found = ATOMS.into_iter().find(|(word, _)| *word == term);
             found.map(|(_, text)| text)
         };
-        text(&reason, &atom)
+        text(&reason, (&atom, Some(&Redaction::default())))
     }
 
     fn trace(module: u64, arity: Option<u32>) -> SecondElement {
@@ -171,6 +220,46 @@ mod tests {
         assert_eq!(told([BOXED, of(2), 0x38], 0, none), "{_, _}");
         // No tuple is that large, and nothing is said of one that claims to be.
         assert_eq!(told([BOXED, of(1 << 40), 0x4b], 0, none), "_");
+    }
+
+    #[test]
+    fn what_goes_by_the_name_of_a_secret_is_not_told() {
+        let two = 2 << 6;
+        let word = SecondElement::Word;
+        assert_eq!(told([BOXED, two, 0xcb], 0, word(0x4b)), "{shop, boom}");
+        assert_eq!(told([BOXED, two, 0x1cb], 0, word(0x4b)), "{db_password, _}");
+        let tuple = |name| SecondElement::Tuple {
+            size: 2,
+            elements: [name, 0x4b],
+        };
+        assert_eq!(
+            told([BOXED, two, 0xcb], 0, tuple(0x10b)),
+            "{shop, {pay, boom}}"
+        );
+        assert_eq!(
+            told([BOXED, two, 0xcb], 0, tuple(0x1cb)),
+            "{shop, {db_password, _}}"
+        );
+    }
+
+    #[test]
+    fn of_those_that_are_hidden_a_word_of_the_vm_is_told() {
+        let of = |term| ExitReason {
+            shape: MessageShape {
+                term,
+                header: 0,
+                first: 0,
+            },
+            inner: 0,
+            second: SecondElement::Word(0),
+        };
+        let atom = |term| {
+            let found = ATOMS.into_iter().find(|(word, _)| *word == term);
+            found.map(|(_, text)| text)
+        };
+        assert_eq!(class(&of(0x20b), &atom), "normal");
+        assert_eq!(class(&of(0x4b), &atom), "_");
+        assert_eq!(class(&of(BOXED), &atom), "_");
     }
 
     #[test]

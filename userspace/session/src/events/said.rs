@@ -69,8 +69,13 @@ impl Said {
     }
 
     /// What the message said that was sent at a time and lies at an address; `None` where nobody
-    /// has asked. It can be told once.
-    pub(super) fn tell<M: Memory>(&mut self, at_ns: u64, message: u64, vm: &Vm<M>) -> Option<Told> {
+    /// has asked. It can be told once. `modules` are those that sender and receiver were spawned for.
+    pub(super) fn tell<M: Memory>(
+        &mut self,
+        (at_ns, message): (u64, u64),
+        modules: &[Option<&str>],
+        vm: &Vm<M>,
+    ) -> Option<Told> {
         let record = self.take(at_ns, message)?;
         let withheld = |seen| (seen, None, 0);
         let Some(payload) = decode_payload(&record) else {
@@ -84,7 +89,7 @@ impl Said {
             Copied::Unreadable => withheld(PayloadSeen::Unreadable),
             Copied::Blocks(blocks) => match sender(&payload, vm) {
                 Some(seen) => withheld(seen),
-                None => match self.listener.said(vm, payload.term, &blocks) {
+                None => match self.listener.said(vm, payload.term, &blocks, modules) {
                     Err(_) => withheld(PayloadSeen::Unreadable),
                     Ok(said) => {
                         let seen = match said.whole {
@@ -186,15 +191,15 @@ mod tests {
         let vm = vm();
         let mut said = Said::new(Redaction::default(), BYTES_MAX);
         said.keep(&record(0x10, 0x13, 0));
-        assert_eq!(said.tell(7, 0x11, &vm), None);
+        assert_eq!(said.tell((7, 0x11), &[], &vm), None);
         let whole = (PayloadSeen::Whole, Some("{1,2}".to_owned()), 0);
-        assert_eq!(said.tell(7, 0x10, &vm), Some(whole));
-        assert_eq!(said.tell(7, 0x10, &vm), None);
+        assert_eq!(said.tell((7, 0x10), &[], &vm), Some(whole));
+        assert_eq!(said.tell((7, 0x10), &[], &vm), None);
         // One that is told nothing of, and no record of this kind.
         said.keep(&record(0x10, 0x13, 0));
         said.forget(7, 0x10);
         said.keep(&[0; 400]);
-        assert_eq!(said.tell(7, 0x10, &vm), None);
+        assert_eq!(said.tell((7, 0x10), &[], &vm), None);
         assert_eq!((said.bytes, said.waiting.len()), (0, 0));
     }
 
@@ -212,7 +217,11 @@ mod tests {
             (payload_flag::SENDER_UNKNOWN, PayloadSeen::Unasked),
         ] {
             said.keep(&record(0x10, gone, flags));
-            assert_eq!(said.tell(7, 0x10, &vm), Some((seen, None, 0)), "{flags}");
+            assert_eq!(
+                said.tell((7, 0x10), &[], &vm),
+                Some((seen, None, 0)),
+                "{flags}"
+            );
         }
         let counts = SaidCounts {
             withheld: 3,
@@ -236,7 +245,7 @@ mod tests {
         assert!(said.bytes <= BYTES_MAX);
         let vm = vm();
         for message in BYTES_MAX / bytes..100 {
-            let told = said.tell(7, message as u64, &vm);
+            let told = said.tell((7, message as u64), &[], &vm);
             assert_eq!(told, Some((PayloadSeen::NoRoom, None, 0)));
         }
         assert_eq!(said.counts().dropped, 100 - (BYTES_MAX / bytes) as u64);

@@ -22,7 +22,7 @@ use super::natives::Natives;
 use super::ports::Ports;
 use super::reason;
 use super::rows::{Collected, Known, Rows};
-use super::said::{Said, SaidCounts};
+use super::said::{Said, SaidCounts, Told};
 use super::silence::Evidence;
 use super::sites;
 use super::windows::Gap;
@@ -468,10 +468,13 @@ impl Tracker {
             Signal::MayBecomeMessage(kind) => (Entry::MayBecomeMessage, kind, 0),
             Signal::Life(_) | Signal::Other => (Entry::Signal, MessageKind::Message, 0),
         };
-        let is_told = |who: &ProcId| !self.sensitive.contains(who);
+        let is_told = |who: &ProcId| !self.sensitive.contains(who) && !hides(pipeline, *who);
         let what = Known {
             kind,
-            tag: match is_told(&to) && from.as_ref().is_none_or(is_told) {
+            tag: match is_told(&to)
+                && from.as_ref().is_none_or(is_told)
+                && !hides_tag(pipeline, tag)
+            {
                 true => tag,
                 false => 0,
             },
@@ -506,7 +509,7 @@ impl Tracker {
         }
         if let Some(msg) = msg
             && let Some((seen, text, masked)) =
-                self.said.tell(at_ns, address, pipeline.symbolizer.vm())
+                self.tell_said((at_ns, address), (from, to), pipeline)
         {
             pipeline.payload(&Payload {
                 msg,
@@ -519,6 +522,18 @@ impl Tracker {
         if let (Signal::MayBecomeMessage(MessageKind::Down), Some(msg)) = (signal, msg) {
             self.downs.sent(to, address, msg);
         }
+    }
+
+    /// What a message said that was sent at a time and lies at an address.
+    fn tell_said<M: Memory>(
+        &mut self,
+        message: (u64, u64),
+        (from, to): (Option<ProcId>, ProcId),
+        pipeline: &Pipeline<M>,
+    ) -> Option<Told> {
+        let symbolizer = &pipeline.symbolizer;
+        let modules = [from, Some(to)].map(|who| symbolizer.module(who?));
+        self.said.tell(message, &modules, symbolizer.vm())
     }
 
     /// A message is taken out: one that was seen sent, or that the VM made of a DOWN.
@@ -562,7 +577,10 @@ impl Tracker {
         self.sensitive.remove(&who);
         self.dist.ended(who);
         let vm = pipeline.symbolizer.vm();
-        let reason = reason::text(reason, &|term| vm.atom(term));
+        let reason = match hides(pipeline, who) {
+            true => reason::class(reason, &|term| vm.atom(term)),
+            false => reason::text(reason, (&|term| vm.atom(term), vm.redaction.as_ref())),
+        };
         let told = (None, None, Some(reason));
         self.life(event, who, LifeEvent::Exit, told, pipeline);
     }
@@ -645,6 +663,23 @@ impl Tracker {
     fn since_origin(&self, ns: u64) -> i64 {
         ns.saturating_sub(self.origin_ns) as i64
     }
+}
+
+/// Whether nothing but shapes may be told of a process.
+fn hides<M: Memory>(pipeline: &Pipeline<M>, who: ProcId) -> bool {
+    let symbolizer = &pipeline.symbolizer;
+    let redaction = symbolizer.vm().redaction.as_ref();
+    redaction.is_some_and(|redaction| redaction.may_hide(symbolizer.module(who)))
+}
+
+/// Whether the first word of a message, an atom's term, is one that must not be told.
+fn hides_tag<M: Memory>(pipeline: &Pipeline<M>, tag: u64) -> bool {
+    let vm = pipeline.symbolizer.vm();
+    let redaction = vm
+        .redaction
+        .as_ref()
+        .filter(|redaction| redaction.hides_words());
+    redaction.is_some_and(|redaction| vm.atom(tag).is_some_and(|word| redaction.hides_word(&word)))
 }
 
 /// Whether something else begins or ends what this ends or begins.

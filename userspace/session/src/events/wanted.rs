@@ -7,6 +7,7 @@ use escope_beam::snapshot::called;
 use escope_model::Mfa;
 use escope_wire::{EventConfig, WANTED_CALLS_MAX, WANTED_NAMES_MAX};
 
+use super::names::learn_records;
 use crate::SessionError;
 
 /// One way to say which process, or which processes, are meant.
@@ -154,6 +155,7 @@ impl Wanted {
                     WantedProcess::Call(call) => process.initial_call.as_ref() == Some(call),
                 };
                 if is_it {
+                    learn_records(vm, process);
                     found.push((*pid, *address));
                 }
             }

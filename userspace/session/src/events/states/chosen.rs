@@ -6,6 +6,7 @@ use escope_model::Mfa;
 use escope_wire::{EventConfig, WANTED_NAMES_MAX};
 
 use crate::SessionError;
+use crate::events::names::learn_records;
 use crate::events::{Wanted, WantedProcess};
 
 /// Who is meant, now and later.
@@ -85,6 +86,7 @@ impl Chosen {
     pub(in crate::events) fn there(&self, vm: &Vm) -> Result<Vec<(u64, u64)>, SessionError> {
         let all = called(vm)?.into_iter();
         let those = all.filter(|(_, _, process)| self.means(process));
+        let those = those.inspect(|(_, _, process)| learn_records(vm, process));
         Ok(those.map(|(pid, address, _)| (pid, address)).collect())
     }
 

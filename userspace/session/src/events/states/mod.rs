@@ -10,7 +10,7 @@ mod chosen;
 mod rests;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use escope_beam::Vm;
 use escope_beam::memory::Memory;
@@ -30,6 +30,9 @@ use at_rest::AtRest;
 pub(super) use chosen::Chosen;
 use rests::{Rests, Since};
 pub(crate) use told::{Fingerprints, Told};
+
+/// Names of records that are remembered.
+const NAMELESS_MAX: usize = 16;
 
 /// How often what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,6 +107,8 @@ pub(super) struct States {
     node: Option<Node>,
     fingerprints: Fingerprints,
     counts: StateCounts,
+    /// Names of records whose fields have no names here.
+    nameless: BTreeSet<String>,
     origin_ns: u64,
 }
 
@@ -134,6 +139,7 @@ impl States {
             node: None,
             fingerprints: Fingerprints::default(),
             counts: StateCounts::default(),
+            nameless: BTreeSet::new(),
             origin_ns,
         }
     }
@@ -163,6 +169,11 @@ impl States {
 
     pub(super) fn counts(&self) -> StateCounts {
         self.counts
+    }
+
+    /// Names of records that were told and whose fields have no names here.
+    pub(super) fn nameless(&self) -> Vec<String> {
+        self.nameless.iter().cloned().collect()
     }
 
     /// Reads those that have more than is copied, as long as they rest, and looks at what others depend
@@ -388,6 +399,9 @@ impl States {
         };
         let rows = match read.known(until_ns) {
             Ok((state, source)) => {
+                if self.nameless.len() < NAMELESS_MAX {
+                    self.nameless.extend(state.nameless.iter().cloned());
+                }
                 let how = (self.node.as_ref(), &self.fingerprints);
                 process.last.rows(&row, &state, source, how)
             }

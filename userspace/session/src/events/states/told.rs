@@ -112,6 +112,7 @@ mod tests {
             words: Vec::new(),
             supervision: None,
             masked: 2,
+            nameless: Vec::new(),
             reductions: 0,
             places: Vec::new(),
         }
