@@ -334,38 +334,138 @@ fn a_server_that_crashes_leaves_its_last_state_and_message() {
     );
 }
 
+/// Whose states have secrets, and what each tells nevertheless.
+const KEEPERS: [(&str, &str); 5] = [
+    ("history_secret", "port"),
+    ("history_record", "joe"),
+    ("history_field", "80"),
+    ("history_value", "port"),
+    ("history_vault", "***"),
+];
+
 #[test]
-fn secrets_of_states_are_in_no_byte_of_a_recording() {
+fn secrets_are_in_no_byte_of_a_recording() {
     live!();
     let folder = temp_dir();
     let path = folder.path("test.escope");
+    let names = KEEPERS.map(|(name, _)| name).join(",");
     let env = [("SIZES", "30"), ("CHANGES", "200")];
-    let (_, summary) = record(&path, &env, "history_secret", &[]);
+    let more = [
+        "--events",
+        "messages",
+        "--processes",
+        &names,
+        "--payload=4096",
+        "--redact-field",
+        "safe:3",
+        "--redact-value",
+        "sek[r]it",
+        "--redact-module",
+        "vault",
+    ];
+    let (_, summary) = record(&path, &env, &names, &more);
     let recording = Recording::open(Path::new(&path)).unwrap();
-    let all = rests(&recording, "history_secret");
-    let told = all.values().flatten().filter(|rest| rest.is_told).count();
-    assert!(told > 100, "{told}: {summary}");
-    let rows = all.values().flatten().flat_map(|rest| &rest.parts);
-    for row in rows {
-        let text = term_of(row).text(1 << 20);
-        // What is no secret is there: so a secret would be seen.
-        assert!(text.contains("port") && text.contains("***"), "{text}");
-        none_in(text.as_bytes(), "a state");
-        none_in(row.term.as_ref().unwrap(), "a term");
-        none_in(format!("{row:?}").as_bytes(), "a row");
+    let (dictionary, _) = recording.dictionary().unwrap();
+    for (name, open) in KEEPERS {
+        let all = rests(&recording, name);
+        let told = all.values().flatten().filter(|rest| rest.is_told).count();
+        assert!(told > 100, "{name}: {told}: {summary}");
+        for row in all.values().flatten().flat_map(|rest| &rest.parts) {
+            let text = term_of(row).text(1 << 20);
+            // What is no secret is there: so a secret would be seen.
+            assert!(text.contains(open) && text.contains("***"), "{text}");
+            none_in(text.as_bytes(), "a state");
+            none_in(row.term.as_ref().unwrap(), "a term");
+            none_in(format!("{row:?}").as_bytes(), "a row");
+        }
     }
-    none_in(
-        format!("{:?}", recording.dictionary().unwrap()).as_bytes(),
-        "the dictionary",
+    let labelled = dictionary
+        .processes
+        .iter()
+        .filter_map(|it| it.label.as_deref());
+    let labelled: Vec<&str> = labelled.collect();
+    assert!(
+        labelled.contains(&"{history,#{password => ***},{port,80}}"),
+        "{labelled:?}"
     );
+    // What was said to the others: that one was told of by its number.
+    let payloads = recording.payloads(TimeRange::default()).unwrap();
+    let said: Vec<String> = payloads.filter_map(|row| row.unwrap().text).collect();
+    let is_told = |text: &&String| text.starts_with("{told,") && text.contains("{port,");
+    let told: Vec<&String> = said.iter().filter(is_told).collect();
+    assert!(
+        told.len() > 100,
+        "{} of {}: {summary}",
+        told.len(),
+        said.len()
+    );
+    let fields = "{account,";
+    let shown = told
+        .iter()
+        .filter(|text| text.contains(fields) && text.contains("***"));
+    assert!(shown.count() > 100, "{}", told[0]);
+    let ends = recording.lifecycle(TimeRange::default()).unwrap();
+    let ends: Vec<_> = ends.filter_map(|row| row.unwrap().reason).collect();
+    for text in said.iter().chain(&ends) {
+        none_in(text.as_bytes(), "a message or an end");
+    }
+    let text = format!("{dictionary:?}");
+    none_in(text.as_bytes(), "the dictionary");
+    none_in_files(&path);
+    for (name, open) in KEEPERS {
+        let text = escope(&["state", &path, "--process", name])
+            .success()
+            .stdout;
+        assert!(text.contains(open) && text.contains("***"), "{text}");
+        none_in(text.as_bytes(), "what is printed");
+    }
+}
+
+/// Without a word of its user: what is found by names, also those of the fields of records.
+#[test]
+fn what_is_masked_by_default_is_in_no_byte_of_a_recording() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let names = "history_secret,history_record";
+    let env = [("SIZES", "30"), ("CHANGES", "200")];
+    let more = ["--events", "proc"];
+    let (_, summary) = record(&path, &env, names, &more);
+    let recording = Recording::open(Path::new(&path)).unwrap();
+    for name in names.split(',') {
+        let all = rests(&recording, name);
+        let parts: Vec<_> = all
+            .values()
+            .flatten()
+            .flat_map(|rest| &rest.parts)
+            .collect();
+        assert!(parts.len() > 50, "{name}: {summary}");
+        for row in parts {
+            let text = term_of(row).text(1 << 20);
+            assert!(text.contains("***"), "{text}");
+            none_in(text.as_bytes(), "a state");
+            none_in(row.term.as_ref().unwrap(), "a term");
+        }
+    }
+    let ends = recording.lifecycle(TimeRange::default()).unwrap();
+    let ends: Vec<_> = ends.filter_map(|row| row.unwrap().reason).collect();
+    assert!(
+        ends.contains(&"{db_password, _}".to_owned()),
+        "{ends:?}: {summary}"
+    );
+    none_in_files(&path);
+}
+
+/// Every value of every table, as another reader takes them out of their compression; and all bytes of all
+/// files.
+fn none_in_files(path: &str) {
     let mut files = 0;
-    for entry in std::fs::read_dir(&path).unwrap() {
+    for entry in std::fs::read_dir(path).unwrap() {
         let file = entry.unwrap().path();
         none_in(&std::fs::read(&file).unwrap(), &file.display().to_string());
         files += 1;
     }
     assert!(files > 5);
-    // Every value of every table, as another reader takes them out of their compression.
     let script = format!(
         "import duckdb, glob\n\
          for file in sorted(glob.glob('{path}/*.parquet')):\n    \
@@ -378,18 +478,118 @@ fn secrets_of_states_are_in_no_byte_of_a_recording() {
         "{told}"
     );
     none_in(told.as_bytes(), "the tables");
-    let text = escope(&["state", &path, "--process", "history_secret"])
-        .success()
-        .stdout;
-    assert!(text.contains("password") && text.contains("***"), "{text}");
+}
+
+/// What is searched for is found where it is: in each form that a secret may have.
+#[test]
+fn what_is_planted_is_found_where_nothing_is_masked() {
+    let bytes = |text: &str| {
+        Term::Bits(escope_beam::term::Bits {
+            bytes: text.as_bytes().to_vec(),
+            bits: 8 * text.len() as u64,
+        })
+    };
+    let codes = |text: &str| {
+        text.bytes()
+            .map(|byte| Term::Integer(byte.into()))
+            .collect()
+    };
+    let chars = |text: &str| {
+        Term::List(escope_beam::term::List {
+            items: codes(text),
+            tail: None,
+        })
+    };
+    for term in [
+        bytes("a sekrit"),
+        chars("sekrit-7"),
+        Term::Atom("a_sekrit".into()),
+    ] {
+        let external = term.to_external_with_holes(None).unwrap();
+        assert!(found_in(&external).is_some(), "{external:?}");
+        assert!(found_in(term.text(1000).as_bytes()).is_some(), "{term}");
+        // As a program prints bytes that it does not know.
+        let shown: String = external
+            .iter()
+            .map(|byte| byte.escape_ascii().to_string())
+            .collect();
+        assert!(found_in(shown.as_bytes()).is_some(), "{shown}");
+        let mut masked = Term::Tuple(Elements {
+            items: vec![Term::Atom("password".into()), term],
+            missing: 0,
+        });
+        escope_beam::said::Redaction::default().mask(&mut masked);
+        let external = masked.to_external_with_holes(None).unwrap();
+        assert_eq!(found_in(&external), None);
+    }
+}
+
+/// The same states where nothing is masked: so they are in them.
+#[test]
+fn secrets_are_told_where_they_are_asked_for() {
+    live!();
+    let mut vm = Workload::start(
+        "history",
+        &["+S", "2:2"],
+        &[("SIZES", "30"), ("CHANGES", "2")],
+    );
+    let pid = vm.pid().to_string();
+    vm.go();
+    let (_, _) = vm.stop();
+    for (name, _) in KEEPERS {
+        let args = ["state", "-p", &pid, "--process", name];
+        let open = escope(&[&args[..], &["--unmasked"]].concat())
+            .success()
+            .stdout;
+        assert!(found_in(open.as_bytes()).is_some(), "{name}: {open}");
+        let rules = [
+            "--redact-field",
+            "safe:3",
+            "--redact-value",
+            "sek[r]it",
+            "--redact-module",
+            "vault",
+        ];
+        let masked = escope(&[&args[..], &rules].concat()).success().stdout;
+        assert!(masked.contains("***"), "{name}: {masked}");
+        none_in(masked.as_bytes(), name);
+    }
+    let args = ["state", "-p", &pid, "--process", "history_vault"];
+    let text = escope(&args).success().stdout;
+    assert!(text.contains("--redact-field vault:N"), "{text}");
+    let args = ["state", "-p", &pid, "--process", "history_record"];
+    let text = escope(&args).success().stdout;
+    assert!(
+        text.contains("joe") && !text.contains("--redact-field"),
+        "{text}"
+    );
+    none_in(text.as_bytes(), "a record whose names are known");
+    let args = [
+        "snapshot",
+        "-p",
+        &pid,
+        "--process",
+        "history_secret",
+        "--format",
+        "json",
+    ];
+    let text = escope(&args).success().stdout;
+    assert!(text.contains("password => ***"), "{text}");
+    none_in(text.as_bytes(), "a snapshot");
+    assert!(vm.quit().success());
+}
+
+fn found_in(bytes: &[u8]) -> Option<&'static str> {
+    let is_in = |secret: &&str| {
+        let mut places = bytes.windows(secret.len());
+        places.any(|bytes| bytes == secret.as_bytes())
+    };
+    SECRETS.into_iter().find(is_in)
 }
 
 fn none_in(bytes: &[u8], place: &str) {
-    for secret in SECRETS {
-        let is_in = bytes
-            .windows(secret.len())
-            .any(|bytes| bytes == secret.as_bytes());
-        assert!(!is_in, "{secret} in {place}");
+    if let Some(secret) = found_in(bytes) {
+        panic!("{secret} in {place}");
     }
 }
 
@@ -421,6 +621,12 @@ fn states_are_recorded_of_those_that_are_named_and_can_be() {
     let output = escope(&["record", "--redact", "a"]);
     output.refused(2);
     let output = escope(&["record", "--state", "a", "--redact", "("]);
+    output.refused(2);
+    escope(&["record", "--state", "a", "--redact-value", "("]).refused(2);
+    for (option, wrong) in [("--redact-field", "state"), ("--redact-module", "")] {
+        escope(&["record", "--state", "a", option, wrong]).misused(option);
+    }
+    let output = escope(&["record", "--redact-module", "a"]);
     output.refused(2);
     escope(&["state", "--process", "a", "--at", "1s"]).misused("required");
     let missing = escope(&["state", "/nonexistent.escope", "--process", "a"]);
