@@ -19,6 +19,8 @@ use crate::term::{
     Reference, Term,
 };
 
+/// `ATOM_EXT`, of Latin-1: `term_to_binary/2` wrote atoms so up to OTP 25, as in files of modules.
+const ATOM_LATIN1: u8 = b'd';
 /// `STRING_EXT`: a list of bytes.
 const STRING: u8 = b'k';
 /// Terms within each other, whatever the limits say.
@@ -165,7 +167,7 @@ impl<'b> Reader<'b, '_> {
                 self.big(count)?
             }
             NEW_FLOAT => Term::Float(u64::from_be_bytes(self.array()?)),
-            ATOM_UTF8 | SMALL_ATOM_UTF8 => Term::Atom(self.atom_of(tag)?),
+            ATOM_UTF8 | SMALL_ATOM_UTF8 | ATOM_LATIN1 => Term::Atom(self.atom_of(tag)?),
             NEW_PID => Term::Pid(self.pid()?),
             NEW_PORT | V4_PORT => self.port(tag)?,
             NEWER_REFERENCE => self.reference()?,
@@ -212,10 +214,14 @@ impl<'b> Reader<'b, '_> {
     fn atom_of(&mut self, tag: u8) -> Result<Arc<str>, NotExternal> {
         let count = match tag {
             SMALL_ATOM_UTF8 => usize::from(self.byte()?),
-            ATOM_UTF8 => self.half()?,
+            ATOM_UTF8 | ATOM_LATIN1 => self.half()?,
             _ => return Err(self.wrong("no atom where one must be")),
         };
         let name = self.take(count)?;
+        if tag == ATOM_LATIN1 {
+            let name: String = name.iter().copied().map(char::from).collect();
+            return Ok(name.into());
+        }
         let name = std::str::from_utf8(name).map_err(|_| self.wrong("an atom that is no text"))?;
         Ok(name.into())
     }
@@ -473,7 +479,7 @@ impl<'b> Reader<'b, '_> {
             INTEGER => (4, 0),
             NEW_FLOAT => (8, 0),
             SMALL_ATOM_UTF8 => (usize::from(self.byte()?), 0),
-            ATOM_UTF8 | STRING => (self.half()?, 0),
+            ATOM_UTF8 | ATOM_LATIN1 | STRING => (self.half()?, 0),
             SMALL_BIG => (usize::from(self.byte()?) + 1, 0),
             LARGE_BIG => (self.size()?.saturating_add(1), 0),
             BINARY => (self.size()?, 0),
