@@ -49,6 +49,7 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
 
 /// Reads the table of a VM, running or not, and prints it.
 fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
+    vm.redaction = Some(args.redact.redaction()?);
     let options = SnapshotOptions {
         frames: args.frames,
         show: args.mailbox.then_some(MessageOptions {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::TargetArgs;
+use super::{RedactArgs, TargetArgs};
 
 /// Read the process table of a running BEAM
 ///
@@ -35,9 +35,8 @@ pub(crate) struct SnapshotArgs {
     /// And what each of them has that waits, as by `state`, masked, which `state RECORDING` tells too
     #[arg(long, requires = "output")]
     pub(crate) all_states: bool,
-    /// Mask of states also values whose names match this regular expression, in any case of letters
-    #[arg(long, value_name = "PATTERN", requires = "all_states")]
-    pub(crate) redact: Vec<String>,
+    #[command(flatten)]
+    pub(crate) redact: RedactArgs,
     /// Only these: registered name, pid `<0.N.S>`, label, initial call or its module
     #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: Option<String>,

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use escope_session::{Limits, Redaction, StateOptions, Vm, save_checkpoint};
+use escope_session::{Limits, StateOptions, Vm, save_checkpoint};
 
 use crate::args::SnapshotArgs;
-use crate::failure::Failure;
 use crate::say::say;
 use crate::summary::bytes;
 use crate::time;
@@ -17,9 +16,9 @@ const STATE_LIMITS: Limits = Limits {
     bytes: 4 << 20,
 };
 
-pub(super) fn run(vm: Vm, output: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
-    let redaction = Redaction::new(&args.redact);
-    let redaction = redaction.map_err(|bad| Failure::usage(format!("--redact: {bad}")))?;
+pub(super) fn run(mut vm: Vm, output: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
+    let redaction = args.redact.redaction()?;
+    vm.redaction = Some(redaction.clone());
     let states = StateOptions {
         limits: STATE_LIMITS,
         redaction: Some(redaction),
