@@ -33,7 +33,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 /// A point of a recording, in nanoseconds since its start: a duration, or RFC 3339 in UTC or
 /// with an offset.
 pub(crate) fn parse_point(text: &str, start_realtime_ns: i64) -> Result<i64, String> {
-    if text == "0" || text == "0s" {
+    // No duration, and the start.
+    let number = text.strip_suffix('s').unwrap_or(text);
+    if number.bytes().all(|byte| byte == b'0' || byte == b'.') && number.parse() == Ok(0.0) {
         return Ok(0);
     }
     if let Ok(duration) = parse_duration(text) {
