@@ -113,10 +113,13 @@ impl Processes {
         self.infos.get(&proc)?.name.as_deref()
     }
 
-    /// The module that a process was spawned for, where that is known.
+    /// The module that a process was spawned for, where that is known: `proc_lib` and `erlang:apply`, as for funs,
+    /// stand for others.
     pub(crate) fn module(&self, proc: ProcId) -> Option<&str> {
         let call = self.infos.get(&proc)?.initial_call.as_ref()?;
-        (call.module != "proc_lib").then_some(&*call.module)
+        let stands_for_another =
+            call.module == "proc_lib" || (call.module == "erlang" && call.function == "apply");
+        (!stands_for_another).then_some(&*call.module)
     }
 
     /// The process with a pid, as a term, and an address, if it has been met with both.

@@ -119,11 +119,14 @@ fn options(args: &RecordArgs, output: PathBuf, limits: EventLimits) -> RecordOpt
 /// What messages say is recorded of processes that were named, and of no others.
 fn payload(args: &RecordArgs, redaction: Redaction) -> anyhow::Result<Option<PayloadLimits>> {
     let Some(bytes) = args.payload else {
-        return match args.redact.is_empty() || !args.state.is_empty() {
+        // Why processes end, their labels and the tags of messages come with events.
+        let has_effect =
+            !args.state.is_empty() || !args.events.is_empty() || args.checkpoint.is_some();
+        return match args.redact.is_empty() || has_effect {
             true => Ok(None),
             false => Err(Failure::usage(
-                "--redact says what of messages and states is masked, and none are recorded: add \
-                 --payload or --state",
+                "what begins with --redact says what of events, messages and states is masked, and none are \
+                 recorded: add --events, --payload or --state",
             )
             .into()),
         };

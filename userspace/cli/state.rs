@@ -31,6 +31,13 @@ const TERM_INDENT: usize = 4;
 
 pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.recording {
+        if args.unmasked || !args.redact.is_empty() {
+            return Err(Failure::usage(
+                "--unmasked and what begins with --redact are of a running VM: what a recording has was masked \
+                 when it was made",
+            )
+            .into());
+        }
         return recorded::run(path, &args);
     }
     let given = args.target.layout.given();

@@ -19,38 +19,54 @@ struct {
 	__uint(max_entries, 4096);
 } event_waker SEC(".maps");
 
-/* Another CPU reserves at the same time: so often, and it is as if there were no room. */
-#define RING_TRIES 16
+/* Another CPU has reserved meanwhile: after so many times it is as if there were no room. Each of them has a
+ * trap to take before it comes again, so that takes more CPUs than there are tries. */
+#define RING_TRIES 128
 
-/* A record of so many bytes, which has to be given to `ring_end`; NULL where there is no room.
- *
- * That a record is not ended no verifier sees: all that come after it would wait for ever. */
-static __always_inline void *ring_begin(u32 bytes)
+#define RING_NO_PLACE (~0ull)
+
+/* Reserves so many bytes, and says where. The verifier looks at it once, as it is not static. */
+__noinline u64 ring_reserve(u32 room)
 {
-	u32 zero = 0, room = 8 + ((bytes + 7) & ~7u);
+	u32 zero = 0;
 	struct ring_head *ring = bpf_map_lookup_elem(&event_ring, &zero);
-	u64 at, was, *word;
+	u64 at, was;
 
 	if (!ring)
-		return NULL;
+		return RING_NO_PLACE;
 	at = *(volatile u64 *)&ring->reserved;
 	for (u32 tries = 0; tries < RING_TRIES; tries++) {
 		u64 held = at + room - *(volatile u64 *)&ring->consumed;
 
 		/* Negative if others have come between. */
 		if ((long long)held > (long long)event_config.ring_mask + 1)
-			return NULL;
+			return RING_NO_PLACE;
 		was = __sync_val_compare_and_swap(&ring->reserved, at, at + room);
-		if (was != at) {
-			at = was;
-			continue;
-		}
-		word = (void *)ring + RING_DATA_AT + (at & event_config.ring_mask);
-		*(volatile u64 *)word = (((at >> 3) + 1) << RING_PLACE_SHIFT | RING_BUSY | bytes) ^
-					event_config.ring_key;
-		return word + 1;
+		if (was == at)
+			return at;
+		at = was;
 	}
-	return NULL;
+	return RING_NO_PLACE;
+}
+
+/* A record of so many bytes, which has to be given to `ring_end`; NULL where there is no room.
+ *
+ * That a record is not ended no verifier sees: all that come after it would wait for ever. */
+static __always_inline void *ring_begin(u32 bytes)
+{
+	u32 zero = 0;
+	void *ring = bpf_map_lookup_elem(&event_ring, &zero);
+	u64 at, *word;
+
+	if (!ring)
+		return NULL;
+	at = ring_reserve(8 + ((bytes + 7) & ~7u));
+	if (at == RING_NO_PLACE)
+		return NULL;
+	word = ring + RING_DATA_AT + (at & event_config.ring_mask);
+	*(volatile u64 *)word = (((at >> 3) + 1) << RING_PLACE_SHIFT | RING_BUSY | bytes) ^
+				event_config.ring_key;
+	return word + 1;
 }
 
 /* Stores become visible in their order: x86-64 keeps it. */

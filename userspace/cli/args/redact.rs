@@ -54,6 +54,9 @@ fn module(text: &str) -> Result<String, String> {
     let quoted = text
         .strip_prefix('\'')
         .and_then(|text| text.strip_suffix('\''));
+    if let Some(name) = quoted.filter(|name| !name.is_empty()) {
+        return Ok(name.to_owned());
+    }
     match quoted.unwrap_or(text) {
         "" => Err("the name of a module".to_owned()),
         name if name.starts_with(|first: char| first.is_ascii_uppercase())

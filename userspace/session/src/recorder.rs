@@ -25,6 +25,8 @@ use crate::{CheckpointCounts, Cost, SessionError, losses};
 
 /// How often what was captured is made safe on disk.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How long a record may take that was begun when the probes went.
+const UNWRITTEN: Duration = Duration::from_millis(200);
 /// A recording under way.
 pub struct Recorder {
     options: RecordOptions,
@@ -325,14 +327,18 @@ impl Recorder {
         let Some(events) = &mut self.events else {
             return Ok(());
         };
-        // All that is in the ring: nobody else will take it.
+        // All that is in the ring: nobody else will take it. One that is still being written is waited for.
+        let begun = Instant::now();
         loop {
             let more = events.fetch()?;
             if events.is_full() {
                 self.intake.take(&mut self.capture, &mut self.pipeline)?;
                 let sound = || self.intake.is_sound(&self.capture);
                 events.write(&mut self.pipeline, &sound);
+            } else if !more && events.has_unwritten() && begun.elapsed() < UNWRITTEN {
+                std::thread::sleep(Duration::from_millis(1));
             } else if !more {
+                debug_assert!(!events.has_unwritten(), "a record that nobody has ended");
                 return Ok(());
             }
         }

@@ -17,6 +17,7 @@ use crate::manifest::manifest;
 use crate::options::RecordOptions;
 use crate::pipeline::Pipeline;
 use crate::rested::read_rested;
+use crate::setup::leave_no_core;
 use crate::{CheckpointCounts, SessionError};
 
 /// Processes whose states are told.
@@ -46,6 +47,9 @@ pub fn save_checkpoint(
     output: &Path,
     states: Option<&StateOptions>,
 ) -> Result<Saved, SessionError> {
+    if states.is_some() {
+        leave_no_core();
+    }
     let cost_before = Cost::now();
     let origin_ns = monotonic_ns();
     let mut options = RecordOptions::new(output.to_owned());

@@ -25,8 +25,7 @@ impl TargetEnd {
         }
     }
 
-    /// Lets a ring end a wait too. Most of its records do not wake anybody: so only who is woken is
-    /// told, and not that there is something in it.
+    /// Lets a ring end a wait too: each of its records once.
     pub(crate) fn or_woken_by(&mut self, ring: BorrowedFd<'_>) {
         let wait_for = || {
             let either = epoll::create(epoll::CreateFlags::CLOEXEC)?;

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::memory::Memory;
+use crate::said::Redaction;
 use crate::term::{Limits, TermReader};
 
 /// Characters of a value that are shown.
@@ -33,6 +34,7 @@ pub(super) fn read<M: Memory>(
     reader: &TermReader<'_, M>,
     terms: &[u64],
     options: MessageOptions,
+    redaction: Option<&Redaction>,
 ) -> (Vec<Messages>, bool) {
     let mut groups: Vec<Messages> = Vec::new();
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
@@ -40,9 +42,12 @@ pub(super) fn read<M: Memory>(
     for &term in terms {
         let text = match term {
             0 => Ok("not decoded yet".to_owned()),
-            _ if options.values => reader
-                .decode(term, Limits::default())
-                .map(|term| term.text(VALUE_MAX)),
+            _ if options.values => reader.decode(term, Limits::default()).map(|mut term| {
+                if let Some(redaction) = redaction {
+                    redaction.mask(&mut term);
+                }
+                term.text(VALUE_MAX)
+            }),
             _ => reader.shape(term),
         };
         whole &= text.is_ok();

@@ -77,7 +77,7 @@ pub(super) fn read<M: Memory>(
     let mut whole = walked.whole && dictionary.is_ok() && settled;
     let dictionary = dictionary.unwrap_or_default();
     let messages = show.zip(mailbox.as_ref()).map(|(show, mailbox)| {
-        let (messages, all) = messages::read(reader, &mailbox.first, show);
+        let (messages, all) = messages::read(reader, &mailbox.first, show, vm.redaction.as_ref());
         whole &= all;
         messages
     });

@@ -60,11 +60,13 @@ impl EventRing {
                 0,
             )
         };
-        let mapped = mapped.ok().and_then(|at| NonNull::new(at.cast::<u8>()));
-        let map = mapped.ok_or_else(|| CaptureError::Bpf {
+        let refused = |message: String| CaptureError::Bpf {
             what: "mapping the ring of events",
-            message: std::io::Error::last_os_error().to_string(),
-        })?;
+            message,
+        };
+        let mapped = mapped.map_err(|error| refused(error.to_string()))?;
+        let map = NonNull::new(mapped.cast::<u8>());
+        let map = map.ok_or_else(|| refused("at address 0".to_owned()))?;
         Ok(EventRing {
             map,
             bytes: ring_bytes.into(),

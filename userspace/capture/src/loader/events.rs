@@ -288,6 +288,12 @@ impl EventCapture {
         self.probes.iter().map(Kept::killed).sum()
     }
 
+    /// How many bytes of the ring are reserved and not taken out.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.ring.reserved() - self.ring.consumed()
+    }
+
     /// Takes at most `limit` records out of the ring, in its order.
     ///
     /// # Errors

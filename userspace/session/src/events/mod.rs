@@ -542,6 +542,11 @@ impl Events {
         self.ready.len() >= self.ready_max
     }
 
+    /// Whether the ring has records that are not written yet, when nobody begins one any more.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.capture.left() > 0
+    }
+
     /// Takes what there is out of the ring. Returns whether there may be more.
     pub(crate) fn fetch(&mut self) -> Result<bool, SessionError> {
         // They cannot be named yet: what there is no room for stays in the ring, which counts.

@@ -453,9 +453,12 @@ impl<'b> Reader<'b, '_> {
 
     /// An integer of 32 bits, signed or not.
     fn integer(&mut self) -> Result<i64, NotExternal> {
-        let tag = self.byte()?;
-        match self.known(tag, 0)? {
-            Term::Integer(value) => Ok(value),
+        // Nothing else: a fun within would be read without a look at how deep that is.
+        match self.byte()? {
+            tag @ (SMALL_INTEGER | INTEGER) => match self.known(tag, 0)? {
+                Term::Integer(value) => Ok(value),
+                _ => Err(self.wrong("no integer where one must be")),
+            },
             _ => Err(self.wrong("no integer where one must be")),
         }
     }

@@ -58,7 +58,7 @@ impl States {
             .symbolizer
             .with_code(|vm, code| read_rested(vm, code, who, options));
         let to_ns = monotonic_ns();
-        // What its functions are called may be of code that was there before.
+        // What its functions are called may be of code that was there before: the next checkpoint reads it.
         if !sound() {
             return;
         }

@@ -159,6 +159,16 @@ fn depth_and_length_are_no_danger() {
 }
 
 #[test]
+fn funs_within_the_numbers_of_funs_are_refused() {
+    // As far as the first of both numbers of a fun, where another one begins, and so on.
+    let mut one = vec![112, 0, 0, 0, 0, 0];
+    one.extend([0; 16 + 4 + 4]);
+    one.extend([119, 1, b'm']);
+    let bytes = [&[131][..], &one.repeat(200_000)].concat();
+    assert!(Term::from_external(&bytes, None, &ALL).is_err());
+}
+
+#[test]
 fn identities_of_other_nodes_stay_theirs() {
     let other = Node {
         creation: 5,
