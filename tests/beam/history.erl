@@ -21,7 +21,7 @@
 -behaviour(workload).
 -behaviour(gen_server).
 -export([main/0, prepare/0, start/1, stop/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, drive/3]).
 
 %% What the fields of the first are called tells which are secrets, of the other it does not.
 -record(account, {n, user = <<"joe">>, db_password, api_token :: term(), port = 80}).
@@ -49,7 +49,7 @@ server(N, Size) ->
     {Name, Pid}.
 
 start({Servers, {_, Pid} = Held, Secrets}) ->
-    Driver = spawn_link(fun() -> drive(Servers, Pid, Secrets) end),
+    Driver = spawn_link(?MODULE, drive, [Servers, Pid, Secrets]),
     {[], {Driver, [Held | Servers]}}.
 
 stop({Driver, Servers}) ->

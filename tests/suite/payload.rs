@@ -283,16 +283,7 @@ fn nothing_is_copied_of_processes_that_nobody_has_named() {
         "sched",
     ]);
     output.refused(2);
-    let output = escope(&[
-        "record",
-        "--redact",
-        "a",
-        "--processes",
-        "a",
-        "--events",
-        "msg",
-    ]);
-    output.refused(2);
+    escope(&["record", "--redact", "a"]).refused(2);
     let named = [
         "record",
         "--payload",

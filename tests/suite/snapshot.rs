@@ -76,7 +76,8 @@ fn terms_are_what_the_vm_says() {
     vm.go();
     let pid = vm.pid().to_string();
     let command = ["snapshot", "-p", &pid, "--format", "json", "--mailbox"];
-    let values = [&command[..], &["--values", "--messages", "10000"]].concat();
+    let all = ["--values", "--messages", "10000", "--unmasked"];
+    let values = [&command[..], &all].concat();
     let values = escope(&values).success().json();
     let shapes = escope(&command).success().json();
     let sensitive = [&command[..], &["--values", "--process", "terms_sensitive"]].concat();

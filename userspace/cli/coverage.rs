@@ -245,10 +245,11 @@ impl Coverage {
         hits.map(|hits| hits.contains_key(name))
     }
 
-    /// Whether processes that were new were seen when they first ran.
+    /// Whether all processes that were new were seen when they first ran: not where some were left out, as
+    /// nobody had asked for them.
     pub(crate) fn has_births(&self) -> bool {
         let mut probes = ["schedule_in", "schedule_in_first"].iter();
-        probes.any(|probe| self.has_probe(probe) == Some(true))
+        self.filtered == 0 && probes.any(|probe| self.has_probe(probe) == Some(true))
     }
 
     /// Whether ends of processes were watched.

@@ -49,7 +49,8 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
 
 /// Reads the table of a VM, running or not, and prints it.
 fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
-    vm.redaction = Some(args.redact.redaction()?);
+    let redaction = args.redact.redaction()?;
+    vm.redaction = (!args.unmasked).then_some(redaction);
     let options = SnapshotOptions {
         frames: args.frames,
         show: args.mailbox.then_some(MessageOptions {

@@ -37,6 +37,9 @@ pub(crate) struct SnapshotArgs {
     pub(crate) all_states: bool,
     #[command(flatten)]
     pub(crate) redact: RedactArgs,
+    /// Mask nothing: secrets in messages, labels and keys are shown as well
+    #[arg(long, conflicts_with_all = ["redact", "redact_value", "redact_field", "redact_module", "output"])]
+    pub(crate) unmasked: bool,
     /// Only these: registered name, pid `<0.N.S>`, label, initial call or its module
     #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: Option<String>,

@@ -22,7 +22,14 @@ impl Events {
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
     ) {
-        if let Some(states) = &mut self.states {
+        let (address, pid, _) = who;
+        let Some(states) = &mut self.states else {
+            return;
+        };
+        // First, so that no run of it is missed from then on: it may be one that the kernel half does not
+        // know yet, as its label came late or its birth was missed.
+        let is_followed = self.capture.want_states(&[(pid, address)]) == 0;
+        if is_followed {
             states.read_at_rest(who, pipeline, sound);
         }
     }
