@@ -343,6 +343,16 @@ const KEEPERS: [(&str, &str); 5] = [
     ("history_vault", "***"),
 ];
 
+/// What is masked where no name tells of it.
+const RULES: [&str; 6] = [
+    "--redact-field",
+    "safe:3",
+    "--redact-value",
+    "sek[r]it",
+    "--redact-module",
+    "vault",
+];
+
 #[test]
 fn secrets_are_in_no_byte_of_a_recording() {
     live!();
@@ -356,13 +366,8 @@ fn secrets_are_in_no_byte_of_a_recording() {
         "--processes",
         &names,
         "--payload=4096",
-        "--redact-field",
-        "safe:3",
-        "--redact-value",
-        "sek[r]it",
-        "--redact-module",
-        "vault",
     ];
+    let more = [&more[..], &RULES].concat();
     let (_, summary) = record(&path, &env, &names, &more);
     let recording = Recording::open(Path::new(&path)).unwrap();
     let (dictionary, _) = recording.dictionary().unwrap();
@@ -542,15 +547,7 @@ fn secrets_are_told_where_they_are_asked_for() {
             .success()
             .stdout;
         assert!(found_in(open.as_bytes()).is_some(), "{name}: {open}");
-        let rules = [
-            "--redact-field",
-            "safe:3",
-            "--redact-value",
-            "sek[r]it",
-            "--redact-module",
-            "vault",
-        ];
-        let masked = escope(&[&args[..], &rules].concat()).success().stdout;
+        let masked = escope(&[&args[..], &RULES].concat()).success().stdout;
         assert!(masked.contains("***"), "{name}: {masked}");
         none_in(masked.as_bytes(), name);
     }

@@ -84,7 +84,7 @@ fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
             redaction: (!args.unmasked).then_some(redaction),
             children: 0,
         },
-        processes: args.rows,
+        processes: args.rows.get(),
         tries: args.tries,
     })
 }

@@ -1,5 +1,6 @@
 //! What may be said to `state`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,8 +42,8 @@ pub(crate) struct StateArgs {
     #[arg(long, value_name = "NAME|PID|LABEL|MFA|MODULE")]
     pub(crate) process: String,
     /// Processes that are told, if several are called so; with --history also changes of each, the last ones
-    #[arg(short = 'n', long, default_value_t = 20)]
-    pub(crate) rows: usize,
+    #[arg(short = 'n', long, value_name = "N", default_value = "20")]
+    pub(crate) rows: NonZeroUsize,
     /// Terms within each other that are shown; what lies deeper is ...
     #[arg(long, value_name = "N", default_value_t = 32,
           value_parser = clap::value_parser!(u16).range(1..=200))]

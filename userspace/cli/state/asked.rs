@@ -45,10 +45,10 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
     if processes.is_empty() {
         return Err(nobody(all, args).into());
     }
-    let more = processes.len().saturating_sub(args.rows);
+    let more = processes.len().saturating_sub(args.rows.get());
     let mut attached = attach(vm, &args.tracer)?;
     let mut told = Vec::new();
-    for process in processes.into_iter().take(args.rows) {
+    for process in processes.into_iter().take(args.rows.get()) {
         let (limits, redaction) = (options.state.limits, options.state.redaction.as_ref());
         let one = match may_ask(vm, &process, (args, &options)) {
             Err(why) => Asked {

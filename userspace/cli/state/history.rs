@@ -103,7 +103,7 @@ fn histories<'a>(
     recorded: &'a Recorded<'_>,
     until_ns: i64,
 ) -> anyhow::Result<(Vec<History<'a>>, usize)> {
-    let rows = recorded.args.rows;
+    let rows = recorded.args.rows.get();
     let mut counts = vec![0_usize; recorded.processes.len()];
     recorded.rests(|place, rest| {
         counts[place] += usize::from(rest.ts_ns <= until_ns && adds(&rest));

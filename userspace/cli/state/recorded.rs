@@ -200,7 +200,7 @@ impl Recorded<'_> {
             return Err(self.nothing().into());
         }
         at.retain(is_recorded);
-        at.truncate(self.args.rows);
+        at.truncate(self.args.rows.get());
         for one in &mut at {
             one.received = self.received(one)?;
         }

@@ -183,8 +183,13 @@ impl Checkpoints {
         };
         let mut is_done = false;
         while !is_done && started.elapsed() < SLICE {
-            if let (Some((address, pid, name)), Some(events)) = (open.resting.pop(), &mut events) {
-                events.read_state((address, pid, name.as_deref()), pipeline, sound);
+            if let (Some(resting), Some(events)) = (open.resting.pop(), &mut events) {
+                let (address, pid, name) = &resting;
+                if !events.read_state((*address, *pid, name.as_deref()), pipeline, sound) {
+                    // The news of code comes between two steps.
+                    open.resting.push(resting);
+                    break;
+                }
                 continue;
             }
             let from_ns = monotonic_ns();

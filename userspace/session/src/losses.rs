@@ -113,6 +113,22 @@ pub(crate) fn given_up(count: u64, from_ns: i64, to_ns: i64) -> Option<Loss> {
     })
 }
 
+/// Records of events that the kernel half has begun and not ended when the recording did, somewhere between
+/// these times.
+pub(crate) fn unwritten(count: u64, from_ns: i64, to_ns: i64) -> Option<Loss> {
+    (count > 0).then(|| Loss {
+        from_ns,
+        to_ns,
+        place: "event_unwritten".to_owned(),
+        count,
+        meaning:
+            "events were still being written when the recording ended, by threads that had no \
+                  CPU for that long"
+                .to_owned(),
+        remedy: "ask for a longer recording, or for fewer --events".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use escope_wire::Counters;

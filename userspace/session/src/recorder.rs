@@ -327,7 +327,8 @@ impl Recorder {
         let Some(events) = &mut self.events else {
             return Ok(());
         };
-        // All that is in the ring: nobody else will take it. One that is still being written is waited for.
+        // All that is in the ring: nobody else will take it. One that is still being written is waited for, as
+        // those behind it are.
         let begun = Instant::now();
         loop {
             let more = events.fetch()?;
@@ -335,10 +336,13 @@ impl Recorder {
                 self.intake.take(&mut self.capture, &mut self.pipeline)?;
                 let sound = || self.intake.is_sound(&self.capture);
                 events.write(&mut self.pipeline, &sound);
-            } else if !more && events.has_unwritten() && begun.elapsed() < UNWRITTEN {
-                std::thread::sleep(Duration::from_millis(1));
+            } else if !more && events.has_unwritten() {
+                if begun.elapsed() < UNWRITTEN {
+                    std::thread::sleep(Duration::from_millis(1));
+                } else if !events.pass_over() {
+                    return Ok(());
+                }
             } else if !more {
-                debug_assert!(!events.has_unwritten(), "a record that nobody has ended");
                 return Ok(());
             }
         }
@@ -460,11 +464,10 @@ impl Recorder {
                 let (from_ns, to_ns) = (since_origin(it.from_ns), since_origin(it.to_ns));
                 losses.push(losses::events(it.count, from_ns, to_ns));
             }
-            losses.extend(losses::given_up(
-                given_up,
-                since_origin(self.counted_ns),
-                since_origin(now_ns),
-            ));
+            let (from_ns, to_ns) = (since_origin(self.counted_ns), since_origin(now_ns));
+            losses.extend(losses::given_up(given_up, from_ns, to_ns));
+            let unwritten = events.take_unwritten();
+            losses.extend(losses::unwritten(unwritten, from_ns, to_ns));
         }
         for loss in &losses {
             self.pipeline.writer().loss(loss);

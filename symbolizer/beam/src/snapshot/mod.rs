@@ -338,8 +338,8 @@ fn chunk<M: Memory>(
             };
             // Others may give it a name and take it away while it rests.
             let named = read
-                .name
-                .is_none_or(|(at, name)| vm.memory.u64(at).ok() == Some(name));
+                .registration
+                .is_none_or(|registration| registration.is_same(vm));
             read.process.consistent &= unchanged && counters && named;
         }
     }

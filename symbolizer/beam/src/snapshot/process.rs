@@ -33,8 +33,8 @@ pub(super) struct Read {
     /// Where in the code it resumes.
     pub(super) resumes: u64,
     pub(super) addresses: Vec<u64>,
-    /// Where its name was read, and what was there: an atom.
-    pub(super) name: Option<(u64, u64)>,
+    /// Where its name was read, and what was there.
+    pub(super) registration: Option<Registration>,
     /// Shared counters of its monitors, and what they were.
     pub(super) counters: Vec<(u64, u32)>,
 }
@@ -105,12 +105,12 @@ pub(super) fn read<M: Memory>(
                 .fold(0, u64::saturating_add)
         });
     // One that is another's by now was its own a moment ago.
-    let name = name(vm, &process, parts.address).unwrap_or_else(|Replaced| {
+    let registration = registration(vm, &process, parts.address).unwrap_or_else(|Replaced| {
         whole = false;
         None
     });
     let snapshot = ProcessSnapshot {
-        name: name.and_then(|(_, atom)| Some(vm.atom(atom)?.to_string())),
+        name: registration.and_then(|of| Some(vm.atom(of.name)?.to_string())),
         initial_call: dictionary.initial_call.or_else(|| spawned_as.clone()),
         spawned_as,
         label: dictionary.label,
@@ -148,7 +148,7 @@ pub(super) fn read<M: Memory>(
         process: snapshot,
         resumes: process.i(),
         addresses: walked.addresses,
-        name,
+        registration,
         counters,
     })
 }
@@ -156,32 +156,51 @@ pub(super) fn read<M: Memory>(
 /// A registration that is no longer this process's.
 struct Replaced;
 
-/// Where its registered name is, and which atom. A registration that was given up may be
-/// another's by now, and says so.
-fn name<M: Memory>(
+/// A registered name: where its `RegProc` lies, and the atom. One that was given up may be another's by now, and
+/// says whose it is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Registration {
+    at: u64,
+    process: u64,
+    name: u64,
+}
+
+impl Registration {
+    fn read<M: Memory>(vm: &Vm<M>, at: u64) -> Option<Self> {
+        let layout = &vm.layout.reg_proc;
+        let first = layout.name.min(layout.process);
+        let count = layout.name.abs_diff(layout.process) as usize / 8 + 1;
+        // Both at once, as they belong together.
+        let words = vm.memory.words(at.wrapping_add(u64::from(first)), count);
+        let words = words.ok()?;
+        let word = |field: u32| words.get((field - first) as usize / 8).copied();
+        Some(Self {
+            at,
+            process: word(layout.process)?,
+            name: word(layout.name)?,
+        })
+    }
+
+    /// Whether it is what it was, when the process has pointed at it in between. `reg_alloc` in `register.c` sets
+    /// the name before the process, so a copy may have one of the next owner and the other of the one before: but
+    /// only while the one before has none.
+    pub(super) fn is_same<M: Memory>(&self, vm: &Vm<M>) -> bool {
+        Self::read(vm, self.at).as_ref() == Some(self)
+    }
+}
+
+/// The registration of a process, given the address of its struct.
+fn registration<M: Memory>(
     vm: &Vm<M>,
     process: &ProcessBlock<'_>,
     address: u64,
-) -> Result<Option<(u64, u64)>, Replaced> {
-    let registration = process.word(vm.layout.process.reg);
-    if registration == 0 {
-        return Ok(None);
-    }
-    let layout = &vm.layout.reg_proc;
-    let first = layout.name.min(layout.process);
-    let count = layout.name.abs_diff(layout.process) as usize / 8 + 1;
-    // Both at once, as they belong together.
-    let words = vm
-        .memory
-        .words(registration.wrapping_add(u64::from(first)), count)
-        .map_err(|_| Replaced)?;
-    let word = |at: u32| words.get((at - first) as usize / 8).copied();
-    match (word(layout.process), word(layout.name)) {
-        (Some(process), Some(name)) if process == address => {
-            let at = registration.wrapping_add(u64::from(layout.name));
-            Ok(Some((at, name)))
-        }
-        _ => Err(Replaced),
+) -> Result<Option<Registration>, Replaced> {
+    match process.word(vm.layout.process.reg) {
+        0 => Ok(None),
+        at => Registration::read(vm, at)
+            .filter(|registration| registration.process == address)
+            .map(Some)
+            .ok_or(Replaced),
     }
 }
 

@@ -4,6 +4,7 @@
 //! after it: of one that ended meanwhile nothing is told, as its memory may be another's by now.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::{CHUNK, ProcessSnapshot, SLOTS_MAX, SnapshotOptions, chunk, is_at_rest};
 use crate::code::CodeMap;
@@ -11,8 +12,13 @@ use crate::memory::Memory;
 use crate::term::TermReader;
 use crate::{BeamError, Vm};
 
-/// Processes that are read at a time: about half a millisecond.
+/// Processes that are read at a time: at first, and at most. Most take a few microseconds, and one with ten
+/// thousand messages as many milliseconds: so there are fewer in a piece after one that took long.
+const AT_FIRST: usize = 16;
 const AT_ONCE: usize = 128;
+/// How long a piece may take before the next one has half as many; twice as many after one that took a quarter
+/// of it.
+const PIECE: Duration = Duration::from_millis(2);
 /// Slots of the table that are read at a time; most are empty.
 const SLOTS_AT_ONCE: u64 = 32 << 10;
 /// How often one that ran meanwhile is read again by itself, and how many of a piece are.
@@ -42,6 +48,8 @@ pub struct Slices {
     next: u64,
     /// Slots that are taken, and by whom; the last one is read first.
     pending: Vec<(u64, u64)>,
+    /// How many are in the next piece.
+    at_once: usize,
     options: SnapshotOptions,
 }
 
@@ -64,6 +72,7 @@ impl Slices {
             invalid: vm.memory.u64(at(layout.invalid))?,
             next: 0,
             pending: Vec::new(),
+            at_once: AT_FIRST,
             options: SnapshotOptions {
                 messages,
                 ..SnapshotOptions::NAMES
@@ -82,9 +91,12 @@ impl Slices {
             }
             self.look(vm)?;
         }
-        let first = self.pending.len().saturating_sub(AT_ONCE);
+        let first = self.pending.len().saturating_sub(self.at_once);
         let these = self.pending.split_off(first);
-        Ok(Some(self.read(vm, &these)))
+        let begun = Instant::now();
+        let read = self.read(vm, &these);
+        self.at_once = next_size(self.at_once, begun.elapsed());
+        Ok(Some(read))
     }
 
     /// Which of the next slots are taken.
@@ -114,7 +126,9 @@ impl Slices {
         let reads = chunk(&reader, vm, &mut code, &addresses, &native, self.options);
         for mut read in reads {
             for _ in 0..ATTEMPTS_ALONE {
-                if read.process.consistent || !is_at_rest(read.process.status) || again == 0 {
+                // One whose mailbox is not counted to its end is not read whole ever.
+                let is_done = read.process.consistent || read.process.mailbox_cut;
+                if is_done || !is_at_rest(read.process.status) || again == 0 {
                     break;
                 }
                 again -= 1;
@@ -138,6 +152,15 @@ impl Slices {
     }
 }
 
+/// How many are read at a time after so many took so long.
+fn next_size(at_once: usize, took: Duration) -> usize {
+    match took {
+        _ if took > PIECE => (at_once / 2).max(1),
+        _ if took < PIECE / 4 => (at_once * 2).min(AT_ONCE),
+        _ => at_once,
+    }
+}
+
 /// Those whose slot still names them.
 fn still_there<M: Memory>(vm: &Vm<M>, these: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut copies = vec![[0u8; 8]; these.len()];
@@ -154,4 +177,25 @@ fn still_there<M: Memory>(vm: &Vm<M>, these: &[(u64, u64)]) -> Vec<(u64, u64)> {
         .filter(|((_, address), (copy, read))| *read && u64::from_le_bytes(*copy) == *address)
         .map(|(this, _)| *this)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_shrink_where_processes_take_long_and_grow_again() {
+        let sizes = |mut size: usize, took: Duration| {
+            let next = std::iter::repeat_with(move || {
+                size = next_size(size, took);
+                size
+            });
+            next.take(9).collect::<Vec<_>>()
+        };
+        let long = sizes(AT_FIRST, PIECE * 5);
+        assert_eq!(long, [8, 4, 2, 1, 1, 1, 1, 1, 1]);
+        let short = sizes(1, PIECE / 10);
+        assert_eq!(short, [2, 4, 8, 16, 32, 64, AT_ONCE, AT_ONCE, AT_ONCE]);
+        assert_eq!(next_size(64, PIECE / 2), 64);
+    }
 }

@@ -111,16 +111,33 @@ impl EventRing {
         Ok(count)
     }
 
-    /// The length of the next record, if it is written.
-    fn next(&self, reserved: u64) -> Result<Option<u32>, CaptureError> {
+    /// Passes over the next record, which has been begun and was not ended. Returns whether that can be: not
+    /// before its word is there, which has its length.
+    pub(super) fn pass_over(&mut self) -> bool {
+        let length = self.begun().map(|word| word as u32 & RING_LENGTH);
+        let end = length.map(|length| self.consumed + room(length));
+        let Some(end) = end.filter(|&end| end <= self.reserved()) else {
+            return false;
+        };
+        self.consumed = end;
+        self.give_back();
+        true
+    }
+
+    /// The word of the next record, if it is there.
+    fn begun(&self) -> Option<u64> {
         let word = self.at(self.place()).load(Ordering::Acquire) ^ self.key;
         let of_place = ring_word(self.consumed, 0) >> RING_PLACE_SHIFT;
         // What lies there until the place is taken is of an earlier round.
-        if word >> RING_PLACE_SHIFT != of_place & (u64::MAX >> RING_PLACE_SHIFT)
-            || word & u64::from(RING_BUSY) != 0
-        {
+        (word >> RING_PLACE_SHIFT == of_place & (u64::MAX >> RING_PLACE_SHIFT)).then_some(word)
+    }
+
+    /// The length of the next record, if it is written.
+    fn next(&self, reserved: u64) -> Result<Option<u32>, CaptureError> {
+        let written = |word: &u64| word & u64::from(RING_BUSY) == 0;
+        let Some(word) = self.begun().filter(written) else {
             return Ok(None);
-        }
+        };
         let length = word as u32 & RING_LENGTH;
         match room(length) <= reserved - self.consumed && room(length) <= RING_SPILL.into() {
             true => Ok(Some(length)),
@@ -268,6 +285,22 @@ mod tests {
         assert!(ring.all(9).is_empty());
         ring.end(first);
         assert_eq!(ring.all(9), [b"first".to_vec(), b"second".to_vec()]);
+    }
+
+    #[test]
+    fn one_that_is_never_written_is_passed_over() {
+        let mut ring = Pair::new(4096);
+        let _ = ring.begin(b"first").unwrap();
+        let second = ring.begin(b"second").unwrap();
+        ring.end(second);
+        assert!(ring.all(9).is_empty());
+        assert!(ring.0.pass_over());
+        assert_eq!(ring.all(9), [b"second".to_vec()]);
+        assert!(!ring.0.pass_over());
+        // One that has a place and no length yet.
+        let reserved = ring.0.at(std::mem::offset_of!(RingHead, reserved));
+        reserved.fetch_add(16, Ordering::Relaxed);
+        assert!(!ring.0.pass_over());
     }
 
     #[test]

@@ -294,6 +294,12 @@ impl EventCapture {
         self.ring.reserved() - self.ring.consumed()
     }
 
+    /// Passes over a record that nobody has ended. Returns whether that can be: not while its length is not
+    /// known.
+    pub fn pass_over(&mut self) -> bool {
+        self.ring.pass_over()
+    }
+
     /// Takes at most `limit` records out of the ring, in its order.
     ///
     /// # Errors

@@ -15,23 +15,22 @@ impl Events {
     }
 
     /// Reads what a process has, given the address of its struct, its pid as a term and its name. All code
-    /// that was announced must be known: `sound` is as in `Symbolizer::sample`.
+    /// that was announced must be known: `sound` is as in `Symbolizer::sample`. Returns whether it was: else it
+    /// is to be read again.
     pub(crate) fn read_state<M: Memory>(
         &mut self,
         who: (u64, u64, Option<&str>),
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
-    ) {
+    ) -> bool {
         let (address, pid, _) = who;
         let Some(states) = &mut self.states else {
-            return;
+            return true;
         };
         // First, so that no run of it is missed from then on: it may be one that the kernel half does not
         // know yet, as its label came late or its birth was missed.
         let is_followed = self.capture.want_states(&[(pid, address)]) == 0;
-        if is_followed {
-            states.read_at_rest(who, pipeline, sound);
-        }
+        !is_followed || states.read_at_rest(who, pipeline, sound)
     }
 
     /// Tells what was read until a time, when all events before it have had their turn.

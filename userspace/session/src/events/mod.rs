@@ -139,6 +139,9 @@ pub(crate) struct Events {
     /// Between when how many were lost.
     lost: Vec<Lost>,
     given_up: u64,
+    /// How many records were begun and never ended, of all and since that was told.
+    unwritten: u64,
+    unwritten_new: u64,
     /// How many events may wait to be named.
     ready_max: usize,
     /// The BIFs and NIFs whose calls are seen.
@@ -297,6 +300,8 @@ impl Events {
             whole_until_ns: origin_ns,
             lost: Vec::new(),
             given_up: 0,
+            unwritten: 0,
+            unwritten_new: 0,
             ready_max: limits.held,
             natives: native_names,
             natives_seen,
@@ -471,7 +476,7 @@ impl Events {
         EventsSummary {
             attempts: events_of(&counters.attempts),
             recorded: self.recorded,
-            lost: counters.ring_full.iter().sum(),
+            lost: counters.ring_full.iter().sum::<u64>() + self.unwritten,
             unreadable: counters.unreadable.iter().sum(),
             filtered,
             had_run,
@@ -507,6 +512,11 @@ impl Events {
     /// what was lost lay among them.
     pub(crate) fn take_losses(&mut self) -> (Vec<Lost>, u64) {
         (mem::take(&mut self.lost), mem::take(&mut self.given_up))
+    }
+
+    /// How many were begun and never ended since the last call.
+    pub(crate) fn take_unwritten(&mut self) -> u64 {
+        mem::take(&mut self.unwritten_new)
     }
 
     /// Looks whether all that happened is in the ring or was taken out of it. Where not, pairs
@@ -545,6 +555,14 @@ impl Events {
     /// Whether the ring has records that are not written yet, when nobody begins one any more.
     pub(crate) fn has_unwritten(&self) -> bool {
         self.capture.left() > 0
+    }
+
+    /// Passes over one of them, which is lost then. Returns whether that can be.
+    pub(crate) fn pass_over(&mut self) -> bool {
+        self.windows.lost(self.whole_until_ns, monotonic_ns());
+        self.unwritten += 1;
+        self.unwritten_new += 1;
+        self.capture.pass_over()
     }
 
     /// Takes what there is out of the ring. Returns whether there may be more.

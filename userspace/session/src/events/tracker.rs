@@ -669,6 +669,8 @@ impl Tracker {
 fn hides<M: Memory>(pipeline: &Pipeline<M>, who: ProcId) -> bool {
     let symbolizer = &pipeline.symbolizer;
     let redaction = symbolizer.vm().redaction.as_ref();
+    // Asked of each message: who it is is looked up only where that matters.
+    let redaction = redaction.filter(|redaction| redaction.hides_modules());
     redaction.is_some_and(|redaction| redaction.may_hide(symbolizer.module(who)))
 }
 

@@ -42,25 +42,26 @@ impl States {
     }
 
     /// Reads a process, given the address of its struct, its pid as a term and its name. All code that was
-    /// announced must be known: `sound` is as in `Symbolizer::sample`.
+    /// announced must be known: `sound` is as in `Symbolizer::sample`. Returns whether it was: else it is to be
+    /// read again.
     pub(in crate::events) fn read_at_rest<M: Memory>(
         &mut self,
         who: (u64, u64, Option<&str>),
         pipeline: &mut Pipeline<M>,
         sound: &dyn Fn() -> bool,
-    ) {
+    ) -> bool {
         let (address, pid, _) = who;
         let Some(proc) = pipeline.symbolizer.process(pid, address) else {
-            return;
+            return true;
         };
         let options = &self.options;
         let (from_ns, reading) = pipeline
             .symbolizer
             .with_code(|vm, code| read_rested(vm, code, who, options));
         let to_ns = monotonic_ns();
-        // What its functions are called may be of code that was there before: the next checkpoint reads it.
+        // What its functions are called may be of code that was there before.
         if !sound() {
-            return;
+            return false;
         }
         if self.node.is_none() {
             self.node = TermReader::new(pipeline.symbolizer.vm()).this_node();
@@ -79,7 +80,7 @@ impl States {
             Reading::Sensitive => vec![mark(StateSeen::Sensitive)],
             Reading::Unreadable(_) => vec![mark(StateSeen::Unreadable)],
             // If it runs it will come to rest.
-            Reading::Ran(_) | Reading::Gone => return,
+            Reading::Ran(_) | Reading::Gone => return true,
         };
         let bytes = |rows: &[StateRow]| -> usize {
             let terms = rows.iter().map(|row| row.term.as_ref().map_or(0, Vec::len));
@@ -99,6 +100,7 @@ impl States {
             rows,
             bytes,
         });
+        true
     }
 
     /// When the next one was read that has its turn before a time.
