@@ -390,7 +390,8 @@ fn secrets_are_in_no_byte_of_a_recording() {
         .filter_map(|it| it.label.as_deref());
     let labelled: Vec<&str> = labelled.collect();
     assert!(
-        labelled.contains(&"{history,#{password => ***},{port,80}}"),
+        labelled.contains(&"{history,#{password => ***},{port,80}}")
+            && labelled.contains(&"{***,***}"),
         "{labelled:?}"
     );
     // What was said to the others: that one was told of by its number.
@@ -573,6 +574,24 @@ fn secrets_are_told_where_they_are_asked_for() {
     let text = escope(&args).success().stdout;
     assert!(text.contains("password => ***"), "{text}");
     none_in(text.as_bytes(), "a snapshot");
+    let args = ["snapshot", "-p", &pid, "--process", "history_vault"];
+    let args = [&args[..], &["--format", "json"]].concat();
+    let text = escope(&args).success().stdout;
+    assert!(text.contains("hidden-label") && text.contains("hidden-key"));
+    let module = [&args[..], &["--redact-module", "vault"]].concat();
+    let output = escope(&module).success();
+    let text = output.stdout.as_str();
+    assert!(
+        text.contains("{***,***}") && !text.contains("hidden-"),
+        "{text}"
+    );
+    assert_eq!(output.stderr, "");
+    let misspelt = [&args[..], &["--redact-module", "vaultt"]].concat();
+    let stderr = escope(&misspelt).success().stderr;
+    assert!(
+        stderr.contains("--redact-module vaultt: no such module is loaded"),
+        "{stderr}"
+    );
     assert!(vm.quit().success());
 }
 

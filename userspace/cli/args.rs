@@ -19,7 +19,7 @@ use escope_session::{
 };
 
 pub(crate) use frame::FrameArgs;
-pub(crate) use redact::RedactArgs;
+pub(crate) use redact::{RedactArgs, warn_of_absent};
 pub(crate) use snapshot::{SnapshotArgs, SnapshotFormat, SortArg};
 pub(crate) use state::{StateArgs, StepArg, TermFormat};
 pub(crate) use timeline::{TimelineArgs, TimelineFormat, TimelineSort};

@@ -13,7 +13,7 @@ use escope_session::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::{ClockArg, RecordArgs};
+use crate::args::{ClockArg, RecordArgs, warn_of_absent};
 use crate::failure::Failure;
 use crate::printable;
 use crate::say::say;
@@ -36,6 +36,7 @@ pub(crate) fn run(args: RecordArgs) -> anyhow::Result<()> {
     }
     let (mut vm, launched) = target(&args, &stop)?;
     vm.redaction = Some(redaction);
+    warn_of_absent(&vm);
     let mut recorder = match start(&args, vm, limits) {
         Ok(recorder) => recorder,
         Err(error) => {

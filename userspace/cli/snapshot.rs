@@ -13,7 +13,7 @@ use escope_session::{
     is_stopped, open_image, save_image, take_snapshot,
 };
 
-use crate::args::{SnapshotArgs, SnapshotFormat, SortArg};
+use crate::args::{SnapshotArgs, SnapshotFormat, SortArg, warn_of_absent};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
@@ -51,6 +51,7 @@ pub(crate) fn run(args: SnapshotArgs) -> anyhow::Result<()> {
 fn show<M: Memory>(mut vm: Vm<M>, args: &SnapshotArgs) -> anyhow::Result<()> {
     let redaction = args.redact.redaction()?;
     vm.redaction = (!args.unmasked).then_some(redaction);
+    warn_of_absent(&vm);
     let options = SnapshotOptions {
         frames: args.frames,
         show: args.mailbox.then_some(MessageOptions {

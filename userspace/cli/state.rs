@@ -16,7 +16,7 @@ use escope_session::{
     read_states, read_states_stopped,
 };
 
-use crate::args::{StateArgs, TermFormat};
+use crate::args::{StateArgs, TermFormat, warn_of_absent};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
@@ -52,6 +52,7 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
     let mut vm = Vm::attach_with(pid, &given).map_err(SessionError::from)?;
     let options = options(&args)?;
     vm.redaction.clone_from(&options.state.redaction);
+    warn_of_absent(&vm);
     if args.tracer.tracer {
         return asked::run(&mut vm, &args);
     }

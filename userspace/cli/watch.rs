@@ -18,7 +18,7 @@ use escope_session::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::{ReportFormat, WatchArgs};
+use crate::args::{ReportFormat, WatchArgs, warn_of_absent};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::say::say;
@@ -39,6 +39,7 @@ pub(crate) fn run(args: WatchArgs) -> anyhow::Result<()> {
     let mut vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
     let redaction = args.redact.redaction()?;
     vm.redaction = (!args.unmasked).then(|| redaction.clone());
+    warn_of_absent(&vm);
     let mut watch = Watch::start(vm, options(&args, redaction))?;
     if !args.quiet {
         greet(&args, &watch);

@@ -1,8 +1,9 @@
 //! What may be said of what must not be told.
 
-use escope_session::{FieldRule, Redaction, Rules};
+use escope_session::{FieldRule, Memory, Redaction, Rules, Vm};
 
 use crate::failure::Failure;
+use crate::say::say;
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RedactArgs {
@@ -46,6 +47,16 @@ impl RedactArgs {
             };
             Failure::usage(format!("{option}: {bad}"))
         })
+    }
+}
+
+/// Says which modules are to be masked that a VM has not loaded: a name may be misspelt.
+pub(crate) fn warn_of_absent<M: Memory>(vm: &Vm<M>) {
+    let absent = vm.redaction.as_ref().map(|it| it.absent_modules(vm));
+    for name in absent.and_then(Result::ok).unwrap_or_default() {
+        say!(
+            "warning: --redact-module {name}: no such module is loaded, and until one is nothing is masked by it"
+        );
     }
 }
 

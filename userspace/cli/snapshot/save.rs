@@ -4,7 +4,7 @@ use std::path::Path;
 
 use escope_session::{Limits, StateOptions, Vm, save_checkpoint};
 
-use crate::args::SnapshotArgs;
+use crate::args::{SnapshotArgs, warn_of_absent};
 use crate::say::say;
 use crate::summary::bytes;
 use crate::time;
@@ -19,6 +19,7 @@ const STATE_LIMITS: Limits = Limits {
 pub(super) fn run(mut vm: Vm, output: &Path, args: &SnapshotArgs) -> anyhow::Result<()> {
     let redaction = args.redact.redaction()?;
     vm.redaction = Some(redaction.clone());
+    warn_of_absent(&vm);
     let states = StateOptions {
         limits: STATE_LIMITS,
         redaction: Some(redaction),
@@ -38,6 +39,9 @@ pub(super) fn run(mut vm: Vm, output: &Path, args: &SnapshotArgs) -> anyhow::Res
             saved.states,
             saved.without_states
         );
+    }
+    for name in &saved.nameless {
+        say!("note: {}", crate::state::nameless(name));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use escope_session::{Condition, Limits, SessionError, Stop, Vm, choose, is_stopp
 use serde_json::json;
 
 use super::traced_calls::Open;
-use crate::args::{ReportFormat, WatchArgs};
+use crate::args::{ReportFormat, WatchArgs, warn_of_absent};
 use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
@@ -37,6 +37,7 @@ pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
     }
     let mut vm = Vm::attach_with(pid, &args.target.layout.given()).map_err(SessionError::from)?;
     vm.redaction.clone_from(&redaction);
+    warn_of_absent(&vm);
     let options = options(args, &vm)?;
     for function in &args.functions {
         if let Some(redaction) = &redaction {

@@ -196,14 +196,14 @@ impl Checkpoints {
             match open.slices.next(pipeline.symbolizer.vm())? {
                 Some(placed) => {
                     let between_ns = (from_ns, monotonic_ns());
-                    open.processes += placed.len() as u64;
                     if let Some(events) = &events {
                         let wanted = placed.iter().filter(|it| events.wants_state(it));
                         let who = |it: &Placed| (it.address, it.pid, it.process.name.clone());
                         open.resting.extend(wanted.map(who));
                     }
                     if self.has_table {
-                        write(open.number, placed, between_ns, pipeline, sound);
+                        let told = write(open.number, placed, between_ns, pipeline, sound);
+                        open.processes += told;
                     }
                 }
                 None => is_done = true,
@@ -255,14 +255,15 @@ impl Checkpoints {
     }
 }
 
-/// Tells what was read of some processes.
+/// Tells what was read of some processes. Returns of how many.
 fn write<M: Memory>(
     number: u32,
     placed: Vec<Placed>,
     (from_ns, to_ns): (u64, u64),
     pipeline: &mut Pipeline<M>,
     sound: &dyn Fn() -> bool,
-) {
+) -> u64 {
+    let mut told = 0;
     for it in placed {
         let symbolizer = &mut pipeline.symbolizer;
         let status = ProcessStatus::parse(it.process.status);
@@ -306,7 +307,9 @@ fn write<M: Memory>(
             },
         );
         pipeline.checkpoint(&row);
+        told += 1;
     }
+    told
 }
 
 #[cfg(test)]

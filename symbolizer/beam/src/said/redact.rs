@@ -18,6 +18,8 @@ use regex::{Regex, RegexBuilder};
 use super::mask::Masker;
 use super::records::Records;
 use super::rules::{BadPattern, FieldRule, Rules};
+use crate::BeamError;
+use crate::code::{CodeMap, read_module};
 use crate::memory::Memory;
 use crate::term::{Elements, Term};
 use crate::vm::Vm;
@@ -132,6 +134,21 @@ impl Redaction {
         self.modules.iter().any(|hidden| hidden == module)
     }
 
+    /// Those of them that a VM has not loaded.
+    ///
+    /// # Errors
+    /// When its list of code cannot be read.
+    pub fn absent_modules<M: Memory>(&self, vm: &Vm<M>) -> Result<Vec<&str>, BeamError> {
+        let mut code = CodeMap::new();
+        if self.hides_modules() {
+            vm.list_code(&mut code)?;
+            code.read_all(|blob, bytes| read_module(&vm.memory, blob, bytes));
+        }
+        let is_absent = |name: &&str| !code.modules().any(|module| *module.name == **name);
+        let names = self.modules.iter().map(String::as_str);
+        Ok(names.filter(is_absent).collect())
+    }
+
     /// Whether it may be one of them: of one that is not known nobody knows.
     #[must_use]
     pub fn may_hide(&self, module: Option<&str>) -> bool {
@@ -160,12 +177,21 @@ impl Redaction {
         let Some(Term::Atom(tag)) = elements.items.first() else {
             return Vec::new();
         };
-        let size = elements.items.len().saturating_add(elements.missing);
+        self.fields_of(tag, elements.items.len().saturating_add(elements.missing))
+    }
+
+    fn fields_of(&self, tag: &str, size: usize) -> Vec<usize> {
         let given = self.fields.iter().filter_map(|rule| rule.place(tag, size));
         let mut places: Vec<usize> = given.collect();
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         places.extend_from_slice(records.secrets(tag, size).unwrap_or_default());
         places
+    }
+
+    /// Whether an element of a tuple, from 0, is a secret by the tuple's name and its size.
+    #[must_use]
+    pub fn is_secret_field(&self, (tag, size): (&str, usize), place: usize) -> bool {
+        self.fields_of(tag, size).contains(&place)
     }
 
     /// The name of a tuple that looks like a record whose fields have no names here, and of which no rule

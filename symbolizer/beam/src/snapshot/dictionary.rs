@@ -75,7 +75,7 @@ pub(super) fn read<M: Memory>(
     vm: &Vm<M>,
     process: &ProcessBlock<'_>,
     keys: bool,
-    sensitive: bool,
+    (sensitive, spawned_as): (bool, Option<&Mfa>),
 ) -> Result<Dictionary, TermError> {
     let mut dictionary = Dictionary::default();
     let head = process.word(vm.layout.process.dictionary);
@@ -87,10 +87,23 @@ pub(super) fn read<M: Memory>(
     if sensitive {
         return Ok(dictionary);
     }
+    let mut found = Found::default();
     let cut = each_pair(reader, slots, &mut |pair| {
-        dictionary.pair(reader, vm, pair, keys)
+        dictionary.pair(reader, vm, pair, &mut found)
     })?;
     dictionary.cut = cut || size > SLOTS_MAX;
+    // What must not be told depends on the module, which may be the last pair.
+    let call = dictionary.initial_call.as_ref().or(spawned_as);
+    let told = Told {
+        reader,
+        vm,
+        module: call.map(|call| &*call.module),
+    };
+    dictionary.label = found.label.map(|label| told.text(label)).transpose()?;
+    if keys {
+        let keys = found.keys.into_iter().map(|key| told.text(key));
+        dictionary.keys = keys.collect::<Result<_, _>>()?;
+    }
     Ok(dictionary)
 }
 
@@ -100,7 +113,20 @@ pub(crate) fn initial_call<M: Memory>(
     vm: &Vm<M>,
     process: &ProcessBlock<'_>,
 ) -> Option<Mfa> {
-    read(reader, vm, process, false, false).ok()?.initial_call
+    let size_and_slots = slots(reader, vm, process.word(vm.layout.process.dictionary));
+    let mut dictionary = Dictionary::default();
+    each_pair(reader, size_and_slots.ok()?.1, &mut |pair| {
+        dictionary.pair(reader, vm, pair, &mut Found::default())
+    })
+    .ok()?;
+    dictionary.initial_call
+}
+
+/// Terms of a dictionary that are told, as words.
+#[derive(Default)]
+struct Found {
+    label: Option<u64>,
+    keys: Vec<u64>,
 }
 
 /// Hands on each pair in these slots; whether there are more than one slot may have.
@@ -165,7 +191,7 @@ impl Dictionary {
         reader: &TermReader<'_, M>,
         vm: &Vm<M>,
         pair: u64,
-        keys: bool,
+        found: &mut Found,
     ) -> Result<(), TermError> {
         let (key, value) = key_and_value(reader, pair)?;
         match vm.atom(key).as_deref() {
@@ -174,22 +200,33 @@ impl Dictionary {
                     .and_then(|call| reader.words(call, 4).ok())
                     .and_then(|call| vm.mfa_of_terms([call[1], call[2], call[3]]));
             }
-            Some("$process_label") => {
-                self.label = Some(told(vm, reader.decode(value, LIMITS)?));
-            }
+            Some("$process_label") => found.label = Some(value),
             _ => {}
         }
-        if keys {
-            self.keys.push(told(vm, reader.decode(key, LIMITS)?));
-        }
+        found.keys.push(key);
         Ok(())
     }
 }
 
-/// The text of a term, without what must not be told: a label may be any term.
-fn told<M: Memory>(vm: &Vm<M>, mut term: Term) -> String {
-    if let Some(redaction) = &vm.redaction {
-        redaction.mask(&mut term);
+/// What is told of a process of a module, if that is known.
+struct Told<'t, 'v, M: Memory> {
+    reader: &'t TermReader<'v, M>,
+    vm: &'t Vm<M>,
+    module: Option<&'t str>,
+}
+
+impl<M: Memory> Told<'_, '_, M> {
+    /// The text of a term, without what must not be told: a label or a key may be any term. Of a hidden
+    /// module's an atom is told, as names are.
+    fn text(&self, word: u64) -> Result<String, TermError> {
+        let mut term = self.reader.decode(word, LIMITS)?;
+        if let Some(redaction) = &self.vm.redaction {
+            let is_hidden = !matches!(term, Term::Atom(_)) && redaction.may_hide(self.module);
+            match is_hidden {
+                true => redaction.outline(&mut term),
+                false => redaction.mask(&mut term),
+            };
+        }
+        Ok(term.text(TEXT_MAX))
     }
-    term.text(TEXT_MAX)
 }

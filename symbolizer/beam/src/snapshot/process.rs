@@ -71,7 +71,9 @@ pub(super) fn read<M: Memory>(
     let first = show.map_or(0, |show| show.first);
     let mailbox = mailbox::read(reader, vm, &process, options.messages, first);
     let wants = options.dictionary;
-    let dictionary = dictionary::read(reader, vm, &process, wants, sensitive);
+    let spawned_as = vm.mfa(process.initial());
+    let told_of = (sensitive, spawned_as.as_ref());
+    let dictionary = dictionary::read(reader, vm, &process, wants, told_of);
     let settled = |mailbox: &mailbox::Mailbox| mailbox.settled && !mailbox.cut;
     let settled = mailbox.as_ref().is_some_and(settled);
     let mut whole = walked.whole && dictionary.is_ok() && settled;
@@ -81,7 +83,6 @@ pub(super) fn read<M: Memory>(
         whole &= all;
         messages
     });
-    let spawned_as = vm.mfa(process.initial());
     let (relations, relation_bytes, counters) = match parts.relations {
         None => (None, None, Vec::new()),
         Some(read) => {

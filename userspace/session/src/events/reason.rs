@@ -38,7 +38,7 @@ pub(super) fn text<T: AsRef<str>>(
         return words.of(term).into_owned();
     };
     // Where the first element is a pointer, this is what it points to.
-    let is_secret = words.is_secret(first);
+    let is_secret = words.hides_second(first, size);
     let first = match self::size(first) {
         Some(size) => tuple(&[words.within(reason.inner)], size).into(),
         None => words.within(first),
@@ -52,7 +52,7 @@ pub(super) fn text<T: AsRef<str>>(
         SecondElement::Word(word) => words.within(*word),
         SecondElement::Tuple { size, elements } => {
             let [name, value] = *elements;
-            let value = match words.is_secret(name) {
+            let value = match words.hides_second(name, *size) {
                 true => Cow::Borrowed("_"),
                 false => words.within(value),
             };
@@ -101,14 +101,13 @@ struct Words<'a, T> {
 }
 
 impl<T: AsRef<str>> Words<'_, T> {
-    /// Whether an atom is the name of a secret.
-    fn is_secret(&self, term: u64) -> bool {
-        let text = (self.atom)(term);
-        let names = |redaction: &Redaction| {
-            text.as_ref()
-                .is_some_and(|text| redaction.names_secret(text.as_ref()))
+    /// Whether the second element of a tuple of this size is a secret, by the first one.
+    fn hides_second(&self, first: u64, size: u64) -> bool {
+        let (Some(redaction), Some(tag)) = (self.redaction, (self.atom)(first)) else {
+            return false;
         };
-        self.redaction.is_some_and(names)
+        let of = (tag.as_ref(), usize::try_from(size).unwrap_or(usize::MAX));
+        redaction.names_secret(of.0) || redaction.is_secret_field(of, 1)
     }
 
     /// An atom or a small integer (`erl_term.h`).
@@ -150,7 +149,7 @@ impl<T: AsRef<str>> Words<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use escope_beam::said::Redaction;
+    use escope_beam::said::{Redaction, Rules};
     use escope_model::{ExitReason, MessageShape, SecondElement};
 
     use super::{class, text};
@@ -183,7 +182,11 @@ mod tests {
             let found = ATOMS.into_iter().find(|(word, _)| *word == term);
             found.map(|(_, text)| text)
         };
-        text(&reason, (&atom, Some(&Redaction::default())))
+        let rules = Rules {
+            fields: vec!["'call me'/3:2".parse().unwrap()],
+            ..Rules::default()
+        };
+        text(&reason, (&atom, Some(&Redaction::of(&rules).unwrap())))
     }
 
     fn trace(module: u64, arity: Option<u32>) -> SecondElement {
@@ -240,6 +243,18 @@ mod tests {
             told([BOXED, two, 0xcb], 0, tuple(0x1cb)),
             "{shop, {db_password, _}}"
         );
+        let of = |size: u64| told([BOXED, size << 6, 0x18b], 0, word(0x4b));
+        assert_eq!(of(3), "{'call me', _, _}", "a field that is masked");
+        assert_eq!(of(2), "{'call me', boom}");
+        let inner = |size: u64| {
+            let second = SecondElement::Tuple {
+                size,
+                elements: [0x18b, 0x4b],
+            };
+            told([BOXED, two, 0xcb], 0, second)
+        };
+        assert_eq!(inner(3), "{shop, {'call me', _, _}}");
+        assert_eq!(inner(2), "{shop, {'call me', boom}}");
     }
 
     #[test]

@@ -12,8 +12,8 @@ use escope_beam::state::Reading;
 use escope_beam::term::TermReader;
 use escope_model::{ProcId, StateRow, StateSeen, StateSource};
 
-use super::States;
 use super::told::Told;
+use super::{States, found_nameless};
 use crate::cost::monotonic_ns;
 use crate::pipeline::Pipeline;
 use crate::rested::read_rested;
@@ -32,6 +32,8 @@ struct Kept {
     told: Told,
     rows: Vec<StateRow>,
     bytes: usize,
+    /// As of [`States::nameless`].
+    nameless: Vec<String>,
 }
 
 impl States {
@@ -68,8 +70,10 @@ impl States {
         }
         let mark = |seen| StateRow::mark(pipeline.since_start(from_ns), proc, seen);
         let mut told = Told::default();
+        let mut nameless = Vec::new();
         let mut rows = match reading {
-            Reading::Exact(state) => {
+            Reading::Exact(mut state) => {
+                nameless = std::mem::take(&mut state.nameless);
                 let row = StateRow {
                     reductions: state.reductions,
                     ..mark(StateSeen::Unreadable)
@@ -99,6 +103,7 @@ impl States {
             told,
             rows,
             bytes,
+            nameless,
         });
         true
     }
@@ -132,6 +137,7 @@ impl States {
         }
         process.proc = Some(kept.proc);
         process.last = kept.told;
+        found_nameless(&mut self.nameless, &kept.nameless);
         self.counts.at_checkpoints += u64::from(seen.has_term());
         self.counts.masked += kept.rows.first().map_or(0, |row| u64::from(row.masked));
         self.counts.dropped += u64::from(seen == StateSeen::NoRoom);

@@ -399,9 +399,7 @@ impl States {
         };
         let rows = match read.known(until_ns) {
             Ok((state, source)) => {
-                if self.nameless.len() < NAMELESS_MAX {
-                    self.nameless.extend(state.nameless.iter().cloned());
-                }
+                found_nameless(&mut self.nameless, &state.nameless);
                 let how = (self.node.as_ref(), &self.fingerprints);
                 process.last.rows(&row, &state, source, how)
             }
@@ -568,4 +566,11 @@ fn name_of<M: Memory>(pipeline: &mut Pipeline<M>, state: &CopiedState<'_>) -> Op
     let symbolizer = &mut pipeline.symbolizer;
     let proc = symbolizer.process(state.pid, state.address)?;
     symbolizer.name(proc).map(str::to_owned)
+}
+
+/// Remembers names of records whose fields have none here.
+fn found_nameless(known: &mut BTreeSet<String>, new: &[String]) {
+    if known.len() < NAMELESS_MAX {
+        known.extend(new.iter().cloned());
+    }
 }
