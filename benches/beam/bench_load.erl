@@ -1,94 +1,67 @@
-%% A VM that works and counts its work, for benches that ask what a look from outside costs.
-%%   PARKED=N     processes that rest, each with a small state and a message
-%%   WORKERS=N    processes that work without end; a unit builds, sorts and sums a list and a map
-%%   PAIRS=N      pairs of processes that do nothing but send one message to and fro, each a unit
-%%   MODULES=N    further modules with 40 functions each
-%% It says `ready pid=OSPID` and answers each line `units` with `units N`. `trace` traces all that the pairs send and
-%% receive to a process that counts it, `untrace` ends that. Closed stdin ends it.
+%% A VM that works and counts its work, for benches that ask what a look at it costs. What it does is in its environment,
+%% each a number of processes unless said otherwise; see bench_work.erl for what they do.
+%%   FIB, SORT, GC, ETS   workers that share nothing (ETS: but a table)
+%%   SPAWN                workers that spawn a process and wait for its end
+%%   DEEP=D               a worker for each scheduler below D frames of a recursion
+%%   PAIRS                pairs of processes that send one message to and fro
+%%   RING                 processes in a ring, in which two messages for each scheduler go round
+%%   ELIXIR               clients of a server in Elixir: bench_elixir.ex
+%%   PARKED               processes that rest, each with a small state and a message
+%%   MODULES=N            further modules with 40 functions each
+%%   CLOCK=1              nobody works: a unit is a millisecond
+%% It says `ready pid=OSPID otp=N` once all is built, and answers lines:
+%%   units          `units N`: units of work done until now
+%%   watch WHAT     `watching`, once somebody in this VM watches; see bench_watch.erl for who there is
+%%   unwatch        `unwatched KEY=N ...`: what that one has counted
+%% Closed stdin ends it.
 -module(bench_load).
--export([main/0, worker/2, park/1, side/1, tracer/1]).
+-export([main/0, park/1]).
 
 main() -> spawn(fun run/0), ok.
 
 run() ->
+    %% With busy schedulers a normal process would wait for its turn.
     process_flag(priority, high),
     Stdin = open_port({fd, 0, 0}, [in, eof, binary, {line, 256}]),
-    load_modules(env("MODULES")),
+    bench_modules:load(env("MODULES")),
     Parked = [spawn(?MODULE, park, [N]) || N <- lists:seq(1, env("PARKED"))],
     _ = [Pid ! {note, 1} || Pid <- Parked],
-    Units = counters:new(1, [write_concurrency]),
-    _ = [spawn(?MODULE, worker, [Units, N]) || N <- lists:seq(1, env("WORKERS"))],
-    Sides = lists:append([pair(Units) || _ <- lists:seq(1, env("PAIRS"))]),
-    say(["ready pid=", os:getpid()]),
-    answer(Stdin, Units, Sides).
+    Counter = counters:new(1, [write_concurrency]),
+    Workers = lists:append([bench_work:start(Kind, Number, Counter) || {Kind, Number} <- wanted()]),
+    Units = units(env("CLOCK"), Counter),
+    say(["ready pid=", os:getpid(), " otp=", erlang:system_info(otp_release)]),
+    answer(Stdin, Units, Workers, none).
 
-answer(Stdin, Units, Sides) ->
+wanted() ->
+    Kinds = [{fib, "FIB"}, {sort, "SORT"}, {gc, "GC"}, {ets, "ETS"}, {spawn, "SPAWN"}, {deep, "DEEP"}, {pairs, "PAIRS"},
+             {ring, "RING"}, {elixir, "ELIXIR"}],
+    [{Kind, Number} || {Kind, Name} <- Kinds, Number <- [env(Name)], Number > 0].
+
+units(0, Counter) -> fun() -> counters:get(Counter, 1) end;
+units(1, _) ->
+    Start = erlang:monotonic_time(millisecond),
+    fun() -> erlang:monotonic_time(millisecond) - Start end.
+
+answer(Stdin, Units, Workers, Watcher) ->
     receive
-        {Stdin, {data, {eol, <<"trace">>}}} ->
-            Tracer = spawn_opt(?MODULE, tracer, [0], [{priority, high}, {message_queue_data, off_heap}]),
-            _ = [erlang:trace(Side, true, [send, 'receive', timestamp, {tracer, Tracer}]) || Side <- Sides],
-            say("traced"),
-            answer(Stdin, Units, Sides);
-        {Stdin, {data, {eol, <<"untrace">>}}} ->
-            _ = [erlang:trace(Side, false, [all]) || Side <- Sides],
-            say("untraced"),
-            answer(Stdin, Units, Sides);
         {Stdin, {data, {eol, <<"units">>}}} ->
-            say(["units ", integer_to_list(counters:get(Units, 1))]),
-            answer(Stdin, Units, Sides);
+            say(["units ", integer_to_list(Units())]),
+            answer(Stdin, Units, Workers, Watcher);
+        {Stdin, {data, {eol, <<"watch ", What/binary>>}}} when Watcher =:= none ->
+            Watching = bench_watch:start(string:lexemes(binary_to_list(What), " "), Workers),
+            say("watching"),
+            answer(Stdin, Units, Workers, Watching);
+        {Stdin, {data, {eol, <<"unwatch">>}}} when Watcher =/= none ->
+            Counts = bench_watch:stop(Watcher),
+            say(["unwatched", [io_lib:format(" ~s=~b", [Key, Count]) || {Key, Count} <- Counts]]),
+            answer(Stdin, Units, Workers, none);
+        {Stdin, {data, {eol, Line}}} ->
+            say(["what is ", Line]),
+            erlang:halt(1);
         {Stdin, eof} -> erlang:halt(0)
     end.
 
-worker(Units, Seed) ->
-    List = [N * Seed band 1023 || N <- lists:seq(1, 500)],
-    Map = maps:from_list([{N, N} || N <- List]),
-    _ = lists:sum(lists:sort(List)) + map_size(Map),
-    counters:add(Units, 1, 1),
-    worker(Units, Seed + 2).
-
-pair(Units) ->
-    {A, B} = {spawn(?MODULE, side, [Units]), spawn(?MODULE, side, [Units])},
-    A ! {partner, B},
-    B ! {partner, A},
-    A ! ball,
-    [A, B].
-
-side(Units) -> receive {partner, Partner} -> play(Partner, Units) end.
-
-play(Partner, Units) ->
-    receive ball -> Partner ! ball end,
-    counters:add(Units, 1, 1),
-    play(Partner, Units).
-
-tracer(Count) ->
-    receive _ -> tracer(Count + 1) end.
-
 park(State) -> receive stop -> State end.
-
-%% One module is compiled, the others are it under other names of the same length.
-load_modules(0) -> ok;
-load_modules(Count) ->
-    Forms = [{attribute, 1, module, name(0)}, {attribute, 2, compile, export_all} |
-             [function(N) || N <- lists:seq(1, 40)]],
-    {ok, _, Code} = compile:forms(Forms, [nowarn_export_all]),
-    lists:foreach(
-        fun(N) ->
-            Name = name(N),
-            Renamed = binary:replace(Code, atom_to_binary(name(0)), atom_to_binary(Name), [global]),
-            {module, Name} = code:load_binary(Name, "", Renamed)
-        end,
-        lists:seq(1, Count)).
-
-name(N) -> list_to_atom(lists:flatten(io_lib:format("bench_module_~5..0b", [N]))).
-
-%% f_N(X) -> {X + N, f_M(X)}.
-function(N) ->
-    Name = fun(K) -> list_to_atom("f_" ++ integer_to_list(K)) end,
-    Line = 10 * N,
-    {function, Line, Name(N), 1,
-     [{clause, Line, [{var, Line, 'X'}], [],
-       [{tuple, Line + 1, [{op, Line + 1, '+', {var, Line + 1, 'X'}, {integer, Line + 1, N}},
-                           {call, Line + 2, {atom, Line + 2, Name(N rem 40 + 1)}, [{var, Line + 2, 'X'}]}]}]}]}.
 
 env(Name) -> list_to_integer(os:getenv(Name, "0")).
 

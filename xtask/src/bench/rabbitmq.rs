@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::vm::{Works, cpu_ns, told_units};
+use super::cpu;
+use super::vm::{Works, told_units};
 use crate::commands::root;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -65,6 +66,7 @@ impl Works for RabbitMq {
 
     fn peers_cpu_ns(&self) -> Result<u64> {
         let clients = children(self.clients.child.id());
+        let cpu_ns = |pid| Ok(cpu::of_threads(pid)?.all_ns);
         clients.into_iter().map(cpu_ns).sum()
     }
 }

@@ -1,34 +1,67 @@
 //! A VM that counts its own work: `benches/beam/bench_load.erl`.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::commands::{root, run_to_end};
+use super::cpu;
+use super::programs::Programs;
 
-/// What the VM is to do.
+/// What the VM is to do: numbers of processes, where nothing else is said. `bench_load.erl` says
+/// what they do.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
-    /// Processes that rest.
-    pub(super) parked: u64,
-    /// Processes that work.
-    pub(super) workers: u64,
-    /// Pairs of processes that send a message to and fro.
+    pub(super) fib: u64,
+    pub(super) sort: u64,
+    pub(super) gc: u64,
+    pub(super) ets: u64,
+    pub(super) spawn: u64,
+    /// Frames of recursion below which each scheduler has a process at work.
+    pub(super) deep: u64,
+    /// Pairs of processes.
     pub(super) pairs: u64,
-    /// Schedulers; as many as there are CPUs for 0.
-    pub(super) schedulers: u64,
+    pub(super) ring: u64,
+    pub(super) elixir: u64,
+    pub(super) parked: u64,
     /// Modules that are loaded beside its own.
     pub(super) modules: u64,
+    /// Nobody works: a unit is a millisecond.
+    pub(super) clock: bool,
+    /// Schedulers; as many as there are CPUs for 0.
+    pub(super) schedulers: u64,
+    /// Flags for the emulator.
+    pub(super) flags: &'static [&'static str],
+}
+
+impl Load {
+    fn environment(&self) -> [(&'static str, u64); 12] {
+        [
+            ("FIB", self.fib),
+            ("SORT", self.sort),
+            ("GC", self.gc),
+            ("ETS", self.ets),
+            ("SPAWN", self.spawn),
+            ("DEEP", self.deep),
+            ("PAIRS", self.pairs),
+            ("RING", self.ring),
+            ("ELIXIR", self.elixir),
+            ("PARKED", self.parked),
+            ("MODULES", self.modules),
+            ("CLOCK", u64::from(self.clock)),
+        ]
+    }
 }
 
 /// Work done and CPU time used until an instant, or between two.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
     pub(super) units: u64,
+    /// Of the VM's schedulers.
     pub(super) cpu_ns: u64,
+    /// Of all its threads.
+    pub(super) all_cpu_ns: u64,
     /// Of those who give the VM its work, if they are other processes. They do the same for a unit
     /// all the time and nobody looks at them: when it takes them longer, the machine is slower.
     pub(super) peers_cpu_ns: u64,
@@ -38,13 +71,14 @@ impl Mark {
     /// What came after an earlier one.
     pub(super) fn since(self, before: Mark) -> Mark {
         Mark {
-            units: self.units - before.units,
-            cpu_ns: self.cpu_ns - before.cpu_ns,
-            peers_cpu_ns: self.peers_cpu_ns - before.peers_cpu_ns,
+            units: self.units.saturating_sub(before.units),
+            cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
+            all_cpu_ns: self.all_cpu_ns.saturating_sub(before.all_cpu_ns),
+            peers_cpu_ns: self.peers_cpu_ns.saturating_sub(before.peers_cpu_ns),
         }
     }
 
-    /// CPU time for a unit of work, in nanoseconds.
+    /// CPU time of schedulers for a unit of work, in nanoseconds.
     pub(super) fn per_unit(self) -> f64 {
         self.cpu_ns as f64 / self.units.max(1) as f64
     }
@@ -62,11 +96,19 @@ pub(super) trait Works {
         Ok(0)
     }
 
+    /// Tells it a line; what it answers.
+    fn tell(&mut self, what: &str) -> Result<String> {
+        bail!("this load takes no orders, such as {what:?}")
+    }
+
     /// All of it at once.
     fn mark(&mut self) -> Result<Mark> {
+        let units = self.units()?;
+        let cpu = cpu::of_threads(self.pid())?;
         Ok(Mark {
-            units: self.units()?,
-            cpu_ns: cpu_ns(self.pid())?,
+            units,
+            cpu_ns: cpu.schedulers_ns,
+            all_cpu_ns: cpu.all_ns,
             peers_cpu_ns: self.peers_cpu_ns()?,
         })
     }
@@ -81,24 +123,32 @@ pub(super) struct Vm {
 }
 
 impl Vm {
-    /// Compiles the program into `folder`, starts it, and waits until it has built everything.
-    pub(super) fn start(folder: &Path, load: Load) -> Result<Vm> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let source = root().join("benches/beam/bench_load.erl");
-        run_to_end(Command::new("erlc").arg("-o").arg(folder).arg(source))?;
+    /// Starts it and waits until it has built everything.
+    pub(super) fn start(programs: &Programs, load: Load) -> Result<Vm> {
+        Vm::of(programs.code_path(load.elixir > 0)?, "bench_load", load)
+    }
+
+    /// The same with a program of `tests/beam`, which runs once it is told `go`.
+    pub(super) fn start_test(programs: &Programs, module: &str, load: Load) -> Result<Vm> {
+        Vm::of(vec![programs.of_tests(module)?], module, load)
+    }
+
+    fn of(code_path: Vec<PathBuf>, module: &str, load: Load) -> Result<Vm> {
         let mut command = Command::new("erl");
+        command.args(load.flags);
         if load.schedulers > 0 {
             let number = load.schedulers.to_string();
             command.args(["+S", &format!("{number}:{number}")]);
         }
+        command.args(["+P", "2000000", "-noinput"]);
+        for folder in code_path {
+            command.arg("-pa").arg(folder);
+        }
+        for (name, number) in load.environment() {
+            command.env(name, number.to_string());
+        }
         let mut child = command
-            .args(["+P", "2000000", "-noinput", "-pa"])
-            .arg(folder)
-            .args(["-s", "bench_load", "main"])
-            .env("PARKED", load.parked.to_string())
-            .env("WORKERS", load.workers.to_string())
-            .env("PAIRS", load.pairs.to_string())
-            .env("MODULES", load.modules.to_string())
+            .args(["-s", module, "main"])
             .env("ERL_CRASH_DUMP_SECONDS", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -115,18 +165,11 @@ impl Vm {
         };
         let ready = vm.line()?;
         let pid = ready.strip_prefix("ready pid=");
+        let pid = pid.and_then(|rest| rest.split(' ').next());
         vm.pid = pid
             .and_then(|pid| pid.parse().ok())
-            .context("it is not ready")?;
+            .with_context(|| format!("it is not ready, but says {ready:?}"))?;
         Ok(vm)
-    }
-
-    /// Tells it to do something, and waits until it says that it did.
-    pub(super) fn tell(&mut self, what: &str, done: &str) -> Result<()> {
-        writeln!(self.stdin, "{what}").context("erl is gone")?;
-        let line = self.line()?;
-        anyhow::ensure!(line == done, "what is {line:?}?");
-        Ok(())
     }
 
     fn line(&mut self) -> Result<String> {
@@ -141,8 +184,12 @@ impl Works for Vm {
     }
 
     fn units(&mut self) -> Result<u64> {
-        self.stdin.write_all(b"units\n").context("erl is gone")?;
-        told_units(&self.line()?)
+        told_units(&self.tell("units")?)
+    }
+
+    fn tell(&mut self, what: &str) -> Result<String> {
+        writeln!(self.stdin, "{what}").context("erl is gone")?;
+        self.line()
     }
 }
 
@@ -153,18 +200,6 @@ pub(super) fn told_units(line: &str) -> Result<u64> {
     units.with_context(|| format!("what is {line:?}?"))
 }
 
-/// CPU time of all threads of a process (`/proc/PID/task/TID/schedstat`, nanoseconds).
-pub(super) fn cpu_ns(pid: u32) -> Result<u64> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
-        .with_context(|| format!("process {pid} is gone"))?;
-    let mut sum = 0;
-    for task in tasks.flatten() {
-        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        let first = text.split_whitespace().next();
-        sum += first.and_then(|ns| ns.parse().ok()).unwrap_or(0u64);
-    }
-    Ok(sum)
-}
 
 impl Drop for Vm {
     fn drop(&mut self) {

@@ -1,0 +1,102 @@
+//! Whether `--max-overhead` is kept to.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{LOADS, PING_PONG, cost, estimate, warm_up};
+use crate::bench::Bench;
+use crate::bench::abab::{Plan, Turns, by_turns};
+use crate::bench::rabbitmq::RabbitMq;
+use crate::bench::row::{Row, Unit};
+use crate::bench::statistics::Estimate;
+use crate::bench::verdict::Target;
+use crate::bench::vm::Works;
+
+/// The first window opens at once, whatever it costs: a recording must be so long that it has paid
+/// for that one.
+fn long(rounds: usize, quiet_s: u64, watched_s: u64) -> Plan {
+    Plan {
+        rounds,
+        quiet: Duration::from_secs(quiet_s),
+        watched: Duration::from_secs(watched_s),
+        settle: Duration::ZERO,
+    }
+}
+
+/// Messages and nothing else, which is as bad as it gets, within 2 %.
+pub(super) fn two(bench: &Bench) -> Result<Vec<Row>> {
+    let plan = bench.plan(long(10, 10, 30), long(6, 5, 28));
+    let mut vm = bench.vm(PING_PONG)?;
+    warm_up(bench, 2);
+    within(bench, &mut vm, plan, "2", ("event-budget", "ping-pong"))
+}
+
+/// RabbitMQ between two publishers and two consumers, who have what is left of the CPUs, within
+/// 1 %, which is what is kept to unless told otherwise. A unit is a message that comes or goes. How
+/// fast a shared machine is at a time shows in what a unit costs those clients, whom nobody records.
+pub(super) fn rabbitmq(bench: &Bench) -> Result<Vec<Row>> {
+    let plan = bench.plan(long(10, 15, 45), long(6, 8, 42));
+    let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
+    // Until its memory has its size.
+    warm_up(bench, 20);
+    within(bench, &mut node, plan, "1", ("event-rabbitmq", "RabbitMQ"))
+}
+
+/// Each load within 1 %.
+pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
+    let plan = bench.plan(long(8, 10, 45), long(6, 5, 40));
+    let mut rows = Vec::new();
+    for (name, load) in LOADS {
+        println!("  {name}");
+        let mut vm = bench.vm(load)?;
+        warm_up(bench, 2);
+        let row = format!("event-{name}-budget");
+        rows.extend(within(bench, &mut vm, plan, "1", (&row, name))?);
+    }
+    Ok(rows)
+}
+
+/// One recording of RabbitMQ within 1 % that is so long that it has a million events.
+pub(super) fn million(bench: &Bench) -> Result<Vec<Row>> {
+    let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
+    warm_up(bench, 20);
+    let turns = record(bench, &mut node, long(1, 60, 500), "1")?;
+    let (events, lost) = turns.records_and_lost(0);
+    let ratio = turns.ratios(0).first().copied().context("nothing was measured")?;
+    let question = "RabbitMQ's CPU for a message during one recording of 500 s within 1 %";
+    let figure = (Estimate::once(ratio), Unit::More);
+    let row = Row::new("event-million", question, figure, Target::AtMost(1.015));
+    Ok(vec![
+        row.on(turns.calm())
+            .noting(format!("{events} records, {lost} lost"))
+            .from(turns.raw()),
+    ])
+}
+
+fn record(bench: &Bench, load: &mut dyn Works, plan: Plan, percent: &str) -> Result<Turns> {
+    let args = ["-F", "1", "--events", "full", "--max-overhead", percent];
+    by_turns(load, &mut [&mut bench.recorder(&args)], plan)
+}
+
+/// All events within so many percent. Half as much again is allowed: prices are measured too.
+fn within(
+    bench: &Bench,
+    load: &mut dyn Works,
+    plan: Plan,
+    percent: &str,
+    (name, what): (&str, &str),
+) -> Result<Vec<Row>> {
+    let turns = record(bench, load, plan, percent)?;
+    let share: f64 = percent.parse()?;
+    let target = Target::AtMost(1.0 + 1.5 * share / 100.0);
+    let question = format!("the VM's CPU for a unit of {what}, all events with --max-overhead {percent} against none");
+    let row = cost(&turns, 0, name, question, target)?;
+    let Some(by_peers) = turns.ratios_by_peers(0) else {
+        return Ok(vec![row]);
+    };
+    let question = "the same, each window by what a unit costs the clients at that time";
+    let name = format!("{name}-clients");
+    let by_peers = Row::new(name, question, (estimate(&by_peers)?, Unit::More), target);
+    Ok(vec![row, by_peers.on(turns.calm())])
+}
