@@ -72,7 +72,9 @@ pub fn run(args: &Args) -> Result<()> {
     let target = target_folder()?;
     let folder = target.join("bench");
     if args.list {
-        BENCHES.iter().for_each(|entry| println!("{}", entry.line()));
+        BENCHES
+            .iter()
+            .for_each(|entry| println!("{}", entry.line()));
         return Ok(());
     }
     if args.table {

@@ -124,7 +124,8 @@ fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Resu
     })
 }
 
-fn window(load: &mut dyn Works, length: Duration) -> Result<Window> {
+/// Lets time pass.
+pub(super) fn window(load: &mut dyn Works, length: Duration) -> Result<Window> {
     let (machine, start) = (Machine::now(), Instant::now());
     let before = load.mark()?;
     sleep(length);
@@ -151,7 +152,10 @@ impl Turns {
     /// CPU time for a unit of work while somebody watches, of that while nobody does.
     pub(super) fn ratios(&self, watcher: usize) -> Vec<f64> {
         let pairs = self.against(watcher, |window| window.done.per_unit());
-        pairs.iter().map(|(watched, quiet)| watched / quiet).collect()
+        pairs
+            .iter()
+            .map(|(watched, quiet)| watched / quiet)
+            .collect()
     }
 
     /// The same, where both are measured by what a unit costs those who give the VM its work. None
@@ -163,19 +167,29 @@ impl Turns {
                 window.done.cpu_ns as f64 / window.done.peers_cpu_ns.max(1) as f64
             };
             let pairs = self.against(watcher, by_peers);
-            pairs.iter().map(|(watched, quiet)| watched / quiet).collect()
+            pairs
+                .iter()
+                .map(|(watched, quiet)| watched / quiet)
+                .collect()
         })
     }
 
     /// CPU time that a unit of work costs more while somebody watches, in nanoseconds.
     pub(super) fn extra_ns(&self, watcher: usize) -> Vec<f64> {
         let pairs = self.against(watcher, |window| window.done.per_unit());
-        pairs.iter().map(|(watched, quiet)| watched - quiet).collect()
+        pairs
+            .iter()
+            .map(|(watched, quiet)| watched - quiet)
+            .collect()
     }
 
     /// CPU time for a unit of work while nobody watches, in nanoseconds.
     pub(super) fn quiet_ns(&self) -> f64 {
-        let all: Vec<f64> = self.quiet.iter().map(|quiet| quiet.done.per_unit()).collect();
+        let all: Vec<f64> = self
+            .quiet
+            .iter()
+            .map(|quiet| quiet.done.per_unit())
+            .collect();
         median(&all).unwrap_or(f64::NAN)
     }
 
@@ -192,13 +206,18 @@ impl Turns {
 
     /// The most memory that a watcher had, in MiB.
     pub(super) fn peak_mib(&self, watcher: usize) -> f64 {
-        let bytes = self.of(watcher).iter().map(|one| one.seen.peak_rss_bytes).max();
+        let bytes = self
+            .of(watcher)
+            .iter()
+            .map(|one| one.seen.peak_rss_bytes)
+            .max();
         bytes.unwrap_or(0) as f64 / f64::from(1 << 20)
     }
 
     /// What a watcher recorded and lost in all.
     pub(super) fn records_and_lost(&self, watcher: usize) -> (u64, u64) {
-        let sum = |count: fn(&Seen) -> u64| self.of(watcher).iter().map(|one| count(&one.seen)).sum();
+        let sum =
+            |count: fn(&Seen) -> u64| self.of(watcher).iter().map(|one| count(&one.seen)).sum();
         (sum(|seen| seen.records), sum(|seen| seen.lost))
     }
 
@@ -211,7 +230,8 @@ impl Turns {
             }
             _ => f64::NAN,
         });
-        let machine = (self.quiet.iter()).fold(Machine::default(), |sum, quiet| sum.and(quiet.machine));
+        let machine =
+            (self.quiet.iter()).fold(Machine::default(), |sum, quiet| sum.and(quiet.machine));
         let known_ns: u64 = (self.quiet.iter())
             .map(|quiet| quiet.done.all_cpu_ns + quiet.done.peers_cpu_ns)
             .sum();

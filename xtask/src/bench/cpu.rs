@@ -120,7 +120,13 @@ mod tests {
         ] {
             assert!(is_scheduler(name), "{name}");
         }
-        for name in ["beam.smp", "erts_aux_1", "1_aux", "erts_ssig_disp", "sys_sig_dispatc"] {
+        for name in [
+            "beam.smp",
+            "erts_aux_1",
+            "1_aux",
+            "erts_ssig_disp",
+            "sys_sig_dispatc",
+        ] {
             assert!(!is_scheduler(name), "{name}");
         }
     }

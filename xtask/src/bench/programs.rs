@@ -53,13 +53,19 @@ impl Programs {
     pub(super) fn of_tests(&self, module: &str) -> Result<PathBuf> {
         let sources = root().join("tests/beam");
         let folder = self.folder.join("tests");
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         // The others are checked against its behaviour.
         for name in ["workload", module] {
             let source = sources.join(name).with_extension("erl");
             let mut compile = Command::new("erlc");
-            run_to_end(compile.arg("-pa").arg(&folder).arg("-o").arg(&folder).arg(source))?;
+            run_to_end(
+                compile
+                    .arg("-pa")
+                    .arg(&folder)
+                    .arg("-o")
+                    .arg(&folder)
+                    .arg(source),
+            )?;
         }
         Ok(folder)
     }

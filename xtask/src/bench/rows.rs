@@ -3,6 +3,7 @@
 mod budget;
 mod drawing;
 mod events;
+mod frame_pointers;
 mod growth;
 mod inside;
 mod sampling;
@@ -88,41 +89,180 @@ impl Entry {
 
 /// All there are.
 pub(super) const BENCHES: &[Entry] = &[
-    entry("sampling-99", "cost at 99 Hz, beside perf", (380, 50), sampling::at_99),
-    entry("sampling-999", "cost at 999 Hz, beside perf", (160, 50), sampling::at_999),
-    entry("sampling-4999", "cost at 4999 Hz, beside perf", (160, 50), sampling::at_4999),
-    entry("sampling-loads", "cost at 99 Hz under each load", (420, 130), sampling::loads)
-        .when(When::Slowly),
-    entry("idle", "what a VM pays that has nothing to do", (120, 40), sampling::idle),
-    entry("attach", "how long until it records", (60, 30), sampling::attach),
-    entry("event-price", "what a message costs more that is recorded", (300, 80), events::price),
-    entry("event-kinds", "what an event costs, by its kind", (240, 60), events::kinds)
-        .when(When::Slowly),
-    entry("event-flood", "how many events a second, and what is lost", (60, 20), events::flood),
-    entry("event-budget", "--max-overhead 2, messages and nothing else", (440, 220), budget::two)
-        .when(When::Slowly),
-    entry("event-rabbitmq", "--max-overhead 1, RabbitMQ", (640, 340), budget::rabbitmq)
-        .when(When::Slowly),
-    entry("event-loads", "--max-overhead 1 under each load", (3400, 1900), budget::loads)
-        .when(When::Never),
-    entry("event-million", "one recording of RabbitMQ with a million events", (660, 660), budget::million)
-        .when(When::Never),
-    entry("snapshot-cost", "a snapshot of 10,000 processes each second", (340, 50), snapshot::cost)
-        .when(When::Slowly),
-    entry("snapshot-peers", "snapshots beside process_info/2", (200, 70), snapshot::peers),
-    entry("snapshot-wedged", "a snapshot of a VM that does not answer", (10, 10), snapshot::wedged),
-    entry("snapshot-growth", "a snapshot by the number of processes", (60, 20), growth::processes),
-    entry("names", "reading all names by the number of modules", (60, 60), growth::modules)
-        .when(When::Slowly),
-    entry("schedulers", "a sample by the number of schedulers", (60, 30), growth::schedulers)
-        .when(When::Slowly),
-    entry("depth", "a sample by the depth of the stack", (60, 30), growth::depth).when(When::Slowly),
-    entry("events", "an event by how many there are", (120, 40), growth::events).when(When::Slowly),
-    entry("drawing", "from the end of recording to the flame graph", (400, 60), drawing::from_end_to_svg),
-    entry("truth-split", "shares of processes that are known", (30, 15), truth::split),
-    entry("truth-perf", "shares of functions beside perf's", (30, 15), truth::perf),
-    entry("truth-messages", "messages that are counted", (10, 10), truth::messages),
-    entry("profilers", "eprof, fprof and a ring in the VM, on the same functions", (150, 60), inside::profilers),
+    entry(
+        "sampling-99",
+        "cost at 99 Hz, beside perf",
+        (380, 50),
+        sampling::at_99,
+    ),
+    entry(
+        "sampling-999",
+        "cost at 999 Hz, beside perf",
+        (160, 50),
+        sampling::at_999,
+    ),
+    entry(
+        "sampling-4999",
+        "cost at 4999 Hz, beside perf",
+        (160, 50),
+        sampling::at_4999,
+    ),
+    entry(
+        "sampling-loads",
+        "cost at 99 Hz under each load",
+        (420, 130),
+        sampling::loads,
+    )
+    .when(When::Slowly),
+    entry(
+        "idle",
+        "what a VM pays that has nothing to do",
+        (120, 40),
+        sampling::idle,
+    ),
+    entry(
+        "attach",
+        "how long until it records",
+        (60, 30),
+        sampling::attach,
+    ),
+    entry(
+        "event-price",
+        "what a message costs more that is recorded",
+        (300, 80),
+        events::price,
+    ),
+    entry(
+        "event-kinds",
+        "what an event costs, by its kind",
+        (240, 60),
+        events::kinds,
+    )
+    .when(When::Slowly),
+    entry(
+        "event-flood",
+        "how many events a second, and what is lost",
+        (60, 20),
+        events::flood,
+    ),
+    entry(
+        "event-budget",
+        "--max-overhead 2, messages and nothing else",
+        (440, 220),
+        budget::two,
+    )
+    .when(When::Slowly),
+    entry(
+        "event-rabbitmq",
+        "--max-overhead 1, RabbitMQ",
+        (640, 340),
+        budget::rabbitmq,
+    )
+    .when(When::Slowly),
+    entry(
+        "event-loads",
+        "--max-overhead 1 under each load",
+        (3400, 1900),
+        budget::loads,
+    )
+    .when(When::Never),
+    entry(
+        "event-million",
+        "one recording of RabbitMQ with a million events",
+        (660, 660),
+        budget::million,
+    )
+    .when(When::Never),
+    entry(
+        "snapshot-cost",
+        "a snapshot of 10,000 processes each second",
+        (340, 50),
+        snapshot::cost,
+    )
+    .when(When::Slowly),
+    entry(
+        "snapshot-peers",
+        "snapshots beside process_info/2",
+        (200, 70),
+        snapshot::peers,
+    ),
+    entry(
+        "snapshot-wedged",
+        "a snapshot of a VM that does not answer",
+        (10, 10),
+        snapshot::wedged,
+    ),
+    entry(
+        "snapshot-growth",
+        "a snapshot by the number of processes",
+        (60, 20),
+        growth::processes,
+    ),
+    entry(
+        "names",
+        "reading all names by the number of modules",
+        (60, 60),
+        growth::modules,
+    )
+    .when(When::Slowly),
+    entry(
+        "schedulers",
+        "a sample by the number of schedulers",
+        (60, 30),
+        growth::schedulers,
+    )
+    .when(When::Slowly),
+    entry(
+        "depth",
+        "a sample by the depth of the stack",
+        (60, 30),
+        growth::depth,
+    )
+    .when(When::Slowly),
+    entry(
+        "events",
+        "an event by how many there are",
+        (120, 40),
+        growth::events,
+    )
+    .when(When::Slowly),
+    entry(
+        "drawing",
+        "from the end of recording to the flame graph",
+        (400, 60),
+        drawing::from_end_to_svg,
+    ),
+    entry(
+        "truth-split",
+        "shares of processes that are known",
+        (30, 15),
+        truth::split,
+    ),
+    entry(
+        "truth-perf",
+        "shares of functions beside perf's",
+        (30, 15),
+        truth::perf,
+    ),
+    entry(
+        "truth-messages",
+        "messages that are counted",
+        (10, 10),
+        truth::messages,
+    ),
+    entry(
+        "frame-pointers",
+        "what perf asks of the VM before it comes",
+        (80, 25),
+        frame_pointers::cost,
+    )
+    .when(When::Slowly),
+    entry(
+        "profilers",
+        "eprof, fprof and a ring in the VM, on the same functions",
+        (150, 60),
+        inside::profilers,
+    ),
 ];
 
 /// Work on all schedulers of a machine with two.
@@ -167,7 +307,13 @@ const EMPTY: Load = Load {
 const LOADS: [(&str, Load); 7] = [
     ("fib", BUSY),
     ("pingpong", Load { pairs: 2, ..EMPTY }),
-    ("ring", Load { ring: 10_000, ..EMPTY }),
+    (
+        "ring",
+        Load {
+            ring: 10_000,
+            ..EMPTY
+        },
+    ),
     ("gc", Load { gc: 2, ..EMPTY }),
     ("ets", Load { ets: 2, ..EMPTY }),
     ("elixir", Load { elixir: 4, ..EMPTY }),
@@ -198,6 +344,10 @@ fn cost(
 
 /// Until what was just started has grown to its size.
 fn warm_up(bench: &Bench, seconds: u64) {
-    let seconds = if bench.quick { seconds.div_ceil(2) } else { seconds };
+    let seconds = if bench.quick {
+        seconds.div_ceil(2)
+    } else {
+        seconds
+    };
     std::thread::sleep(Duration::from_secs(seconds));
 }

@@ -111,7 +111,10 @@ fn line(row: &Row) -> String {
         row.verdict.words(),
         peers.join("<br>"),
     ];
-    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
+    format!(
+        "| {} |\n",
+        cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+    )
 }
 
 /// When it was measured, how calm it was, and what else there is to say.
@@ -174,7 +177,11 @@ mod tests {
 
     #[test]
     fn a_machine_has_one_table_whenever_it_was_measured() {
-        let page = text(&[answers("6.1", "monday"), answers("6.1", "tuesday"), answers("6.2", "")]);
+        let page = text(&[
+            answers("6.1", "monday"),
+            answers("6.1", "tuesday"),
+            answers("6.2", ""),
+        ]);
         assert_eq!(page.matches("\n## Linux 6.1").count(), 1);
         assert_eq!(page.matches("\n## Linux 6.2").count(), 1);
         let line = "| attach | how long until it watches \\| records | 12.0 ms | at most 20.0 ms | reached | perf: 30.0 ms |\n";
@@ -186,6 +193,9 @@ mod tests {
     fn answers_survive_their_file() {
         let answers = answers("6.1", "monday");
         let file = serde_json::to_string(&answers).expect("JSON");
-        assert_eq!(serde_json::from_str::<Answers>(&file).expect("the same"), answers);
+        assert_eq!(
+            serde_json::from_str::<Answers>(&file).expect("the same"),
+            answers
+        );
     }
 }

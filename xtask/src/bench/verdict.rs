@@ -137,13 +137,7 @@ mod tests {
             others,
             stolen,
         };
-        let of = |calm| {
-            Verdict::of(
-                between(0.999, 1.003),
-                Target::AtMost(1.005),
-                Some(&calm),
-            )
-        };
+        let of = |calm| Verdict::of(between(0.999, 1.003), Target::AtMost(1.005), Some(&calm));
         assert_eq!(of(calm(1.0, 0.0, 0.0)), Verdict::Reached);
         assert!(matches!(of(calm(0.995, 0.0, 0.0)), Verdict::Noisy(_)));
         assert!(matches!(of(calm(1.0, 0.3, 0.0)), Verdict::Noisy(_)));

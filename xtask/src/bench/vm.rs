@@ -200,7 +200,6 @@ pub(super) fn told_units(line: &str) -> Result<u64> {
     units.with_context(|| format!("what is {line:?}?"))
 }
 
-
 impl Drop for Vm {
     fn drop(&mut self) {
         // Our own child: the number is its until it has been waited for.

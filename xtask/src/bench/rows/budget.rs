@@ -63,7 +63,11 @@ pub(super) fn million(bench: &Bench) -> Result<Vec<Row>> {
     warm_up(bench, 20);
     let turns = record(bench, &mut node, long(1, 60, 500), "1")?;
     let (events, lost) = turns.records_and_lost(0);
-    let ratio = turns.ratios(0).first().copied().context("nothing was measured")?;
+    let ratio = turns
+        .ratios(0)
+        .first()
+        .copied()
+        .context("nothing was measured")?;
     let question = "RabbitMQ's CPU for a message during one recording of 500 s within 1 %";
     let figure = (Estimate::once(ratio), Unit::More);
     let row = Row::new("event-million", question, figure, Target::AtMost(1.015));
@@ -90,7 +94,9 @@ fn within(
     let turns = record(bench, load, plan, percent)?;
     let share: f64 = percent.parse()?;
     let target = Target::AtMost(1.0 + 1.5 * share / 100.0);
-    let question = format!("the VM's CPU for a unit of {what}, all events with --max-overhead {percent} against none");
+    let question = format!(
+        "the VM's CPU for a unit of {what}, all events with --max-overhead {percent} against none"
+    );
     let row = cost(&turns, 0, name, question, target)?;
     let Some(by_peers) = turns.ratios_by_peers(0) else {
         return Ok(vec![row]);

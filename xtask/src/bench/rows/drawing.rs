@@ -39,7 +39,13 @@ pub(super) fn from_end_to_svg(bench: &Bench) -> Result<Vec<Row>> {
     let draw_s = thrice(|| {
         let svg = bench.folder.join("ours.svg");
         let mut draw = Command::new(&bench.escope);
-        run_to_end(draw.arg("flamegraph").arg(&recording).arg("-o").arg(svg).stdout(Stdio::null()))
+        run_to_end(
+            draw.arg("flamegraph")
+                .arg(&recording)
+                .arg("-o")
+                .arg(svg)
+                .stdout(Stdio::null()),
+        )
     })?;
     let perf_draw_s = seconds(|| bench.draw_by_perf(&data))?;
     // perf reads its map of the VM's code when it draws.
@@ -55,7 +61,10 @@ fn rows((ours, draw_s): (&Seen, f64), (perf, perf_draw_s): (&Seen, f64)) -> Vec<
     let as_many = ours.records as f64 / perf.records.max(1) as f64;
     let our_s = ended_s(ours) + draw_s;
     let perf_s = (ended_s(perf) + perf_draw_s) * as_many;
-    let counts = format!("{} samples of ours, {} of perf's", ours.records, perf.records);
+    let counts = format!(
+        "{} samples of ours, {} of perf's",
+        ours.records, perf.records
+    );
     let question = "from the end of recording to the flame graph, of perf (perf script, collapse, flamegraph) against ours";
     let faster = Row::new(
         "drawing",
@@ -64,7 +73,9 @@ fn rows((ours, draw_s): (&Seen, f64), (perf, perf_draw_s): (&Seen, f64)) -> Vec<
         Target::AtLeast(20.0),
     )
     .noting(counts)
-    .noting(format!("ours took {our_s:.2} s, perf's {perf_s:.2} s for as many samples"))
+    .noting(format!(
+        "ours took {our_s:.2} s, perf's {perf_s:.2} s for as many samples"
+    ))
     .from(json!({
         "ours": { "seen": ours, "drawn_s": draw_s },
         "perf": { "seen": perf, "drawn_s": perf_draw_s },
@@ -77,7 +88,11 @@ fn rows((ours, draw_s): (&Seen, f64), (perf, perf_draw_s): (&Seen, f64)) -> Vec<
         (Estimate::once(bytes(perf) / bytes(ours)), Unit::Times),
         Target::AtLeast(20.0),
     )
-    .noting(format!("ours has {:.1} bytes a sample, perf.data {:.0}", bytes(ours), bytes(perf)));
+    .noting(format!(
+        "ours has {:.1} bytes a sample, perf.data {:.0}",
+        bytes(ours),
+        bytes(perf)
+    ));
     vec![faster, smaller]
 }
 
@@ -95,7 +110,11 @@ fn seconds(work: impl FnOnce() -> Result<()>) -> Result<f64> {
 }
 
 fn thrice(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    let took = [seconds(&mut work)?, seconds(&mut work)?, seconds(&mut work)?];
+    let took = [
+        seconds(&mut work)?,
+        seconds(&mut work)?,
+        seconds(&mut work)?,
+    ];
     median(&took).context("no times")
 }
 

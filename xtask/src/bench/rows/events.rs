@@ -33,18 +33,30 @@ pub(super) fn price(bench: &Bench) -> Result<Vec<Row>> {
     let turns = by_turns(&mut vm, &mut watchers, plan)?;
     let against = |other: usize| {
         let pairs = turns.extra_ns(0).into_iter().zip(turns.extra_ns(other));
-        estimate(&pairs.map(|(ours, others)| ours / others).collect::<Vec<_>>())
+        estimate(
+            &pairs
+                .map(|(ours, others)| ours / others)
+                .collect::<Vec<_>>(),
+        )
     };
     let extra = |watcher: usize| estimate(&turns.extra_ns(watcher));
     let (_, lost) = turns.records_and_lost(0);
     let question = "CPU that a message costs more, sent and received, when it is recorded";
-    let mut price = Row::new("event-price", question, (extra(0)?, Unit::Nanoseconds), Target::None)
-        .on(turns.calm())
-        .beside("probes that do nothing", extra(1)?)
-        .beside("erlang:trace, send and receive", extra(2)?)
-        .beside("a ring in the VM", extra(3)?)
-        .noting(format!("alone it costs {:.0} ns; {lost} events were lost", turns.quiet_ns()))
-        .from(turns.raw());
+    let mut price = Row::new(
+        "event-price",
+        question,
+        (extra(0)?, Unit::Nanoseconds),
+        Target::None,
+    )
+    .on(turns.calm())
+    .beside("probes that do nothing", extra(1)?)
+    .beside("erlang:trace, send and receive", extra(2)?)
+    .beside("a ring in the VM", extra(3)?)
+    .noting(format!(
+        "alone it costs {:.0} ns; {lost} events were lost",
+        turns.quiet_ns()
+    ))
+    .from(turns.raw());
     price = match extra(4) {
         Ok(counted) => price.beside("bpftrace, counting", counted),
         Err(_) => price.noting("there is no bpftrace here"),
@@ -73,8 +85,16 @@ pub(super) fn price(bench: &Bench) -> Result<Vec<Row>> {
 
 /// By kind, each under a load that has many of it, beside the trace flags for the same.
 pub(super) fn kinds(bench: &Bench) -> Result<Vec<Row>> {
-    let spawning = Load { spawn: 1, schedulers: 1, ..EMPTY };
-    let collecting = Load { gc: 1, schedulers: 1, ..EMPTY };
+    let spawning = Load {
+        spawn: 1,
+        schedulers: 1,
+        ..EMPTY
+    };
+    let collecting = Load {
+        gc: 1,
+        schedulers: 1,
+        ..EMPTY
+    };
     let cases = [
         ("sched", "running", PING_PONG),
         ("msg", "send,receive", PING_PONG),
@@ -93,9 +113,18 @@ pub(super) fn kinds(bench: &Bench) -> Result<Vec<Row>> {
         let turns = by_turns(&mut vm, watchers, plan)?;
         let question = format!("CPU that the VM pays for an event of the kind {kind}");
         let name = format!("event-{kind}");
-        let row = Row::new(name, question, (per_record(&turns, 0)?, Unit::Nanoseconds), Target::None);
+        let row = Row::new(
+            name,
+            question,
+            (per_record(&turns, 0)?, Unit::Nanoseconds),
+            Target::None,
+        );
         let who = format!("erlang:trace, {flags}");
-        rows.push(row.on(turns.calm()).beside(who, per_record(&turns, 1)?).from(turns.raw()));
+        rows.push(
+            row.on(turns.calm())
+                .beside(who, per_record(&turns, 1)?)
+                .from(turns.raw()),
+        );
     }
     Ok(rows)
 }
@@ -107,7 +136,8 @@ fn per_record(turns: &Turns, watcher: usize) -> Result<Estimate> {
     let windows = turns.of(watcher).iter().zip(turns.extra_ns(watcher));
     let each = windows.map(|(one, extra_ns)| {
         let watched_s = one.window.took.as_secs_f64() + one.seen.around_s();
-        let records_a_unit = one.seen.records as f64 / watched_s
+        let records_a_unit = one.seen.records as f64
+            / watched_s
             / (one.window.done.units as f64 / one.window.took.as_secs_f64());
         extra_ns / records_a_unit
     });
@@ -132,15 +162,26 @@ pub(super) fn flood(bench: &Bench) -> Result<Vec<Row>> {
     let rates = of_window(|records, _, took_s| records / took_s);
     let losses = of_window(|records, lost, _| lost / (records + lost).max(1.0));
     let shares = turns.watcher_shares(0);
-    let question = "events that are recorded while four pairs of processes send as fast as they can";
-    let rate = Row::new("event-flood", question, (estimate(&rates)?, Unit::PerSecond), Target::None)
-        .on(turns.calm())
-        .noting(format!(
-            "the recorder used {} of a CPU",
-            Unit::Share.show(median(&shares).unwrap_or(f64::NAN))
-        ))
-        .from(turns.raw());
+    let question =
+        "events that are recorded while four pairs of processes send as fast as they can";
+    let rate = Row::new(
+        "event-flood",
+        question,
+        (estimate(&rates)?, Unit::PerSecond),
+        Target::None,
+    )
+    .on(turns.calm())
+    .noting(format!(
+        "the recorder used {} of a CPU",
+        Unit::Share.show(median(&shares).unwrap_or(f64::NAN))
+    ))
+    .from(turns.raw());
     let question = "of these, how many are lost";
-    let lost = Row::new("event-flood-lost", question, (estimate(&losses)?, Unit::Share), Target::None);
+    let lost = Row::new(
+        "event-flood-lost",
+        question,
+        (estimate(&losses)?, Unit::Share),
+        Target::None,
+    );
     Ok(vec![rate, lost])
 }

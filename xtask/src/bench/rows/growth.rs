@@ -28,14 +28,27 @@ pub(super) fn processes(bench: &Bench) -> Result<Vec<Row>> {
     for &parked in sizes {
         let vm = bench.vm(Load { parked, ..EMPTY })?;
         let cpu_s = median_of_five(|| bench.snapshot(vm.pid()))?;
-        println!("{parked:>8} processes: {cpu_s:.3} s, {:.2} us each", 1e6 * cpu_s / parked as f64);
+        println!(
+            "{parked:>8} processes: {cpu_s:.3} s, {:.2} us each",
+            1e6 * cpu_s / parked as f64
+        );
         each.push((parked, cpu_s));
     }
     let question = "CPU of a snapshot for each process, with as many as there were against 10,000";
     // With few it is what a start costs.
-    let of_many: Vec<_> = each.iter().copied().filter(|(parked, _)| *parked >= 10_000).collect();
+    let of_many: Vec<_> = each
+        .iter()
+        .copied()
+        .filter(|(parked, _)| *parked >= 10_000)
+        .collect();
     let target = Target::AtMost(IN_PROPORTION);
-    Ok(vec![grown("growth-processes", question, &of_many, &each, target)?])
+    Ok(vec![grown(
+        "growth-processes",
+        question,
+        &of_many,
+        &each,
+        target,
+    )?])
 }
 
 /// CPU time to read all names by the number of modules.
@@ -49,17 +62,28 @@ pub(super) fn modules(bench: &Bench) -> Result<Vec<Row>> {
         each.push((modules, cpu_s));
     }
     let question = "CPU to read the names of all code (doctor) for each module of 40 functions, 3000 against 100";
-    Ok(vec![grown("growth-modules", question, &each, &each, Target::AtMost(IN_PROPORTION))?])
+    Ok(vec![grown(
+        "growth-modules",
+        question,
+        &each,
+        &each,
+        Target::AtMost(IN_PROPORTION),
+    )?])
 }
 
 /// CPU time of the recorder for a sample by the number of schedulers, all at work.
 pub(super) fn schedulers(bench: &Bench) -> Result<Vec<Row>> {
     let mut each = Vec::new();
     for schedulers in [1, 2, 4, 8, 16] {
-        let load = Load { fib: schedulers, schedulers, ..EMPTY };
+        let load = Load {
+            fib: schedulers,
+            schedulers,
+            ..EMPTY
+        };
         each.push((schedulers, per_sample(bench, load)?));
     }
-    let question = "CPU of the recorder for a sample, of 16 schedulers that share two CPUs against one";
+    let question =
+        "CPU of the recorder for a sample, of 16 schedulers that share two CPUs against one";
     Ok(vec![change("growth-schedulers", question, &each)?])
 }
 
@@ -67,7 +91,11 @@ pub(super) fn schedulers(bench: &Bench) -> Result<Vec<Row>> {
 pub(super) fn depth(bench: &Bench) -> Result<Vec<Row>> {
     let mut each = Vec::new();
     for deep in [10, 100, 1000, 4000] {
-        let load = Load { deep, schedulers: 2, ..EMPTY };
+        let load = Load {
+            deep,
+            schedulers: 2,
+            ..EMPTY
+        };
         each.push((deep, per_sample(bench, load)?));
     }
     let question = "CPU of the recorder for a sample, of stacks with 4000 frames against 10";
@@ -98,14 +126,28 @@ pub(super) fn events(bench: &Bench) -> Result<Vec<Row>> {
     let question = "CPU of the recorder for an event, most events against those of a second";
     // With few it is what a start costs.
     let of_many = each.get(1..).unwrap_or_default();
-    let of_many = if of_many.len() < 2 { &each[..] } else { of_many };
+    let of_many = if of_many.len() < 2 {
+        &each[..]
+    } else {
+        of_many
+    };
     let target = Target::AtMost(IN_PROPORTION);
-    Ok(vec![grown("growth-events", question, of_many, &each, target)?])
+    Ok(vec![grown(
+        "growth-events",
+        question,
+        of_many,
+        &each,
+        target,
+    )?])
 }
 
 /// Nanoseconds for a sample at 999 Hz, beyond what the start and the end of a recording cost.
 fn per_sample(bench: &Bench, load: Load) -> Result<f64> {
-    let lengths = if bench.quick { (500, 3000) } else { (1000, 8000) };
+    let lengths = if bench.quick {
+        (500, 3000)
+    } else {
+        (1000, 8000)
+    };
     let args = ["-F", "999"];
     let short = recorded(bench, load, &args, lengths.0)?;
     let long = recorded(bench, load, &args, lengths.1)?;
@@ -125,13 +167,21 @@ fn recorded(bench: &Bench, load: Load, args: &[&str], length_ms: u64) -> Result<
 }
 
 /// What each costs at the last against the first, of pairs of how many there are and what all cost.
-fn grown(name: &str, question: &str, judged: &[(u64, f64)], all: &[(u64, f64)], target: Target) -> Result<Row> {
+fn grown(
+    name: &str,
+    question: &str,
+    judged: &[(u64, f64)],
+    all: &[(u64, f64)],
+    target: Target,
+) -> Result<Row> {
     let each = |&(count, cost): &(u64, f64)| cost / count.max(1) as f64;
     let ends = judged.first().zip(judged.last());
     let (first, last) = ends.context("nothing was measured")?;
     let figure = Estimate::once(each(last) / each(first));
     let row = Row::new(name, question, (figure, Unit::Times), target);
-    Ok(row.noting(steps(all, |pair| 1e6 * each(pair))).from(points(all)))
+    Ok(row
+        .noting(steps(all, |pair| 1e6 * each(pair)))
+        .from(points(all)))
 }
 
 /// What one costs at the last against the first, of pairs of how many there are and what one costs.
@@ -144,12 +194,16 @@ fn change(name: &str, question: &str, all: &[(u64, f64)]) -> Result<Row> {
 }
 
 fn steps(all: &[(u64, f64)], each_us: impl Fn(&(u64, f64)) -> f64) -> String {
-    let steps = all.iter().map(|pair| format!("{}: {:.2} µs each", pair.0, each_us(pair)));
+    let steps = all
+        .iter()
+        .map(|pair| format!("{}: {:.2} µs each", pair.0, each_us(pair)));
     steps.collect::<Vec<_>>().join(", ")
 }
 
 fn points(all: &[(u64, f64)]) -> Value {
-    let points = all.iter().map(|(count, cost)| json!({ "count": count, "cost": cost }));
+    let points = all
+        .iter()
+        .map(|(count, cost)| json!({ "count": count, "cost": cost }));
     points.collect()
 }
 

@@ -23,13 +23,17 @@ pub(super) fn profilers(bench: &Bench) -> Result<Vec<Row>> {
     let names = [
         ("profiler-ours", "we at 999 Hz"),
         ("profiler-eprof", "eprof"),
-        ("profiler-ring", "a ring in the VM that each call and return is written to"),
+        (
+            "profiler-ring",
+            "a ring in the VM that each call and return is written to",
+        ),
         ("profiler-fprof", "fprof"),
     ];
     let watchers: &mut [&mut dyn Watcher] = &mut [&mut ours, &mut eprof, &mut ring, &mut fprof];
     let turns = by_turns(&mut vm, watchers, plan)?;
     let rows = names.iter().enumerate().map(|(watcher, (name, who))| {
-        let question = format!("the VM's CPU for calls of a small function, watched by {who}, against alone");
+        let question =
+            format!("the VM's CPU for calls of a small function, watched by {who}, against alone");
         cost(&turns, watcher, *name, question, Target::None)
     });
     rows.collect()

@@ -20,16 +20,27 @@ pub(super) fn at_99(bench: &Bench) -> Result<Vec<Row>> {
     let turns = beside_perf(bench, 99, plan)?;
     let mut rows = costs(&turns, 99, Target::AtMost(1.005))?;
     let share = |watcher| estimate(&turns.watcher_shares(watcher));
-    let question = "CPU of who samples two busy schedulers at 99 Hz, of one CPU, once it is under way";
+    let question =
+        "CPU of who samples two busy schedulers at 99 Hz, of one CPU, once it is under way";
     rows.push(
-        Row::new("recorder-cpu", question, (share(0)?, Unit::Share), Target::AtMost(0.01))
-            .beside("perf record -g", share(1)?),
+        Row::new(
+            "recorder-cpu",
+            question,
+            (share(0)?, Unit::Share),
+            Target::AtMost(0.01),
+        )
+        .beside("perf record -g", share(1)?),
     );
     let peak = |watcher| Estimate::once(turns.peak_mib(watcher));
     let question = "its memory at most, as the kernel counts it (VmHWM), rings that are mapped twice counted twice";
     rows.push(
-        Row::new("recorder-memory", question, (peak(0), Unit::Mebibytes), Target::AtMost(61.0))
-            .beside("perf record -g", peak(1)),
+        Row::new(
+            "recorder-memory",
+            question,
+            (peak(0), Unit::Mebibytes),
+            Target::AtMost(61.0),
+        )
+        .beside("perf record -g", peak(1)),
     );
     rows.push(whole(&turns));
     Ok(rows)
@@ -99,7 +110,8 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
         warm_up(bench, 2);
         let mut ours = bench.recorder(&["-F", "99"]);
         let turns = by_turns(&mut vm, &mut [&mut ours], plan)?;
-        let question = format!("the VM's CPU for a unit of work of {name}, sampled at 99 Hz against not");
+        let question =
+            format!("the VM's CPU for a unit of work of {name}, sampled at 99 Hz against not");
         let name = format!("sampling-{name}");
         rows.push(cost(&turns, 0, name, question, Target::AtMost(1.005))?);
     }
@@ -119,16 +131,28 @@ pub(super) fn idle(bench: &Bench) -> Result<Vec<Row>> {
     let shares: Vec<f64> = turns.extra_ns(0).iter().map(|ns| ns / 1e6).collect();
     let question = "CPU that an idle VM with 100,000 processes uses more while it is sampled at 99 Hz, of one CPU";
     let alone = turns.quiet_ns() / 1e6;
-    let at_rest = Row::new("idle-vm", question, (estimate(&shares)?, Unit::Share), Target::None)
-        .on(turns.calm())
-        .noting(format!("alone it uses {}", Unit::Share.show(alone)))
-        .from(turns.raw());
+    let at_rest = Row::new(
+        "idle-vm",
+        question,
+        (estimate(&shares)?, Unit::Share),
+        Target::None,
+    )
+    .on(turns.calm())
+    .noting(format!("alone it uses {}", Unit::Share.show(alone)))
+    .from(turns.raw());
     let mut vm = bench.vm(BUSY)?;
     warm_up(bench, 2);
     let mut ours = bench.recorder(&["-F", "1"]);
     let turns = by_turns(&mut vm, &mut [&mut ours], plan)?;
-    let question = "the VM's CPU for a unit of work while it is attached to and sampled once a second";
-    let attached = cost(&turns, 0, "idle-attachment", question, Target::AtMost(1.005))?;
+    let question =
+        "the VM's CPU for a unit of work while it is attached to and sampled once a second";
+    let attached = cost(
+        &turns,
+        0,
+        "idle-attachment",
+        question,
+        Target::AtMost(1.005),
+    )?;
     Ok(vec![at_rest, attached])
 }
 
@@ -148,7 +172,12 @@ pub(super) fn attach(bench: &Bench) -> Result<Vec<Row>> {
         estimate(&ms)
     };
     let question = "from the start of the program until it records";
-    let row = Row::new("attach", question, (begun(0)?, Unit::Milliseconds), Target::None);
+    let row = Row::new(
+        "attach",
+        question,
+        (begun(0)?, Unit::Milliseconds),
+        Target::None,
+    );
     Ok(vec![
         row.beside("with --events full", begun(1)?)
             .beside("perf record, until it writes", begun(2)?)

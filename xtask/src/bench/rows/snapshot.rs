@@ -26,7 +26,8 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
     warm_up(bench, 2);
     let mut looks = Snapshots::new(&bench.escope, 1);
     let turns = by_turns(&mut vm, &mut [&mut looks], plan)?;
-    let question = "the VM's CPU for a unit of work with a snapshot of its 10,000 processes each second";
+    let question =
+        "the VM's CPU for a unit of work with a snapshot of its 10,000 processes each second";
     let row = super::cost(&turns, 0, "snapshot-cost", question, Target::AtMost(1.005))?;
     Ok(vec![row])
 }
@@ -45,11 +46,19 @@ pub(super) fn peers(bench: &Bench) -> Result<Vec<Row>> {
     let turns = by_turns(&mut vm, watchers, plan)?;
     let (ours, theirs) = (vm_cpu_ms(&turns, 0)?, vm_cpu_ms(&turns, 2)?);
     let question = "CPU that an idle VM with 100,000 processes pays for a look at all of them";
-    let pays = Row::new("snapshot-vm-cpu", question, (ours, Unit::Milliseconds), Target::None)
-        .on(turns.calm())
-        .beside("process_info of all, once a second", theirs)
-        .beside("process_info of all, ten times a second", vm_cpu_ms(&turns, 3)?)
-        .from(turns.raw());
+    let pays = Row::new(
+        "snapshot-vm-cpu",
+        question,
+        (ours, Unit::Milliseconds),
+        Target::None,
+    )
+    .on(turns.calm())
+    .beside("process_info of all, once a second", theirs)
+    .beside(
+        "process_info of all, ten times a second",
+        vm_cpu_ms(&turns, 3)?,
+    )
+    .from(turns.raw());
     // What it pays may be nothing at all: against the most that it may be.
     let most = ours.high.max(0.001);
     let times = Estimate {
@@ -59,10 +68,20 @@ pub(super) fn peers(bench: &Bench) -> Result<Vec<Row>> {
         ..theirs
     };
     let question = "how many times cheaper for the VM a snapshot is than process_info, at least";
-    let cheaper = Row::new("snapshot-cheaper", question, (times, Unit::Times), Target::AtLeast(20.0));
+    let cheaper = Row::new(
+        "snapshot-cheaper",
+        question,
+        (times, Unit::Times),
+        Target::AtLeast(20.0),
+    );
     let question = "how long a look at 100,000 processes takes";
-    let took = Row::new("snapshot-took", question, (look_ms(&turns, 0)?, Unit::Milliseconds), Target::None)
-        .beside("process_info of all", look_ms(&turns, 2)?);
+    let took = Row::new(
+        "snapshot-took",
+        question,
+        (look_ms(&turns, 0)?, Unit::Milliseconds),
+        Target::None,
+    )
+    .beside("process_info of all", look_ms(&turns, 2)?);
     Ok(vec![pays, cheaper.on(turns.calm()), took])
 }
 

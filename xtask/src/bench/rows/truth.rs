@@ -25,7 +25,10 @@ const SHARE_OFF: f64 = 0.015;
 /// Three processes that share a scheduler 1 : 2 : 3, by their own count.
 pub(super) fn split(bench: &Bench) -> Result<Vec<Row>> {
     let length = Duration::from_secs(if bench.quick { 6 } else { 15 });
-    let load = Load { schedulers: 1, ..EMPTY };
+    let load = Load {
+        schedulers: 1,
+        ..EMPTY
+    };
     let mut vm = Vm::start_test(&bench.programs, "split", load)?;
     ensure!(vm.tell("go")?.starts_with("running"), "split does not run");
     let mut ours = bench.recorder(&["-F", "999"]).keeping();
@@ -40,15 +43,28 @@ pub(super) fn split(bench: &Bench) -> Result<Vec<Row>> {
         let name = stack.split(';').next().unwrap_or_default();
         for (sum, split) in sampled.iter_mut().zip(SPLIT) {
             // What else the root says comes after the name.
-            *sum += if name.split(' ').next() == Some(split) { weight } else { 0.0 };
+            *sum += if name.split(' ').next() == Some(split) {
+                weight
+            } else {
+                0.0
+            };
         }
     }
     let all = (quanta.iter().sum::<f64>(), sampled.iter().sum::<f64>());
     ensure!(all.0 > 0.0 && all.1 > 0.0, "nothing was counted: {done}");
-    let off = quanta.iter().zip(sampled).map(|(quanta, sampled)| (quanta / all.0 - sampled / all.1).abs());
+    let off = quanta
+        .iter()
+        .zip(sampled)
+        .map(|(quanta, sampled)| (quanta / all.0 - sampled / all.1).abs());
     let off = off.fold(0.0, f64::max);
-    let question = "how far the share of a process's samples is off at most, of processes at 1 : 2 : 3";
-    let row = Row::new("truth-split", question, (Estimate::once(off), Unit::Share), Target::AtMost(SHARE_OFF));
+    let question =
+        "how far the share of a process's samples is off at most, of processes at 1 : 2 : 3";
+    let row = Row::new(
+        "truth-split",
+        question,
+        (Estimate::once(off), Unit::Share),
+        Target::AtMost(SHARE_OFF),
+    );
     Ok(vec![
         row.noting(format!("{} samples, {} lost", seen.records, seen.lost))
             .from(json!({ "quanta": quanta, "sampled_ns": sampled })),
@@ -89,9 +105,17 @@ pub(super) fn perf(bench: &Bench) -> Result<Vec<Row>> {
     both.sort_by(|left, right| right.1.total_cmp(&left.1));
     both.truncate(5);
     ensure!(both.len() >= 2, "we and perf know no names in common");
-    let off = both.iter().map(|(_, ours, perf)| (ours - perf).abs()).fold(0.0, f64::max);
+    let off = both
+        .iter()
+        .map(|(_, ours, perf)| (ours - perf).abs())
+        .fold(0.0, f64::max);
     let question = "how far the share of a function is off perf's at most, of the five hottest Erlang functions";
-    let row = Row::new("truth-perf", question, (Estimate::once(off), Unit::Share), Target::AtMost(0.02));
+    let row = Row::new(
+        "truth-perf",
+        question,
+        (Estimate::once(off), Unit::Share),
+        Target::AtMost(0.02),
+    );
     let each = both.iter().map(|(name, ours, perf)| {
         let (ours, perf) = (Unit::Share.show(*ours), Unit::Share.show(*perf));
         format!("{name} {ours}, by perf {perf}")
@@ -115,7 +139,12 @@ pub(super) fn messages(bench: &Bench) -> Result<Vec<Row>> {
     let told = (seen.counts.get("events_recorded").copied().unwrap_or(0) + seen.lost) / 2;
     let question = "messages recorded or told as lost, against those that processes counted in that time at least";
     let share = Estimate::once(told as f64 / inner.max(1) as f64);
-    let row = Row::new("truth-messages", question, (share, Unit::Share), Target::AtLeast(1.0));
+    let row = Row::new(
+        "truth-messages",
+        question,
+        (share, Unit::Share),
+        Target::AtLeast(1.0),
+    );
     Ok(vec![row.noting(format!(
         "{told} told, {} of them lost; at least {inner} and at most {outer} there were",
         seen.lost / 2

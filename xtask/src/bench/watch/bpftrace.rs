@@ -61,7 +61,10 @@ impl Watcher for Bpftrace {
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.running.iter().map(|(observer, _)| observer.pid()).collect()
+        self.running
+            .iter()
+            .map(|(observer, _)| observer.pid())
+            .collect()
     }
 
     fn end(&mut self, _: &mut dyn Works) -> Result<Seen> {

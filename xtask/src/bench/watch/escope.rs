@@ -72,7 +72,10 @@ impl Watcher for Escope {
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.running.iter().map(|(observer, _)| observer.pid()).collect()
+        self.running
+            .iter()
+            .map(|(observer, _)| observer.pid())
+            .collect()
     }
 
     fn end(&mut self, _: &mut dyn Works) -> Result<Seen> {

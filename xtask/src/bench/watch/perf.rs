@@ -76,7 +76,10 @@ impl Watcher for Perf {
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.running.iter().map(|perf| perf.observer.pid()).collect()
+        self.running
+            .iter()
+            .map(|perf| perf.observer.pid())
+            .collect()
     }
 
     fn end(&mut self, _: &mut dyn Works) -> Result<Seen> {
@@ -90,7 +93,9 @@ impl Watcher for Perf {
             ended_after_ns: used.ended_after.as_nanos() as u64,
             cpu_ns: used.cpu_ns,
             peak_rss_bytes: used.peak_rss_bytes,
-            bytes: fs::metadata(&self.data).context("perf wrote nothing")?.len(),
+            bytes: fs::metadata(&self.data)
+                .context("perf wrote nothing")?
+                .len(),
             records: samples(&said).with_context(|| format!("what does perf say: {said}"))?,
             ..Seen::default()
         })
