@@ -2,12 +2,13 @@
 //!
 //! Costs are ratios of two things measured by turns in one run: machines differ, and are shared.
 //! Each bench answers questions, a row each; what it measured is in `target/bench/NAME.json`, and
-//! `--table` makes `docs/BENCHMARKS.md` of all that is there. The parts: `vm` and `rabbitmq` are
-//! what is watched and counts its own work, `watch` those who watch, `abab` lets them, `statistics`
+//! `--table` makes `docs/BENCHMARKS.md` of all that is there. The parts: `vm`, `loads` and `rabbitmq`
+//! are what is watched and counts its own work, `watch` those who watch, `abab` lets them, `statistics`
 //! and `verdict` say what that means, `row`, `machine` and `table` tell it, and `rows` asks.
 
 mod abab;
 mod cpu;
+mod loads;
 mod machine;
 mod programs;
 mod rabbitmq;

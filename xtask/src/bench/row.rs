@@ -111,6 +111,12 @@ impl Row {
         self
     }
 
+    /// In another unit, of which the figure already is.
+    pub(super) fn told_in(mut self, unit: Unit) -> Row {
+        self.unit = unit;
+        self
+    }
+
     /// With a remark.
     pub(super) fn noting(mut self, note: impl Into<String>) -> Row {
         self.notes.push(note.into());

@@ -16,10 +16,10 @@ use anyhow::{Context, Result};
 
 use super::Bench;
 use super::abab::Turns;
+use super::loads::{BUSY, EMPTY, IDLE, LOADS, PING_PONG};
 use super::row::{Row, Unit};
 use super::statistics::Estimate;
 use super::verdict::Target;
-use super::vm::Load;
 
 /// A bench: several questions that are answered by one run.
 pub(super) struct Entry {
@@ -263,61 +263,6 @@ pub(super) const BENCHES: &[Entry] = &[
         (150, 60),
         inside::profilers,
     ),
-];
-
-/// Work on all schedulers of a machine with two.
-const BUSY: Load = Load {
-    fib: 2,
-    schedulers: 2,
-    ..EMPTY
-};
-
-/// One scheduler, so that who sends and who receives do not wait for one another's CPU.
-const PING_PONG: Load = Load {
-    pairs: 1,
-    schedulers: 1,
-    ..EMPTY
-};
-
-/// A VM with nothing to do; a unit is a millisecond.
-const IDLE: Load = Load {
-    parked: 100_000,
-    clock: true,
-    ..EMPTY
-};
-
-const EMPTY: Load = Load {
-    fib: 0,
-    sort: 0,
-    gc: 0,
-    ets: 0,
-    spawn: 0,
-    deep: 0,
-    pairs: 0,
-    ring: 0,
-    elixir: 0,
-    parked: 0,
-    modules: 0,
-    clock: false,
-    schedulers: 0,
-    flags: &[],
-};
-
-/// Kinds of work, each with a name.
-const LOADS: [(&str, Load); 7] = [
-    ("fib", BUSY),
-    ("pingpong", Load { pairs: 2, ..EMPTY }),
-    (
-        "ring",
-        Load {
-            ring: 10_000,
-            ..EMPTY
-        },
-    ),
-    ("gc", Load { gc: 2, ..EMPTY }),
-    ("ets", Load { ets: 2, ..EMPTY }),
-    ("elixir", Load { elixir: 4, ..EMPTY }),
-    ("spawn", Load { spawn: 2, ..EMPTY }),
 ];
 
 /// An estimate, of as many as there must be.

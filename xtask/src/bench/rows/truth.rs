@@ -75,7 +75,10 @@ pub(super) fn split(bench: &Bench) -> Result<Vec<Row>> {
 pub(super) fn perf(bench: &Bench) -> Result<Vec<Row>> {
     let length = Duration::from_secs(if bench.quick { 6 } else { 15 });
     let load = Load {
-        sort: 2,
+        fib: 1,
+        sort: 1,
+        gc: 1,
+        ets: 1,
         schedulers: 2,
         flags: &["+JPperf", "true"],
         ..EMPTY
@@ -192,10 +195,10 @@ fn perf_shares(data: &std::path::Path) -> Result<BTreeMap<String, f64>> {
     })))
 }
 
-/// As both call it: `$mod:fun/1-CodeInfoPrologue` in the JIT's map is `mod:fun/1`.
+/// As both call it: `$mod:'fun'/1-CodeInfoPrologue` in the JIT's map is `mod:fun/1`.
 fn normal(name: &str) -> String {
     let name = name.trim().trim_start_matches('$');
-    name.trim_end_matches("-CodeInfoPrologue").to_owned()
+    name.trim_end_matches("-CodeInfoPrologue").replace('\'', "")
 }
 
 impl Bench {
@@ -223,7 +226,7 @@ mod tests {
     fn lines_of_others_are_read() {
         assert_eq!(fact("done from_ns=1 split_one=20", "split_one"), Some(20.0));
         assert_eq!(fact("done", "split_one"), None);
-        assert_eq!(normal("$lists:sort/1-CodeInfoPrologue"), "lists:sort/1");
+        assert_eq!(normal("$lists:'sort'/1-CodeInfoPrologue"), "lists:sort/1");
         let folded = "a b;c:d/1 30\na b;e 10\n";
         let leaves = stacks(folded).map(|(stack, weight)| (stack.to_owned(), weight));
         assert_eq!(shares(leaves).get("a b;c:d/1"), Some(&0.75));
