@@ -92,25 +92,25 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "sampling-99",
         "cost at 99 Hz, beside perf",
-        (380, 50),
+        (270, 55),
         sampling::at_99,
     ),
     entry(
         "sampling-999",
         "cost at 999 Hz, beside perf",
-        (160, 50),
+        (130, 50),
         sampling::at_999,
     ),
     entry(
         "sampling-4999",
         "cost at 4999 Hz, beside perf",
-        (160, 50),
+        (130, 50),
         sampling::at_4999,
     ),
     entry(
         "sampling-loads",
         "cost at 99 Hz under each load",
-        (420, 130),
+        (270, 110),
         sampling::loads,
     )
     .when(When::Slowly),
@@ -123,39 +123,39 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "attach",
         "how long until it records",
-        (60, 30),
+        (70, 38),
         sampling::attach,
     ),
     entry(
         "event-price",
         "what a message costs more that is recorded",
-        (300, 80),
+        (240, 100),
         events::price,
     ),
     entry(
         "event-kinds",
         "what an event costs, by its kind",
-        (240, 60),
+        (310, 170),
         events::kinds,
     )
     .when(When::Slowly),
     entry(
         "event-flood",
         "how many events a second, and what is lost",
-        (60, 20),
+        (80, 42),
         events::flood,
     ),
     entry(
         "event-budget",
         "--max-overhead 2, messages and nothing else",
-        (440, 220),
+        (340, 190),
         budget::two,
     )
     .when(When::Slowly),
     entry(
         "event-rabbitmq",
         "--max-overhead 1, RabbitMQ",
-        (640, 340),
+        (540, 330),
         budget::rabbitmq,
     )
     .when(When::Slowly),
@@ -176,14 +176,14 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "snapshot-cost",
         "a snapshot of 10,000 processes each second",
-        (340, 50),
+        (120, 50),
         snapshot::cost,
     )
     .when(When::Slowly),
     entry(
         "snapshot-peers",
         "snapshots beside process_info/2",
-        (200, 70),
+        (150, 70),
         snapshot::peers,
     ),
     entry(
@@ -222,14 +222,14 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "events",
         "an event by how many there are",
-        (120, 40),
+        (80, 30),
         growth::events,
     )
     .when(When::Slowly),
     entry(
         "drawing",
         "from the end of recording to the flame graph",
-        (400, 60),
+        (330, 60),
         drawing::from_end_to_svg,
     ),
     entry(
@@ -253,16 +253,17 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "frame-pointers",
         "what perf asks of the VM before it comes",
-        (80, 25),
+        (70, 20),
         frame_pointers::cost,
     )
     .when(When::Slowly),
     entry(
         "profilers",
         "eprof, fprof and a ring in the VM, on the same functions",
-        (150, 60),
+        (110, 70),
         inside::profilers,
-    ),
+    )
+    .when(When::Slowly),
 ];
 
 /// An estimate, of as many as there must be.

@@ -74,7 +74,8 @@ fn introduction() -> String {
          * Costs are ratios of two things measured by turns in one run: windows in which nobody watches the VM, and windows\n  \
          in which somebody does, each against the two around it. The VM's CPU time is that of its scheduler threads, by the\n  \
          kernel's accounts, for a unit of work that the program itself counts.\n\
-         * A figure is a median, and in brackets where it lies with 95 % confidence (bootstrap).\n\
+         * A figure is a median, and in brackets where it lies with 95 % confidence (bootstrap). Without\n  \
+         brackets it was measured once, or is a sum.\n\
          * A target is **reached** if all of that interval has reached it, **missed** if none of it has. Else the machine was too\n  \
          noisy to judge. So it was if others used more than {:.0} % of it, or its host kept more than {:.0} %; and by as\n  \
          much as the VM's cost differs from window to window when nobody watches, the interval is widened before it is judged.\n",

@@ -26,7 +26,7 @@ fn long(rounds: usize, quiet_s: u64, watched_s: u64) -> Plan {
 
 /// Messages and nothing else, which is as bad as it gets, within 2 %.
 pub(super) fn two(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(long(10, 10, 30), long(6, 5, 28));
+    let plan = bench.plan(long(10, 6, 25), long(6, 5, 25));
     let mut vm = bench.vm(PING_PONG)?;
     warm_up(bench, 2);
     within(bench, &mut vm, plan, "2", ("event-budget", "ping-pong"))
@@ -36,7 +36,7 @@ pub(super) fn two(bench: &Bench) -> Result<Vec<Row>> {
 /// 1 %, which is what is kept to unless told otherwise. A unit is a message that comes or goes. How
 /// fast a shared machine is at a time shows in what a unit costs those clients, whom nobody records.
 pub(super) fn rabbitmq(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(long(10, 15, 45), long(6, 8, 42));
+    let plan = bench.plan(long(10, 8, 40), long(6, 8, 40));
     let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
     // Until its memory has its size.
     warm_up(bench, 20);

@@ -16,7 +16,7 @@ const MESSAGES: [&str; 6] = ["-F", "1", "--events", "msg", "--max-overhead", "of
 /// A message that is recorded, probed and no more, traced by the VM, written to a ring in it,
 /// counted by bpftrace: nanoseconds of CPU time each.
 pub(super) fn price(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(12, 1500), Plan::even(6, 700));
+    let plan = bench.plan(Plan::even(10, 1200), Plan::even(6, 700));
     let mut vm = bench.vm(PING_PONG)?;
     warm_up(bench, 2);
     let mut recorded = bench.recorder(&MESSAGES);
@@ -101,7 +101,7 @@ pub(super) fn kinds(bench: &Bench) -> Result<Vec<Row>> {
         ("proc", "procs", spawning),
         ("gc", "garbage_collection", collecting),
     ];
-    let plan = bench.plan(Plan::even(10, 1500), Plan::even(6, 700));
+    let plan = bench.plan(Plan::even(10, 800), Plan::even(6, 700));
     let mut rows = Vec::new();
     for (kind, flags, load) in cases {
         println!("  {kind}");

@@ -16,7 +16,13 @@ use crate::bench::vm::{Load, Works};
 use crate::bench::watch::{Seen, Watcher};
 
 /// What grows in proportion costs as much for each at both ends, give or take so much.
-const IN_PROPORTION: f64 = 1.5;
+const IN_PROPORTION: Target = Target::AtMost(1.5);
+
+/// How many there were, and what each of them cost, in nanoseconds.
+struct Step {
+    count: u64,
+    each_ns: Estimate,
+}
 
 /// CPU time of one snapshot by the number of processes.
 pub(super) fn processes(bench: &Bench) -> Result<Vec<Row>> {
@@ -24,125 +30,88 @@ pub(super) fn processes(bench: &Bench) -> Result<Vec<Row>> {
         true => &[10_000, 100_000],
         false => &[100, 10_000, 100_000, 500_000],
     };
-    let mut each = Vec::new();
+    let mut steps = Vec::new();
     for &parked in sizes {
         let vm = bench.vm(Load { parked, ..EMPTY })?;
-        let cpu_s = median_of_five(|| bench.snapshot(vm.pid()))?;
-        println!(
-            "{parked:>8} processes: {cpu_s:.3} s, {:.2} us each",
-            1e6 * cpu_s / parked as f64
-        );
-        each.push((parked, cpu_s));
+        steps.push(five(parked, || bench.snapshot(vm.pid()))?);
     }
-    let question = "CPU of a snapshot for each process, with as many as there were against 10,000";
     // With few it is what a start costs.
-    let of_many: Vec<_> = each
-        .iter()
-        .copied()
-        .filter(|(parked, _)| *parked >= 10_000)
-        .collect();
-    let target = Target::AtMost(IN_PROPORTION);
-    Ok(vec![grown(
-        "growth-processes",
-        question,
-        &of_many,
-        &each,
-        target,
-    )?])
+    let skipped = steps.iter().filter(|step| step.count < 10_000).count();
+    let question = "CPU of a snapshot for each process, of as many as there were against 10,000";
+    let row = grown("growth-processes", question, &steps, skipped, IN_PROPORTION)?;
+    Ok(vec![row])
 }
 
 /// CPU time to read all names by the number of modules.
 pub(super) fn modules(bench: &Bench) -> Result<Vec<Row>> {
-    let mut each = Vec::new();
+    let mut steps = Vec::new();
     for modules in [100, 300, 1000, 3000] {
         let vm = bench.vm(Load { modules, ..EMPTY })?;
         let pid = vm.pid().to_string();
-        let cpu_s = median_of_five(|| bench.cpu_of(&["doctor", "-p", &pid]))?;
-        println!("{modules:>8} modules of 40 functions: {cpu_s:.3} s of CPU");
-        each.push((modules, cpu_s));
+        steps.push(five(modules, || bench.cpu_of(&["doctor", "-p", &pid]))?);
     }
-    let question = "CPU to read the names of all code (doctor) for each module of 40 functions, 3000 against 100";
-    Ok(vec![grown(
-        "growth-modules",
-        question,
-        &each,
-        &each,
-        Target::AtMost(IN_PROPORTION),
-    )?])
+    let question = "CPU to read the names of all code (doctor) for each module of 40 functions, of 3000 against 100";
+    let row = grown("growth-modules", question, &steps, 0, IN_PROPORTION)?;
+    Ok(vec![row])
 }
 
 /// CPU time of the recorder for a sample by the number of schedulers, all at work.
 pub(super) fn schedulers(bench: &Bench) -> Result<Vec<Row>> {
-    let mut each = Vec::new();
+    let mut steps = Vec::new();
     for schedulers in [1, 2, 4, 8, 16] {
         let load = Load {
             fib: schedulers,
             schedulers,
             ..EMPTY
         };
-        each.push((schedulers, per_sample(bench, load)?));
+        steps.push(per_sample(bench, schedulers, load)?);
     }
     let question =
-        "CPU of the recorder for a sample, of 16 schedulers that share two CPUs against one";
-    Ok(vec![change("growth-schedulers", question, &each)?])
+        "CPU of the recorder for a sample, of 16 schedulers that share the CPUs against one";
+    let row = grown("growth-schedulers", question, &steps, 0, Target::None)?;
+    Ok(vec![row])
 }
 
 /// The same by how deep stacks are.
 pub(super) fn depth(bench: &Bench) -> Result<Vec<Row>> {
-    let mut each = Vec::new();
+    let mut steps = Vec::new();
     for deep in [10, 100, 1000, 4000] {
         let load = Load {
             deep,
             schedulers: 2,
             ..EMPTY
         };
-        each.push((deep, per_sample(bench, load)?));
+        steps.push(per_sample(bench, deep, load)?);
     }
     let question = "CPU of the recorder for a sample, of stacks with 4000 frames against 10";
-    Ok(vec![change("growth-depth", question, &each)?])
+    let row = grown("growth-depth", question, &steps, 0, Target::None)?;
+    Ok(vec![row])
 }
 
 /// CPU time of the recorder for an event, to the end of the recording, by how many there are.
 pub(super) fn events(bench: &Bench) -> Result<Vec<Row>> {
-    // Some 2 million a second in messages that are sent and received.
+    // About a million a second.
     let lengths: &[u64] = match bench.quick {
         true => &[500, 4000],
-        false => &[200, 1000, 5000, 40_000],
+        false => &[200, 1000, 5000, 20_000],
     };
     let args = ["-F", "1", "--events", "msg", "--max-overhead", "off"];
-    let mut each = Vec::new();
+    let (mut steps, mut lost) = (Vec::new(), 0);
     for &length_ms in lengths {
         let seen = recorded(bench, PING_PONG, &args, length_ms)?;
-        let cpu_s = seen.cpu_ns as f64 / 1e9;
-        println!(
-            "{:>9} events, {} lost: {:.0} ns each, {:.1} bytes",
-            seen.records,
-            seen.lost,
-            seen.cpu_ns as f64 / seen.records.max(1) as f64,
-            seen.bytes as f64 / seen.records.max(1) as f64
-        );
-        each.push((seen.records, cpu_s));
+        let each_ns = seen.cpu_ns as f64 / seen.records.max(1) as f64;
+        steps.push(Step::of(seen.records, Estimate::once(each_ns)));
+        lost += seen.lost;
     }
-    let question = "CPU of the recorder for an event, most events against those of a second";
     // With few it is what a start costs.
-    let of_many = each.get(1..).unwrap_or_default();
-    let of_many = if of_many.len() < 2 {
-        &each[..]
-    } else {
-        of_many
-    };
-    let target = Target::AtMost(IN_PROPORTION);
-    Ok(vec![grown(
-        "growth-events",
-        question,
-        of_many,
-        &each,
-        target,
-    )?])
+    let skipped = steps.len().saturating_sub(3);
+    let question = "CPU of the recorder for an event, of most events against those of a second";
+    let row = grown("growth-events", question, &steps, skipped, IN_PROPORTION)?;
+    Ok(vec![row.noting(format!("{lost} were lost"))])
 }
 
-/// Nanoseconds for a sample at 999 Hz, beyond what the start and the end of a recording cost.
-fn per_sample(bench: &Bench, load: Load) -> Result<f64> {
+/// For a sample at 999 Hz, beyond what the start and the end of a recording cost.
+fn per_sample(bench: &Bench, count: u64, load: Load) -> Result<Step> {
     let lengths = if bench.quick {
         (500, 3000)
     } else {
@@ -153,8 +122,7 @@ fn per_sample(bench: &Bench, load: Load) -> Result<f64> {
     let long = recorded(bench, load, &args, lengths.1)?;
     let samples = long.records.saturating_sub(short.records).max(1);
     let ns = long.cpu_ns.saturating_sub(short.cpu_ns) as f64 / samples as f64;
-    println!("{load:?}: {samples} samples, {ns:.0} ns each");
-    Ok(ns)
+    Ok(Step::of(count, Estimate::once(ns)))
 }
 
 fn recorded(bench: &Bench, load: Load, args: &[&str], length_ms: u64) -> Result<Seen> {
@@ -166,51 +134,56 @@ fn recorded(bench: &Bench, load: Load, args: &[&str], length_ms: u64) -> Result<
     recorder.end(&mut vm)
 }
 
-/// What each costs at the last against the first, of pairs of how many there are and what all cost.
+/// What each costs at the last step against the first that is not skipped; with the least and the
+/// most that this may be.
 fn grown(
     name: &str,
     question: &str,
-    judged: &[(u64, f64)],
-    all: &[(u64, f64)],
+    steps: &[Step],
+    skipped: usize,
     target: Target,
 ) -> Result<Row> {
-    let each = |&(count, cost): &(u64, f64)| cost / count.max(1) as f64;
-    let ends = judged.first().zip(judged.last());
+    let ends = steps.get(skipped).zip(steps.last());
     let (first, last) = ends.context("nothing was measured")?;
-    let figure = Estimate::once(each(last) / each(first));
+    let (first, last) = (first.each_ns, last.each_ns);
+    let figure = Estimate {
+        median: last.median / first.median,
+        low: last.low / first.high,
+        high: last.high / first.low,
+        ..last
+    };
+    let points = steps
+        .iter()
+        .map(|step| json!({ "count": step.count, "each_ns": step.each_ns }));
     let row = Row::new(name, question, (figure, Unit::Times), target);
-    Ok(row
-        .noting(steps(all, |pair| 1e6 * each(pair)))
-        .from(points(all)))
+    let all: Vec<String> = steps.iter().map(Step::words).collect();
+    Ok(row.noting(all.join(", ")).from(points.collect::<Value>()))
 }
 
-/// What one costs at the last against the first, of pairs of how many there are and what one costs.
-fn change(name: &str, question: &str, all: &[(u64, f64)]) -> Result<Row> {
-    let ends = all.first().zip(all.last());
-    let ((_, first), (_, last)) = ends.context("nothing was measured")?;
-    let figure = Estimate::once(last / first);
-    let row = Row::new(name, question, (figure, Unit::Times), Target::None);
-    Ok(row.noting(steps(all, |(_, ns)| ns / 1e3)).from(points(all)))
+impl Step {
+    fn of(count: u64, each_ns: Estimate) -> Step {
+        let step = Step { count, each_ns };
+        println!("  {}", step.words());
+        step
+    }
+
+    fn words(&self) -> String {
+        format!("{}: {:.2} µs each", self.count, self.each_ns.median / 1e3)
+    }
 }
 
-fn steps(all: &[(u64, f64)], each_us: impl Fn(&(u64, f64)) -> f64) -> String {
-    let steps = all
-        .iter()
-        .map(|pair| format!("{}: {:.2} µs each", pair.0, each_us(pair)));
-    steps.collect::<Vec<_>>().join(", ")
-}
-
-fn points(all: &[(u64, f64)]) -> Value {
-    let points = all
-        .iter()
-        .map(|(count, cost)| json!({ "count": count, "cost": cost }));
-    points.collect()
-}
-
-fn median_of_five(mut measure: impl FnMut() -> Result<f64>) -> Result<f64> {
+/// The median of five times in seconds, for each of so many, between the least and the most of them.
+fn five(count: u64, mut measure_s: impl FnMut() -> Result<f64>) -> Result<Step> {
     let mut all = [0.0; 5];
     for one in &mut all {
-        *one = measure()?;
+        *one = 1e9 * measure_s()? / count.max(1) as f64;
     }
-    median(&all).context("nothing was measured")
+    let each_ns = Estimate {
+        count: all.len(),
+        median: median(&all).context("nothing was measured")?,
+        low: all.iter().copied().fold(f64::INFINITY, f64::min),
+        high: all.iter().copied().fold(0.0, f64::max),
+        spread: 0.0,
+    };
+    Ok(Step::of(count, each_ns))
 }

@@ -16,7 +16,7 @@ use crate::bench::watch::{Perf, Watcher};
 const AS_MUCH: f64 = 1.002;
 
 pub(super) fn at_99(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(30, 2500), Plan::even(6, 1500));
+    let plan = bench.plan(Plan::even(20, 2500), Plan::even(6, 1500));
     let turns = beside_perf(bench, 99, plan)?;
     let mut rows = costs(&turns, 99, Target::AtMost(1.005))?;
     let share = |watcher| estimate(&turns.watcher_shares(watcher));
@@ -47,12 +47,12 @@ pub(super) fn at_99(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 pub(super) fn at_999(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(12, 2500), Plan::even(6, 1500));
+    let plan = bench.plan(Plan::even(10, 2000), Plan::even(6, 1500));
     costs(&beside_perf(bench, 999, plan)?, 999, Target::None)
 }
 
 pub(super) fn at_4999(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(12, 2500), Plan::even(6, 1500));
+    let plan = bench.plan(Plan::even(10, 2000), Plan::even(6, 1500));
     costs(&beside_perf(bench, 4999, plan)?, 4999, Target::None)
 }
 
@@ -102,7 +102,7 @@ fn whole(turns: &Turns) -> Row {
 
 /// At 99 Hz under each load.
 pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(12, 1500), Plan::even(6, 700));
+    let plan = bench.plan(Plan::even(10, 800), Plan::even(6, 700));
     let mut rows = Vec::new();
     for (name, load) in LOADS {
         println!("  {name}");

@@ -17,7 +17,7 @@ use crate::bench::watch::{Inside, Snapshots, Watcher};
 
 /// A VM with 10,000 processes and two that work, one snapshot each second.
 pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(40, 4000), Plan::even(10, 2000));
+    let plan = bench.plan(Plan::even(20, 2500), Plan::even(10, 2000));
     let mut vm = bench.vm(Load {
         parked: 10_000,
         sort: 2,
@@ -34,7 +34,7 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
 
 /// An idle VM of 100,000 processes: what one look at all of them costs it, and how long it takes.
 pub(super) fn peers(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(10, 3000), Plan::even(6, 1500));
+    let plan = bench.plan(Plan::even(10, 2000), Plan::even(6, 1000));
     let mut vm = bench.vm(IDLE)?;
     warm_up(bench, 4);
     let mut looks = Snapshots::new(&bench.escope, 1);
