@@ -155,7 +155,7 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "event-rabbitmq",
         "--max-overhead 1, RabbitMQ",
-        (540, 330),
+        (480, 300),
         budget::rabbitmq,
     )
     .when(When::Slowly),
@@ -176,7 +176,7 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "snapshot-cost",
         "a snapshot of 10,000 processes each second",
-        (120, 50),
+        (60, 50),
         snapshot::cost,
     )
     .when(When::Slowly),

@@ -36,7 +36,7 @@ pub(super) fn two(bench: &Bench) -> Result<Vec<Row>> {
 /// 1 %, which is what is kept to unless told otherwise. A unit is a message that comes or goes. How
 /// fast a shared machine is at a time shows in what a unit costs those clients, whom nobody records.
 pub(super) fn rabbitmq(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(long(10, 8, 40), long(6, 8, 40));
+    let plan = bench.plan(long(10, 6, 37), long(6, 6, 37));
     let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
     // Until its memory has its size.
     warm_up(bench, 20);

@@ -17,7 +17,7 @@ use crate::bench::watch::{Inside, Snapshots, Watcher};
 
 /// A VM with 10,000 processes and two that work, one snapshot each second.
 pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(20, 2500), Plan::even(10, 2000));
+    let plan = bench.plan(Plan::even(12, 2000), Plan::even(10, 2000));
     let mut vm = bench.vm(Load {
         parked: 10_000,
         sort: 2,
