@@ -63,6 +63,8 @@ struct Bench {
     folder: PathBuf,
     programs: Programs,
     quick: bool,
+    /// Whether the profiler was built for this.
+    is_release: bool,
 }
 
 /// Runs the benches; what they say goes to `target/bench`, as JSON, and to the terminal.
@@ -127,6 +129,7 @@ impl Bench {
             programs: Programs::compile(&folder)?,
             folder,
             quick: args.quick,
+            is_release: args.escope.is_none(),
         })
     }
 
@@ -139,6 +142,7 @@ impl Bench {
         let answers = Answers {
             bench: entry.name.to_owned(),
             quick: self.quick,
+            is_release: self.is_release,
             took_s: start.elapsed().as_secs(),
             machine: Machine::here(),
             rows,

@@ -98,6 +98,14 @@ impl Row {
         }
     }
 
+    /// The same for a figure that is no ratio of windows: only who else used the machine counts.
+    pub(super) fn beyond_ratios(self, calm: Calm) -> Row {
+        self.on(Calm {
+            quiet: None,
+            ..calm
+        })
+    }
+
     /// Judges it by how calm the machine was.
     pub(super) fn on(mut self, calm: Calm) -> Row {
         self.verdict = Verdict::of(self.figure, self.target, Some(&calm));

@@ -17,6 +17,8 @@ use super::verdict::{OTHERS_MAX, STOLEN_MAX};
 pub(super) struct Answers {
     pub(super) bench: String,
     pub(super) quick: bool,
+    /// Whether the profiler was built for it, and so with all optimisations, or given.
+    pub(super) is_release: bool,
     pub(super) took_s: u64,
     pub(super) machine: Machine,
     pub(super) rows: Vec<Row>,
@@ -121,8 +123,12 @@ fn line(row: &Row) -> String {
 /// When it was measured, how calm it was, and what else there is to say.
 fn remarks(answers: &Answers) -> String {
     let quick = if answers.quick { ", `--quick`" } else { "" };
+    let given = match answers.is_release {
+        true => "",
+        false => ", of a program that was given with `--escope`",
+    };
     let mut text = format!(
-        "* **{}**: {}, in {} s{quick}.",
+        "* **{}**: {}, in {} s{quick}{given}.",
         answers.bench, answers.machine.date, answers.took_s
     );
     if let Some(calm) = answers.rows.iter().find_map(|row| row.calm) {
@@ -166,6 +172,7 @@ mod tests {
         Answers {
             bench: "attach".to_owned(),
             quick: true,
+            is_release: true,
             took_s: 3,
             machine: Machine {
                 kernel: kernel.to_owned(),

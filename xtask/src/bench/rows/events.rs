@@ -80,7 +80,8 @@ pub(super) fn price(bench: &Bench) -> Result<Vec<Row>> {
         Target::None,
     );
     let calm = turns.calm();
-    Ok(vec![price, bare.on(calm), traced.on(calm), ring.on(calm)])
+    let against = [bare, traced, ring].map(|row| row.beyond_ratios(calm));
+    Ok([price].into_iter().chain(against).collect())
 }
 
 /// By kind, each under a load that has many of it, beside the trace flags for the same.

@@ -21,19 +21,18 @@ pub(super) fn profilers(bench: &Bench) -> Result<Vec<Row>> {
     let ring = bench.programs.instrumented();
     let mut ring = Inside::new("a ring in the VM", format!("ring {}", ring.display()));
     let names = [
-        ("profiler-ours", "we at 999 Hz"),
-        ("profiler-eprof", "eprof"),
+        ("profiler-ours", "sampled by us at 999 Hz"),
+        ("profiler-eprof", "counted by eprof"),
         (
             "profiler-ring",
-            "a ring in the VM that each call and return is written to",
+            "each call and return written to a ring in the VM",
         ),
-        ("profiler-fprof", "fprof"),
+        ("profiler-fprof", "traced by fprof"),
     ];
     let watchers: &mut [&mut dyn Watcher] = &mut [&mut ours, &mut eprof, &mut ring, &mut fprof];
     let turns = by_turns(&mut vm, watchers, plan)?;
     let rows = names.iter().enumerate().map(|(watcher, (name, who))| {
-        let question =
-            format!("the VM's CPU for calls of a small function, watched by {who}, against alone");
+        let question = format!("the VM's CPU for calls of a small function, {who}, against alone");
         let row = cost(&turns, watcher, *name, question, Target::None)?;
         // Their costs are no longer percents.
         Ok(row.told_in(Unit::Times))

@@ -82,7 +82,7 @@ pub(super) fn peers(bench: &Bench) -> Result<Vec<Row>> {
         Target::None,
     )
     .beside("process_info of all", look_ms(&turns, 2)?);
-    Ok(vec![pays, cheaper.on(turns.calm()), took])
+    Ok(vec![pays, cheaper.beyond_ratios(turns.calm()), took])
 }
 
 /// What a look costs the VM. A unit is a millisecond, so what it uses more in one is a share; looks
