@@ -282,10 +282,12 @@ fn cost(
     let figure = estimate(&turns.ratios(watcher))?;
     let (records, lost) = turns.records_and_lost(watcher);
     let row = Row::new(name, question, (figure, Unit::More), target);
-    Ok(row
-        .on(turns.calm())
-        .noting(format!("{records} records, {lost} lost"))
-        .from(turns.raw()))
+    let row = row.on(turns.calm()).from(turns.raw());
+    // Not everybody counts.
+    Ok(match records + lost {
+        0 => row,
+        _ => row.noting(format!("{records} records, {lost} lost")),
+    })
 }
 
 /// Until what was just started has grown to its size.
