@@ -7,24 +7,23 @@
 //! registered process `rex` of the kernel application, as `gen_server:call/2` would send them, which
 //! runs each in a process of its own (`handle_call/3` in `lib/kernel/src/rpc.erl` of OTP 25 to 29).
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use escope_beam::term::{Limits, Node, Pid, Reference, Term};
+use escope_beam::term::{Limits, Node, NotExternal, Pid, Reference, Term};
 
 use crate::AttachedError;
 use crate::address::Target;
 use crate::cookie::Cookie;
 use crate::epmd;
 use crate::handshake::{random, shake_hands};
+use crate::inbox::Inbox;
 use crate::link::{Header, Link};
 use crate::reason::outline;
 use crate::terms::{atom, elements, integer, is_atom, list, tuple};
+use crate::tls::Tls;
 
 /// Of a message between nodes: what is to be shown is smaller.
 const MESSAGE_MAX: usize = 64 << 20;
-/// Messages that wait while an answer is waited for.
-const INBOX_MAX: usize = 100_000;
 /// So many of us at a VM. Names that were used once stay in its atom table, so they are few.
 const NAMES: u32 = 8;
 /// For the first two terms of a message: who it is to.
@@ -48,12 +47,14 @@ const SEND_SENDER: i64 = 22;
 const PASS_THROUGH: u8 = b'p';
 
 /// How to connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ConnectOptions {
     /// For each step of connecting, and for answers of functions that do not wait.
     pub patience: Duration,
     /// The pid that the VM has in its own PID namespace, if it must be that one.
     pub os_pid: Option<u32>,
+    /// How to speak TLS with it, if it does.
+    pub tls: Option<Tls>,
 }
 
 /// A connection to a VM.
@@ -64,7 +65,7 @@ pub struct Attached {
     peer: Node,
     patience: Duration,
     calls: u32,
-    inbox: VecDeque<Term>,
+    inbox: Inbox,
 }
 
 impl Attached {
@@ -75,7 +76,7 @@ impl Attached {
     pub fn connect(
         target: &Target,
         cookie: &Cookie,
-        options: ConnectOptions,
+        options: &ConnectOptions,
     ) -> Result<Attached, AttachedError> {
         let patience = options.patience;
         let address = match target.address {
@@ -96,6 +97,9 @@ impl Attached {
                 channel: 1,
             };
             let until = Instant::now() + patience;
+            if let Some(tls) = &options.tls {
+                link = link.secure(tls, &target.host, until)?;
+            }
             let peer = shake_hands(&mut link, &own, &target.node, cookie, until)?;
             let Some(peer) = peer else { continue };
             let mut attached = Attached {
@@ -104,7 +108,7 @@ impl Attached {
                 peer,
                 patience,
                 calls: 0,
-                inbox: VecDeque::new(),
+                inbox: Inbox::default(),
             };
             if let Some(wanted) = options.os_pid {
                 attached.is_process(wanted)?;
@@ -205,21 +209,20 @@ impl Attached {
         self.send(&control, &request)?;
         let until = Instant::now() + patience;
         loop {
-            let Some(message) = self.read(limits, until)? else {
+            let Some(bytes) = self.read(until)? else {
                 return Err(AttachedError::Late {
                     what: format!("{module}:{function} did not return"),
                     after: patience,
                 });
             };
-            match elements::<2>(&message) {
+            match elements::<2>(&self.decode(&bytes, limits)?) {
                 Some([tag, answer]) if *tag == reference => {
                     return Ok(match elements::<2>(answer) {
                         Some([bad, why]) if is_atom(bad, "badrpc") => Err(why.clone()),
                         _ => Ok(answer.clone()),
                     });
                 }
-                _ if self.inbox.len() < INBOX_MAX => self.inbox.push_back(message),
-                _ => {}
+                _ => self.inbox.push(bytes),
             }
         }
     }
@@ -230,10 +233,17 @@ impl Attached {
         limits: &Limits,
         until: Instant,
     ) -> Result<Option<Term>, AttachedError> {
-        match self.inbox.pop_front() {
-            Some(message) => Ok(Some(message)),
-            None => self.read(limits, until),
-        }
+        let bytes = match self.inbox.pop() {
+            Some(bytes) => Some(bytes),
+            None => self.read(until)?,
+        };
+        bytes.map(|bytes| self.decode(&bytes, limits)).transpose()
+    }
+
+    /// Messages that came while an answer was waited for, and were too many to be kept.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.inbox.dropped()
     }
 
     /// Sends a message to a process of the VM.
@@ -251,8 +261,8 @@ impl Attached {
         self.link.send(Header::Long, &bytes)
     }
 
-    /// The next message to our process; links, monitors and the like are none.
-    fn read(&mut self, limits: &Limits, until: Instant) -> Result<Option<Term>, AttachedError> {
+    /// The next message to our process, as it came; links, monitors and the like are none.
+    fn read(&mut self, until: Instant) -> Result<Option<Vec<u8>>, AttachedError> {
         loop {
             let Some(bytes) = self.link.next(Header::Long, MESSAGE_MAX, until)? else {
                 return Ok(None);
@@ -262,30 +272,35 @@ impl Attached {
                 self.link.send(Header::Long, &[])?;
                 continue;
             }
-            if let Some(message) = self.message(&bytes, limits)? {
-                return Ok(Some(message));
+            if let Some(message) = self.message(&bytes)? {
+                return Ok(Some(message.to_vec()));
             }
         }
     }
 
-    fn message(&self, bytes: &[u8], limits: &Limits) -> Result<Option<Term>, AttachedError> {
+    /// What is sent to our process, in the external term format.
+    fn message<'b>(&self, bytes: &'b [u8]) -> Result<Option<&'b [u8]>, AttachedError> {
         let Some((&PASS_THROUGH, bytes)) = bytes.split_first() else {
             let why = "a message is in a form that we have not said to know";
             return Err(AttachedError::Protocol(why.to_owned()));
         };
-        let wrong = |why: escope_beam::term::NotExternal| AttachedError::Protocol(why.to_string());
         let (control, rest) =
             Term::from_external(bytes, Some(&self.peer), &CONTROL).map_err(wrong)?;
         let is_to_us = match elements::<3>(&control) {
             Some([Term::Integer(SEND | SEND_SENDER), _, Term::Pid(to)]) => *to == self.own_pid(),
             _ => false,
         };
-        if !is_to_us {
-            return Ok(None);
-        }
-        let (message, _) = Term::from_external(rest, Some(&self.peer), limits).map_err(wrong)?;
-        Ok(Some(message))
+        Ok(is_to_us.then_some(rest))
     }
+
+    fn decode(&self, message: &[u8], limits: &Limits) -> Result<Term, AttachedError> {
+        let (message, _) = Term::from_external(message, Some(&self.peer), limits).map_err(wrong)?;
+        Ok(message)
+    }
+}
+
+fn wrong(why: NotExternal) -> AttachedError {
+    AttachedError::Protocol(why.to_string())
 }
 
 #[cfg(test)]

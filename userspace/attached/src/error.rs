@@ -1,6 +1,7 @@
 //! Why the VM could not be asked, and what helps.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why the VM could not be asked.
@@ -67,6 +68,26 @@ pub enum AttachedError {
         node: String,
         /// Where the cookie came from.
         source_: String,
+    },
+    /// It speaks TLS, and we did not.
+    #[error(
+        "{node} speaks TLS: give the authority of its certificate by --tls-cacert FILE, and a certificate of \
+         ours by --tls-cert FILE and --tls-key FILE if it wants one"
+    )]
+    WantsTls {
+        /// The node.
+        node: String,
+    },
+    /// There is no TLS connection with it.
+    #[error("TLS with the VM failed: {0}")]
+    Tls(String),
+    /// A file for TLS cannot be used.
+    #[error("{}: {why}", .path.display())]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// All our names are taken.
     #[error("{node} has connections from as many of us as there may be: end one of them")]

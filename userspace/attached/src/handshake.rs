@@ -7,7 +7,7 @@
 //! we: 'r' our number (4) proof of the cookie with its number (16)
 //! it: 'a' proof with our number (16)
 //! ```
-//! Each with its length in two bytes (`lib/kernel/src/dist_util.erl`, "Distribution Handshake" in the
+//! Each with its length in two bytes, under TLS in four (`lib/kernel/src/dist_util.erl`, "Distribution Handshake" in the
 //! documentation of ERTS; the same in OTP 25 to 29). A peer that refuses the proof closes.
 
 use std::time::Instant;
@@ -76,7 +76,7 @@ pub(crate) fn shake_hands(
     cookie: &Cookie,
     until: Instant,
 ) -> Result<Option<Node>, AttachedError> {
-    link.send(Header::Short, &introduction(own))?;
+    link.send(link.handshake_header(), &introduction(own))?;
     match status(&next(link, "it was told our name", node, until)?)? {
         Status::Ok => {}
         Status::Taken => return Ok(None),
@@ -96,7 +96,7 @@ pub(crate) fn shake_hands(
     let mut reply = vec![b'r'];
     reply.extend(ours.to_be_bytes());
     reply.extend(cookie.digest(its));
-    link.send(Header::Short, &reply)?;
+    link.send(link.handshake_header(), &reply)?;
     let wrong = || AttachedError::WrongCookie {
         node: node.to_owned(),
         source_: cookie.source().to_string(),
@@ -119,15 +119,26 @@ fn next(
     until: Instant,
 ) -> Result<Vec<u8>, AttachedError> {
     let begun = Instant::now();
-    match link.next(Header::Short, MESSAGE_MAX, until) {
+    match link.next(link.handshake_header(), MESSAGE_MAX, until) {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(AttachedError::Late {
             what: format!("{node} did not answer while {doing}"),
             after: until.saturating_duration_since(begun),
         }),
         Err(AttachedError::Closed(_)) => Err(AttachedError::Closed(doing)),
+        Err(AttachedError::TooLarge { bytes, .. }) if is_alert(link, bytes) => {
+            Err(AttachedError::WantsTls {
+                node: node.to_owned(),
+            })
+        }
         Err(error) => Err(error),
     }
+}
+
+/// Whether the length that was read is the begin of what TLS says to those who speak none: a record
+/// of type 21 and version 3.
+fn is_alert(link: &Link, length: usize) -> bool {
+    link.handshake_header() == Header::Short && length == 0x15_03
 }
 
 /// Any number.

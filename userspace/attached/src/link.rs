@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::AttachedError;
+use crate::tls::{Session, Tls};
 
 /// Read at a time.
 const PIECE: usize = 64 << 10;
@@ -17,9 +18,9 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// How a message says its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Header {
-    /// Two bytes, as in the handshake.
+    /// Two bytes, as in the handshake without TLS.
     Short,
-    /// Four, as afterwards.
+    /// Four, as afterwards, and under TLS.
     Long,
 }
 
@@ -32,10 +33,17 @@ impl Header {
     }
 }
 
+/// What carries the bytes.
+#[derive(Debug)]
+enum Carrier {
+    Plain(TcpStream),
+    Secure(Box<Session>),
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Link {
-    stream: TcpStream,
+    carrier: Carrier,
     read: Vec<u8>,
 }
 
@@ -46,14 +54,45 @@ impl Link {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_PATIENCE))?;
         Ok(Link {
-            stream,
+            carrier: Carrier::Plain(stream),
             read: Vec::new(),
         })
     }
 
+    /// The same connection under TLS, with a VM on this host; nothing may have been read of it.
+    pub(crate) fn secure(
+        self,
+        tls: &Tls,
+        host: &str,
+        until: Instant,
+    ) -> Result<Link, AttachedError> {
+        match self.carrier {
+            Carrier::Plain(stream) => Ok(Link {
+                carrier: Carrier::Secure(Box::new(tls.begin(stream, host, until)?)),
+                read: self.read,
+            }),
+            Carrier::Secure(_) => Ok(self),
+        }
+    }
+
+    /// How messages of the distribution's handshake say their length.
+    pub(crate) fn handshake_header(&self) -> Header {
+        match self.carrier {
+            Carrier::Plain(_) => Header::Short,
+            Carrier::Secure(_) => Header::Long,
+        }
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> Result<(), AttachedError> {
-        Ok(self.stream.write_all(bytes)?)
+        match &mut self.carrier {
+            Carrier::Plain(stream) => stream.write_all(bytes).map_err(|why| match why.kind() {
+                // Or it would be taken for the reader of our output that has gone.
+                ErrorKind::BrokenPipe => AttachedError::Closed("it was written to"),
+                _ => why.into(),
+            }),
+            Carrier::Secure(session) => session.write_all(bytes),
+        }
     }
 
     /// Sends a message.
@@ -119,23 +158,38 @@ impl Link {
         if left.is_zero() {
             return Ok(false);
         }
-        self.stream
-            .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let mut piece = vec![0; PIECE];
-        match self.stream.read(&mut piece) {
-            Ok(0) => Err(AttachedError::Closed("it was read")),
-            Ok(count) => {
+        let read = match &mut self.carrier {
+            Carrier::Plain(stream) => read(stream, &mut piece, left)?,
+            Carrier::Secure(session) => session.read(&mut piece, until)?,
+        };
+        match read {
+            Some(0) => Err(AttachedError::Closed("it was read")),
+            Some(count) => {
                 self.read.extend(piece.iter().take(count));
                 Ok(true)
             }
-            Err(why) if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Ok(false)
-            }
-            Err(why) if why.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(why) if why.kind() == ErrorKind::ConnectionReset => {
-                Err(AttachedError::Closed("it was read"))
-            }
-            Err(why) => Err(why.into()),
+            None => Ok(false),
         }
+    }
+}
+
+/// Some bytes, 0 when the peer has closed; `None` when the time is up.
+fn read(
+    stream: &mut TcpStream,
+    piece: &mut [u8],
+    left: Duration,
+) -> Result<Option<usize>, AttachedError> {
+    stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+    loop {
+        return match stream.read(piece) {
+            Ok(count) => Ok(Some(count)),
+            Err(why) => match why.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => Ok(None),
+                ErrorKind::ConnectionReset => Ok(Some(0)),
+                ErrorKind::Interrupted => continue,
+                _ => Err(why.into()),
+            },
+        };
     }
 }

@@ -17,4 +17,22 @@ pub(crate) struct TracerArgs {
     /// Where the VM listens for nodes, instead of what epmd says on this machine
     #[arg(long, value_name = "IP:PORT", requires = "tracer")]
     pub(crate) dist_address: Option<SocketAddr>,
+    /// The VM speaks TLS (-proto_dist inet_tls): a PEM file with the authority of its certificate, or
+    /// with its certificate itself
+    #[arg(long, value_name = "FILE", requires = "tracer")]
+    pub(crate) tls_cacert: Option<PathBuf>,
+    /// Our certificate, for a VM that wants one: a PEM file, with those between it and its authority
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cacert",
+        requires = "tls_key"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of our certificate: a PEM file, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The name that the VM's certificate is for, instead of the host in the node's name
+    #[arg(long, value_name = "NAME", requires = "tls_cacert")]
+    pub(crate) tls_name: Option<String>,
 }

@@ -55,6 +55,10 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "BYTES", requires = "tracer", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     pub(crate) max_bytes: u32,
+    /// With --tracer, calls alone, without results, exceptions and times: for functions that do not return,
+    /// as the loop of a server, whose stack a result that is waited for would make longer
+    #[arg(long, requires = "tracer")]
+    pub(crate) no_results: bool,
     #[command(flatten)]
     pub(crate) redact: RedactArgs,
     /// With --snapshot or --tracer, mask nothing: secrets are shown as well

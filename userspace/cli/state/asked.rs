@@ -19,7 +19,7 @@ use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::say::say;
 use crate::snapshot::{is_wanted, who};
-use crate::tracer::{attach, numbers};
+use crate::tracer::{attach, later, numbers};
 
 /// How the state was come by.
 const RUNG: &str = "by the attached tracer: sys:get_state/2, answered by the process itself";
@@ -70,7 +70,7 @@ pub(super) fn run(vm: &mut Vm, args: &StateArgs) -> anyhow::Result<()> {
                     timeout,
                     limits,
                 };
-                let answer = attached.get_state(&request)?;
+                let answer = attached.get_state(&request).map_err(later)?;
                 let mut masker = Masker::new(redaction, vm, &process);
                 Asked {
                     answer: answer.map(|state| parts(behaviour, state, &mut masker)),

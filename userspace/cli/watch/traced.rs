@@ -1,10 +1,11 @@
 //! `watch --tracer`: calls with arguments and results, by the VM's own tracing.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use escope_attached::{AttachedError, Ended, Said, TraceOptions, Tracing};
+use escope_attached::{AttachedError, Ended, Hit, Remains, Said, TraceOptions, Tracing};
 use escope_session::{Condition, Limits, SessionError, Stop, Vm, choose, is_stopped, list_called};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::say::say;
-use crate::tracer::{attach, numbers};
+use crate::tracer::{attach, later, numbers};
 
 /// When it is not said otherwise.
 const CALLS_MAX: u64 = 1000;
@@ -27,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const END_PATIENCE: Duration = Duration::from_secs(15);
 /// Characters of a text for a byte in the external format: escapes and digits take several.
 const CHARS_FOR_BYTE: usize = 4;
+const REMOVED: &str =
+    "tracer: removed; the VM was asked, and has no process, session, trace pattern or flag of it";
 
 pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
     let redaction = args.redact.redaction()?;
@@ -46,59 +49,127 @@ pub(super) fn run(args: &WatchArgs, stop: &Stop) -> anyhow::Result<()> {
     }
     let attached = attach(&vm, &args.tracer)?;
     for line in Tracing::plan(&options, &vm.otp_release) {
-        say!("tracer: runs {line}");
+        say!("tracer: {line}");
     }
-    let life = options.life;
-    let mut tracing = Tracing::start(attached, options)?;
-    let mut late = Instant::now() + life + END_PATIENCE;
-    say!("tracer: tracing");
+    let until = Instant::now() + options.life;
+    let mut tracing = Tracing::start(attached, options).map_err(later)?;
+    match tracing.stood_still() {
+        Some(time) => say!(
+            "tracer: tracing; to begin took the VM {time:.1?}, in which its schedulers stood still at most"
+        ),
+        None => say!("tracer: tracing"),
+    }
     let content = match args.format {
         ReportFormat::Table => Content::Text,
         ReportFormat::Json => Content::Json,
     };
-    let mut open = Open::default();
     output::write_to(None, content, |out| {
-        let mut names = Names::of(&vm);
-        let mut asked_to_end = false;
-        let ended = loop {
-            if stop.flag().load(Ordering::Relaxed) && !asked_to_end {
-                asked_to_end = true;
-                late = Instant::now() + END_PATIENCE;
-                tracing.stop()?;
-            }
-            match tracing.next(Instant::now() + LOOK)? {
-                Some(Said::Hit(hit)) => {
-                    let name = names.name(&hit.pid);
-                    let chars = args.max_bytes as usize * CHARS_FOR_BYTE;
-                    let line = open.line(*hit, name, (redaction.as_ref(), chars));
-                    match args.format {
-                        ReportFormat::Table => writeln!(out, "{}", one_line(&line.text()))?,
-                        ReportFormat::Json => writeln!(out, "{}", line.json())?,
-                    }
-                }
-                Some(Said::Ended(ended)) => break ended,
-                // Somebody may be looking.
-                None => out.flush()?,
-            }
-            if Instant::now() > late {
-                let what = "the tracer did not say that it has ended".to_owned();
-                let after = END_PATIENCE;
-                return Err(AttachedError::Late { what, after }.into());
-            }
+        let mut shown = Shown {
+            names: Names::of(&vm),
+            open: Open::default(),
+            redaction,
+            out,
         };
-        let left = tracing.check_removed()?;
+        let followed = shown.follow(&mut tracing, (args, until), stop);
+        let ended = match followed {
+            Ok(ended) => ended,
+            Err(error) if error.is::<AttachedError>() => {
+                look_again(&tracing.abandon(), &vm, args);
+                let called = shown.open.called;
+                return Err(Failure::failed(format!("{error:#}; {called} calls shown")).into());
+            }
+            Err(error) => return Err(error),
+        };
+        let left = tracing.check_removed().map_err(later)?;
+        let (open, dropped) = (&shown.open, tracing.dropped());
         if args.format == ReportFormat::Json {
             let end = json!({
                 "kind": "end",
                 "end": word(ended),
                 "calls": open.called,
                 "returned": open.returned,
+                "dropped": dropped,
                 "left": left,
             });
-            writeln!(out, "{end}")?;
+            writeln!(shown.out, "{end}")?;
         }
-        conclude(args, ended, &open, &left)
+        conclude(args, ended, (open, dropped), &left)
     })
+}
+
+/// What is told of a trace while it goes on.
+struct Shown<'v, 'o> {
+    names: Names<'v>,
+    open: Open,
+    redaction: Option<Redaction>,
+    out: &'o mut dyn Write,
+}
+
+impl Shown<'_, '_> {
+    /// Writes what comes until the tracer says that it has ended.
+    fn follow(
+        &mut self,
+        tracing: &mut Tracing,
+        (args, until): (&WatchArgs, Instant),
+        stop: &Stop,
+    ) -> anyhow::Result<Ended> {
+        let mut late = until + END_PATIENCE;
+        let mut asked_to_end = false;
+        let mut flushed = Instant::now();
+        loop {
+            if stop.flag().load(Ordering::Relaxed) && !asked_to_end {
+                asked_to_end = true;
+                late = Instant::now() + END_PATIENCE;
+                tracing.stop()?;
+            }
+            match tracing.next(Instant::now() + LOOK)? {
+                Some(Said::Hit(hit)) => self.write(*hit, args)?,
+                Some(Said::Ended(ended)) => return Ok(ended),
+                None => {}
+            }
+            // Somebody may be looking.
+            if flushed.elapsed() >= LOOK {
+                self.out.flush()?;
+                flushed = Instant::now();
+            }
+            if Instant::now() > late {
+                let what = "the tracer did not say that it has ended".to_owned();
+                let after = END_PATIENCE;
+                return Err(AttachedError::Late { what, after }.into());
+            }
+        }
+    }
+
+    fn write(&mut self, hit: Hit, args: &WatchArgs) -> anyhow::Result<()> {
+        let name = self.names.name(&hit.pid);
+        let chars = args.max_bytes as usize * CHARS_FOR_BYTE;
+        let line = self.open.line(hit, name, (self.redaction.as_ref(), chars));
+        match args.format {
+            ReportFormat::Table => writeln!(self.out, "{}", one_line(&line.text()))?,
+            ReportFormat::Json => writeln!(self.out, "{}", line.json())?,
+        }
+        Ok(())
+    }
+}
+
+/// When the connection has failed: whether its end has ended the tracer, asked by another one.
+fn look_again(remains: &Remains, vm: &Vm, args: &WatchArgs) {
+    say!("tracer: the connection failed; asking the VM by another one whether anything is left");
+    let asked = attach(vm, &args.tracer).and_then(|mut attached| {
+        let left = remains.check(&mut attached)?;
+        Ok(left)
+    });
+    match asked {
+        Ok(left) if left.is_empty() => say!("{REMOVED}"),
+        Ok(left) => say!(
+            "warning: the VM still has something of the tracer: {}",
+            left.join(", ")
+        ),
+        Err(why) => say!(
+            "warning: the VM cannot be asked whether anything is left ({why:#}): the tracer ends when the VM \
+             sees that our connection has"
+        ),
+    }
 }
 
 fn options(args: &WatchArgs, vm: &Vm) -> anyhow::Result<TraceOptions> {
@@ -120,6 +191,7 @@ fn options(args: &WatchArgs, vm: &Vm) -> anyhow::Result<TraceOptions> {
     Ok(TraceOptions {
         functions: args.functions.clone(),
         process,
+        results: !args.no_results,
         calls_max,
         rate_max: args.max_rate,
         life: args.duration.unwrap_or(LIFE),
@@ -197,7 +269,12 @@ fn word(ended: Ended) -> &'static str {
 }
 
 /// How it ended, and what the VM says is left of it.
-fn conclude(args: &WatchArgs, ended: Ended, open: &Open, left: &[String]) -> anyhow::Result<()> {
+fn conclude(
+    args: &WatchArgs,
+    ended: Ended,
+    (open, dropped): (&Open, u64),
+    left: &[String],
+) -> anyhow::Result<()> {
     let why = match ended {
         Ended::Time => "time is up".to_owned(),
         Ended::Limit => "the limit of calls was reached: --max-hits sets it".to_owned(),
@@ -218,12 +295,23 @@ fn conclude(args: &WatchArgs, ended: Ended, open: &Open, left: &[String]) -> any
         Ended::Slow => "we read too slowly, and the VM did not wait: later calls are not shown".to_owned(),
         Ended::Stopped => "interrupted".to_owned(),
     };
-    let (called, returned, still) = (open.called, open.returned, open.left());
-    say!("{why}; {called} calls shown, {returned} returned, {still} had not when it ended");
-    if left.is_empty() {
+    let called = open.called;
+    match args.no_results {
+        true => say!("{why}; {called} calls shown"),
+        false => say!(
+            "{why}; {called} calls shown, {} returned, {} had not when it ended",
+            open.returned,
+            open.left()
+        ),
+    }
+    if dropped > 0 {
         say!(
-            "tracer: removed; the VM was asked, and has no process, session, trace pattern or flag of it"
+            "warning: {dropped} messages came while an answer was waited for, and are not shown: more than is \
+             kept of what a VM sends"
         );
+    }
+    if left.is_empty() {
+        say!("{REMOVED}");
         return Ok(());
     }
     let left = left.join(", ");

@@ -81,6 +81,7 @@ pub const OWNERS: &[(&str, &[&str])] = &[
     ("parquet*", &["escope-recording"]),
     ("polars*", &["escope-query"]),
     ("md5", &["escope-attached"]),
+    ("rustls", &["escope-attached"]),
     ("inferno", &["escope-export"]),
     ("prost*", &["escope-export"]),
     ("anyhow", &["escope-bpf", "xtask"]),

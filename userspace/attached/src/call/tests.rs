@@ -11,7 +11,8 @@ use super::{Attached, ConnectOptions};
 use crate::AttachedError;
 use crate::address::Target;
 use crate::cookie::{Cookie, CookieSource};
-use crate::terms::{atom, elements, integer, tuple};
+use crate::inbox::BYTES_MAX;
+use crate::terms::{atom, elements, integer, list, tuple};
 
 const NAME: &str = "shop@localhost";
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -36,9 +37,10 @@ fn join(
     let options = ConnectOptions {
         patience: PATIENCE,
         os_pid: None,
+        tls: None,
     };
     let begun = Instant::now();
-    let joined = Attached::connect(&target, &cookie(), options);
+    let joined = Attached::connect(&target, &cookie(), &options);
     assert!(begun.elapsed() < Duration::from_secs(5));
     (joined, thread)
 }
@@ -194,41 +196,70 @@ fn what_comes_is_bounded_and_understood_or_an_error() {
     }
 }
 
+/// Reads a request, and says these messages to its sender; the last one is the answer.
+fn answer(stream: &mut TcpStream, others: &[Term]) {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut request = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut request).unwrap();
+    let all = escope_beam::term::Limits::default();
+    let (control, rest) = Term::from_external(&request[1..], None, &all).unwrap();
+    let (request, _) = Term::from_external(rest, None, &all).unwrap();
+    assert!(control.to_string().ends_with("'',rex}"), "{control}");
+    let [_, from, _] = elements::<3>(&request).unwrap();
+    let [us, reference] = elements::<2>(from).unwrap();
+    let node = Node {
+        name: NAME.into(),
+        creation: 9,
+        channel: 0,
+    };
+    let answer = tuple(vec![reference.clone(), atom("answer")]);
+    for message in others.iter().chain([&answer]) {
+        let control = tuple(vec![integer(2), atom(""), us.clone()]);
+        let mut bytes = vec![b'p'];
+        bytes.extend(control.to_external(Some(&node)).unwrap());
+        bytes.extend(message.to_external(Some(&node)).unwrap());
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        stream
+            .write_all(&[&length, bytes.as_slice()].concat())
+            .unwrap();
+    }
+}
+
 #[test]
 fn answers_belong_to_their_requests() {
     let (joined, thread) = join(1, |mut stream| {
         shake(&mut stream, &cookie());
-        let mut length = [0; 4];
-        stream.read_exact(&mut length).unwrap();
-        let mut request = vec![0; u32::from_be_bytes(length) as usize];
-        stream.read_exact(&mut request).unwrap();
-        let all = escope_beam::term::Limits::default();
-        let (control, rest) = Term::from_external(&request[1..], None, &all).unwrap();
-        let (request, _) = Term::from_external(rest, None, &all).unwrap();
-        assert!(control.to_string().ends_with("'',rex}"), "{control}");
-        let [_, from, _] = elements::<3>(&request).unwrap();
-        let [us, reference] = elements::<2>(from).unwrap();
-        let node = Node {
-            name: NAME.into(),
-            creation: 9,
-            channel: 0,
-        };
-        let others = tuple(vec![atom("other"), atom("answer")]);
-        for message in [others, tuple(vec![reference.clone(), atom("answer")])] {
-            let control = tuple(vec![integer(2), atom(""), us.clone()]);
-            let mut bytes = vec![b'p'];
-            bytes.extend(control.to_external(Some(&node)).unwrap());
-            bytes.extend(message.to_external(Some(&node)).unwrap());
-            let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
-            stream
-                .write_all(&[&length, bytes.as_slice()].concat())
-                .unwrap();
-        }
+        answer(&mut stream, &[tuple(vec![atom("other"), atom("answer")])]);
         until_closed(stream);
     });
     let mut attached = joined.unwrap();
     let answer = attached.call("os", "getpid", Vec::new()).unwrap();
     assert_eq!(answer, atom("answer"));
+    assert_eq!(attached.dropped(), 0);
+    drop(attached);
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_comes_before_an_answer_is_kept_within_bounds_and_dropped_beyond() {
+    const EACH: usize = 1 << 20;
+    let (joined, thread) = join(1, |mut stream| {
+        shake(&mut stream, &cookie());
+        let large = list(vec![integer(7); EACH / 2]);
+        answer(&mut stream, &vec![large; 20]);
+        until_closed(stream);
+    });
+    let mut attached = joined.unwrap();
+    attached.patience = Duration::from_secs(20);
+    let answer = attached.call("os", "getpid", Vec::new()).unwrap();
+    assert_eq!(answer, atom("answer"));
+    let mut kept = 0;
+    let limits = escope_beam::term::Limits::default();
+    while let Some(_message) = attached.receive(&limits, Instant::now()).unwrap() {
+        kept += 1;
+    }
+    assert_eq!((kept, attached.dropped()), (BYTES_MAX / EACH - 1, 5));
     drop(attached);
     thread.join().unwrap();
 }

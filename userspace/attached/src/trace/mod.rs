@@ -1,9 +1,10 @@
 //! Calls of chosen functions, with arguments and results, by the VM's own tracing.
 //!
-//! What runs in the VM, and how it ends, is in `program.rs`. Here it is started, its messages are
-//! read, and the VM is asked afterwards whether anything of it is left.
+//! What runs in the VM, and how it ends, is in `program.rs`. Here it is started and its messages are
+//! read; `remains.rs` asks the VM afterwards whether anything of it is left.
 
 mod program;
+mod remains;
 mod said;
 
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::reason::outline;
 use crate::terms::{atom, elements, integer, is_atom, items, list, milliseconds, pid, tuple};
 use crate::{Attached, AttachedError};
 use program::PROGRAM;
+pub use remains::Remains;
 pub use said::{Ended, Hit, HitKind, Said, Traced};
 
 /// The first release with trace sessions: `trace` in the kernel application.
@@ -23,11 +25,8 @@ const SESSIONS_SINCE: u32 = 27;
 const WAITING_MAX: u64 = 10_000;
 /// The tracer's heap, in words of 8 bytes: 64 MiB.
 const HEAP_MAX: u64 = 8 << 20;
-/// For answers of the VM when all is removed.
-const REMOVED_PATIENCE: Duration = Duration::from_secs(10);
 /// For the program's first word.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-const NAP: Duration = Duration::from_millis(20);
 
 /// What is traced, and until when.
 #[derive(Debug, Clone)]
@@ -36,6 +35,8 @@ pub struct TraceOptions {
     pub functions: Vec<Mfa>,
     /// In which process, by number and serial; in all when none is said.
     pub process: Option<(u64, u64)>,
+    /// Whether what they return is told too.
+    pub results: bool,
     /// Calls altogether.
     pub calls_max: u64,
     /// Calls within a second.
@@ -52,18 +53,16 @@ pub struct TraceOptions {
 #[derive(Debug)]
 pub struct Tracing {
     attached: Attached,
-    options: TraceOptions,
-    has_sessions: bool,
-    guard: Term,
-    tracer: Term,
-    /// The session, as the VM lists it.
-    session: Option<Term>,
-    /// On the VM's monotonic clock.
+    limits: Limits,
+    remains: Remains,
+    /// When it began, as the VM tells times.
     begun_ns: i64,
+    took: Duration,
+    is_all: bool,
 }
 
 impl Tracing {
-    /// What will be run in the VM, a line each.
+    /// What will be run in the VM, and what that costs it: a line each.
     #[must_use]
     pub fn plan(options: &TraceOptions, otp_release: &str) -> Vec<String> {
         let functions: Vec<String> = options.functions.iter().map(Mfa::to_string).collect();
@@ -71,26 +70,46 @@ impl Tracing {
             None => "all processes".to_owned(),
             Some((number, serial)) => format!("<0.{number}.{serial}>"),
         };
-        let by = match has_sessions(otp_release) {
+        let has_sessions = has_sessions(otp_release);
+        let by = match has_sessions {
             true => "a trace session of its own (trace:session_create/3, function/4, process/4)",
             false => {
-                "erlang:trace_pattern/3 and erlang:trace/3, for want of trace sessions before OTP 27"
+                "meta tracing (erlang:trace_pattern/3), for want of trace sessions before OTP 27"
             }
         };
-        vec![
-            "two processes that run erl_eval:exprs/2, of text that the VM parses by erl_scan:string/1 and \
+        let mut plan = vec![
+            "runs two processes that run erl_eval:exprs/2, of text that the VM parses by erl_scan:string/1 and \
              erl_parse:parse_exprs/1: one gets trace messages, one switches tracing on and off"
                 .to_owned(),
-            format!("tracing of {} in {who} by {by}", functions.join(", ")),
+            format!("runs tracing of {} in {who} by {by}", functions.join(", ")),
             format!(
-                "until {} calls, more than {} calls in a second, {:?}, {WAITING_MAX} waiting messages, {} MiB \
+                "runs until {} calls, more than {} calls in a second, {:?}, {WAITING_MAX} waiting messages, {} MiB \
                  of heap, or the end of our connection, whichever comes first",
                 options.calls_max,
                 options.rate_max,
                 options.life,
                 HEAP_MAX >> 17,
             ),
-        ]
+            "costs a copy of what each of these calls takes and returns, in which what terms share is copied as \
+             often as it occurs"
+                .to_owned(),
+        ];
+        if has_sessions && options.process.is_none() {
+            plan.push(
+                "costs a stop of all schedulers, at begin and at end, while the VM looks through its tables of \
+                 processes and ports: --when process=NAME does without"
+                    .to_owned(),
+            );
+        }
+        if options.results {
+            plan.push(
+                "costs a few words more on the stack for each of these calls until it returns, also when tracing \
+                 has ended: a function that calls itself last, as a server's loop, keeps them; --no-results \
+                 does without"
+                    .to_owned(),
+            );
+        }
+        plan
     }
 
     /// Starts tracing.
@@ -130,12 +149,17 @@ impl Tracing {
         match said::started(&said) {
             Some(Ok(started)) => Ok(Tracing {
                 attached,
-                options,
-                has_sessions,
-                guard,
-                tracer: started.tracer,
-                session: started.session,
+                limits: options.limits,
                 begun_ns: started.at_ns,
+                took: started.took,
+                is_all: options.process.is_none(),
+                remains: Remains {
+                    functions: options.functions,
+                    has_sessions,
+                    guard,
+                    tracer: started.tracer,
+                    session: started.session,
+                },
             }),
             Some(Err(why)) => Err(AttachedError::NotTraced(why)),
             None => Err(AttachedError::Protocol(format!(
@@ -150,7 +174,7 @@ impl Tracing {
     /// # Errors
     /// When the connection fails.
     pub fn next(&mut self, until: Instant) -> Result<Option<Said>, AttachedError> {
-        while let Some(message) = self.attached.receive(&self.options.limits, until)? {
+        while let Some(message) = self.attached.receive(&self.limits, until)? {
             if let Some(said) = said::read(&message, self.begun_ns) {
                 return Ok(Some(said));
             }
@@ -164,7 +188,7 @@ impl Tracing {
     /// When the connection fails.
     pub fn stop(&mut self) -> Result<(), AttachedError> {
         let stop = tuple(vec![atom("stop"), self.attached.us()]);
-        let guard = self.guard.clone();
+        let guard = self.remains.guard.clone();
         self.attached.send_to(&guard, &stop)
     }
 
@@ -173,52 +197,27 @@ impl Tracing {
     /// # Errors
     /// When the VM cannot be asked.
     pub fn check_removed(&mut self) -> Result<Vec<String>, AttachedError> {
-        let until = Instant::now() + REMOVED_PATIENCE;
-        loop {
-            let left = self.left()?;
-            if left.is_empty() || Instant::now() > until {
-                return Ok(left);
-            }
-            std::thread::sleep(NAP);
-        }
+        self.remains.check(&mut self.attached)
     }
 
-    fn left(&mut self) -> Result<Vec<String>, AttachedError> {
-        let mut left = Vec::new();
-        for process in [self.guard.clone(), self.tracer.clone()] {
-            let text = process.to_string();
-            let is_alive = self
-                .attached
-                .call("erlang", "is_process_alive", vec![process])?;
-            if !is_atom(&is_alive, "false") {
-                left.push(format!("the process {text}"));
-            }
-        }
-        if let Some(session) = self.session.clone() {
-            let sessions = self
-                .attached
-                .call("trace", "session_info", vec![atom("all")])?;
-            if items(&sessions).is_none_or(|sessions| sessions.contains(&session)) {
-                left.push(format!("the trace session {session}"));
-            }
-        }
-        if self.has_sessions {
-            return Ok(left);
-        }
-        for function in self.options.functions.clone() {
-            let asked = vec![mfa(&function), atom("traced")];
-            let said = self.attached.call("erlang", "trace_info", asked)?;
-            let is_not = ["false", "undefined"].map(|word| tuple(vec![atom("traced"), atom(word)]));
-            if !is_not.contains(&said) {
-                left.push(format!("the trace pattern of {function}"));
-            }
-        }
-        let asked = vec![atom("new"), atom("flags")];
-        let flags = self.attached.call("erlang", "trace_info", asked)?;
-        if flags != tuple(vec![atom("flags"), list(Vec::new())]) {
-            left.push(format!("trace flags of new processes: {}", flags.text(100)));
-        }
-        Ok(left)
+    /// How long the VM took to have all processes traced, in which its schedulers stood still at most; none
+    /// where it need not look for them.
+    #[must_use]
+    pub fn stood_still(&self) -> Option<Duration> {
+        let is_walk = self.remains.has_sessions && self.is_all;
+        is_walk.then_some(self.took)
+    }
+
+    /// Messages that came while an answer was waited for, and were too many to be kept.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.attached.dropped()
+    }
+
+    /// Gives the connection up, which ends what it has started; what to look for by another one.
+    #[must_use]
+    pub fn abandon(self) -> Remains {
+        self.remains
     }
 }
 
@@ -269,14 +268,19 @@ fn asked(attached: &Attached, options: &TraceOptions, has_sessions: bool) -> Ter
         atom(attached.own_name()),
         list(options.functions.iter().map(mfa).collect()),
         options.process.map_or_else(|| atom("all"), pid),
+        boolean(options.results),
         integer(options.calls_max),
         integer(options.rate_max),
         milliseconds(options.life),
         integer(options.bytes_max),
         integer(WAITING_MAX),
         integer(HEAP_MAX),
-        atom(if has_sessions { "true" } else { "false" }),
+        boolean(has_sessions),
     ])
+}
+
+fn boolean(is: bool) -> Term {
+    atom(if is { "true" } else { "false" })
 }
 
 fn not_understood(who: &str, said: &Term) -> AttachedError {

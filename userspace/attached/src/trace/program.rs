@@ -6,7 +6,13 @@
 //! tracer says that a limit is reached, when the time is up, when we say so, when the tracer dies, and
 //! when the connection to us ends, as it does when we are killed. If the guard itself is killed,
 //! the tracer cleans up and ends. From OTP 27 on the guard alone holds the trace session, which the VM
-//! destroys when its holder is gone; before, flags vanish with the tracer, and patterns are removed.
+//! destroys when its holder is gone.
+//!
+//! Before, there is one tracing for all, by flags of processes: whoever has the flag `call` gets hits of
+//! every pattern. So what is used there is *meta* tracing (`erlang:trace_pattern/3` with `{meta, Pid}`): a
+//! pattern that names its tracer, has calls of all processes, and is looked at apart from those of others
+//! (`erts_generic_breakpoint` in `erts/emulator/beam/beam_bp.c`). No process has a flag of ours, others get none of
+//! our calls, and the tables of processes need not be walked. Its times are those of `erlang:now/0`, in microseconds. All times are told since this began.
 //!
 //! Limits, all kept there: calls altogether, calls within a second, messages that wait for the tracer,
 //! its heap, the size of what is sent of each call, and time. After the last call is
@@ -16,7 +22,7 @@
 
 /// The text; its one free variable is `Asked`.
 pub(super) const PROGRAM: &str = r#"
-{Us, Node, Functions, Who, CallsMax, RateMax, LifeMs, BytesMax, WaitingMax, HeapMax, HasSessions} = Asked,
+{Us, Node, Functions, Who, Results, CallsMax, RateMax, LifeMs, BytesMax, WaitingMax, HeapMax, HasSessions} = Asked,
 Guard = self(),
 erlang:process_flag(priority, high),
 erlang:monitor_node(Node, true),
@@ -28,13 +34,27 @@ Fit = fun(Term) ->
         _ -> {value, Term}
     end
 end,
+Clock = fun() ->
+    case HasSessions of
+        true -> erlang:monotonic_time(nanosecond);
+        false -> erlang:system_time(nanosecond)
+    end
+end,
+Origin = Clock(),
+Now = fun() -> Clock() - Origin end,
+Ns = fun
+    ({Mega, Second, Micro}) -> ((Mega * 1000000 + Second) * 1000000 + Micro) * 1000 - Origin;
+    (At) -> At - Origin
+end,
 NoPatterns = fun() ->
-    _ = [erlang:trace_pattern(Function, false, [local]) || Function <- Functions],
+    _ = [erlang:trace_pattern(Function, false, [meta]) || Function <- Functions],
     ok
 end,
+Last = case Results of true -> off; false -> over end,
 Calls = fun Next(Left, Open, Beyond, Begun, Count) ->
     receive
-        {trace_ts, Pid, call, {M, F, Args}, Caller, At} when Left > 0 ->
+        {trace_ts, Pid, call, {M, F, Args}, Caller, Stamp} when Left > 0 ->
+            At = Ns(Stamp),
             {message_queue_len, Waiting} = erlang:process_info(self(), message_queue_len),
             {NewBegun, NewCount} = case At - Begun > 1000000000 of
                 true -> {At, 1};
@@ -43,10 +63,10 @@ Calls = fun Next(Left, Open, Beyond, Begun, Count) ->
             case Tell({call, Pid, {M, F, erlang:length(Args)}, Fit(Args), Caller, At}) of
                 ok when Waiting > WaitingMax -> Guard ! {over, flood};
                 ok when NewCount > RateMax ->
-                    Guard ! {off, rate},
+                    Guard ! {Last, rate},
                     Next(0, Open + 1, Beyond, NewBegun, NewCount);
                 ok when Left =:= 1 ->
-                    Guard ! {off, limit},
+                    Guard ! {Last, limit},
                     Next(0, Open + 1, Beyond, NewBegun, NewCount);
                 ok -> Next(Left - 1, Open + 1, Beyond, NewBegun, NewCount);
                 _ -> Guard ! {over, slow}
@@ -57,14 +77,14 @@ Calls = fun Next(Left, Open, Beyond, Begun, Count) ->
         {trace_ts, Pid, _, _, _, _} when erlang:map_get(Pid, Beyond) > 0 ->
             Depth = maps:get(Pid, Beyond) - 1,
             Next(Left, Open, Beyond#{Pid => Depth}, Begun, Count);
-        {trace_ts, Pid, return_from, Function, Value, At} ->
-            case Tell({return, Pid, Function, Fit(Value), At}) of
+        {trace_ts, Pid, return_from, Function, Value, Stamp} ->
+            case Tell({return, Pid, Function, Fit(Value), Ns(Stamp)}) of
                 ok when Left =:= 0, Open =< 1 -> Guard ! {over, done};
                 ok -> Next(Left, Open - 1, Beyond, Begun, Count);
                 _ -> Guard ! {over, slow}
             end;
-        {trace_ts, Pid, exception_from, Function, {Class, Value}, At} ->
-            case Tell({exception, Pid, Function, {Class, Fit(Value)}, At}) of
+        {trace_ts, Pid, exception_from, Function, {Class, Value}, Stamp} ->
+            case Tell({exception, Pid, Function, {Class, Fit(Value)}, Ns(Stamp)}) of
                 ok when Left =:= 0, Open =< 1 -> Guard ! {over, done};
                 ok -> Next(Left, Open - 1, Beyond, Begun, Count);
                 _ -> Guard ! {over, slow}
@@ -78,32 +98,38 @@ Work = fun() ->
     erlang:process_flag(max_heap_size, #{size => HeapMax, kill => true, error_logger => false}),
     Watched = erlang:monitor(process, Guard),
     receive
-        go -> Calls(CallsMax, 0, #{}, erlang:monotonic_time(nanosecond), 0);
+        go -> Calls(CallsMax, 0, #{}, Now(), 0);
         {'DOWN', Watched, process, Guard, _} -> ok
     end
 end,
 {Tracer, Monitor} = erlang:spawn_monitor(Work),
-Match = [{'_', [], [{exception_trace}, {message, {caller_line}}]}],
+Body = [{exception_trace} || Results] ++ [{message, {caller_line}}],
 Flags = [call, monotonic_timestamp],
+IsTheirs = fun(Function) ->
+    case erlang:trace_info(Function, meta) of
+        {meta, Pid} when erlang:is_pid(Pid) -> erlang:is_process_alive(Pid);
+        {meta, Other} -> erlang:is_port(Other) orelse erlang:is_tuple(Other)
+    end
+end,
 Begin = fun
     (true) ->
         Session = trace:session_create(escope_bpf, Tracer, []),
-        Found = [trace:function(Session, Function, Match, [local]) || Function <- Functions],
-        Tracer ! go,
+        Found = [trace:function(Session, Function, [{'_', [], Body}], [local]) || Function <- Functions],
+        Before = Clock(),
         trace:process(Session, Who, true, Flags),
+        Took = Clock() - Before,
         _ = trace:process(Session, Guard, false, Flags),
-        {Session, Found};
+        {Session, Found, Took};
     (false) ->
-        Theirs = [Function || Function <- Functions, erlang:trace_info(Function, traced) =:= {traced, local}
-                                  orelse erlang:trace_info(Function, traced) =:= {traced, global}],
-        case {Theirs, erlang:trace_info(new, flags)} of
-            {[], {flags, []}} ->
-                Found = [erlang:trace_pattern(Function, Match, [local]) || Function <- Functions],
-                Tracer ! go,
-                erlang:trace(Who, true, [{tracer, Tracer} | Flags]),
-                _ = (catch erlang:trace(Guard, false, [{tracer, Tracer} | Flags])),
-                {none, Found};
-            _ -> {none, others}
+        Whose = case Who of
+            all -> [{'=/=', {self}, {const, Pid}} || Pid <- [Guard, Tracer]];
+            _ -> [{'=:=', {self}, {const, Who}}]
+        end,
+        case lists:any(IsTheirs, Functions) of
+            true -> {none, others, 0};
+            false ->
+                Match = [{'_', Whose, Body}],
+                {none, [erlang:trace_pattern(Function, Match, [{meta, Tracer}]) || Function <- Functions], 0}
         end
 end,
 Off = fun
@@ -113,10 +139,7 @@ Off = fun
         ok
 end,
 End = fun
-    (none) ->
-        NoPatterns(),
-        _ = (catch erlang:trace(Who, false, [{tracer, Tracer} | Flags])),
-        ok;
+    (none) -> NoPatterns();
     (Session) -> trace:session_destroy(Session)
 end,
 Wait = fun Wait(Session, Until, Why) ->
@@ -140,8 +163,12 @@ Kill = fun() ->
         false -> ok
     end
 end,
-case catch Begin(HasSessions) of
-    {Session, Found} when erlang:is_list(Found) ->
+IsThere = Who =:= all orelse erlang:is_process_alive(Who),
+case IsThere andalso (catch Begin(HasSessions)) of
+    false ->
+        Kill(),
+        Say({refused, {none, noproc}});
+    {Session, Found, Took} when erlang:is_list(Found) ->
         case lists:member(0, Found) of
             true ->
                 End(Session),
@@ -149,14 +176,18 @@ case catch Begin(HasSessions) of
                 Say({refused, {none, Found}});
             false ->
                 Handle = case Session of {_, Weak} -> Weak; none -> none end,
-                Say({started, Guard, Tracer, Handle, erlang:monotonic_time(nanosecond)}),
+                Say({started, Guard, Tracer, Handle, Now(), Took}),
+                Tracer ! go,
                 Why = Wait(Session, erlang:monotonic_time(millisecond) + LifeMs, time),
                 End(Session),
                 Kill(),
                 Say({ended, Why})
         end;
+    {none, others, _} ->
+        Kill(),
+        Say({refused, {none, others}});
     Refused ->
-        HasSessions orelse Refused =:= {none, others} orelse NoPatterns(),
+        HasSessions orelse NoPatterns(),
         Kill(),
         Say({refused, Refused})
 end.

@@ -86,6 +86,8 @@ pub(super) struct Started {
     pub(super) tracer: Term,
     pub(super) session: Option<Term>,
     pub(super) at_ns: i64,
+    /// How long it took to have all processes traced.
+    pub(super) took: Duration,
 }
 
 fn what(message: &Term) -> Option<&Term> {
@@ -96,13 +98,23 @@ fn what(message: &Term) -> Option<&Term> {
 /// Its first word: that it has started, or why not.
 pub(super) fn started(message: &Term) -> Option<Result<Started, String>> {
     let what = what(message)?;
-    if let Some([tag, _guard, tracer, session, Term::Integer(at_ns)]) = elements::<5>(what)
+    if let Some(
+        [
+            tag,
+            _,
+            tracer,
+            session,
+            Term::Integer(at_ns),
+            Term::Integer(took_ns),
+        ],
+    ) = elements::<6>(what)
         && is_atom(tag, "started")
     {
         return Some(Ok(Started {
             tracer: tracer.clone(),
             session: Some(session.clone()).filter(|session| !is_atom(session, "none")),
             at_ns: *at_ns,
+            took: Duration::from_nanos(u64::try_from(*took_ns).unwrap_or(0)),
         }));
     }
     let [tag, why] = elements::<2>(what)?;
@@ -111,10 +123,11 @@ pub(super) fn started(message: &Term) -> Option<Result<Started, String>> {
     }
     Some(Err(match elements::<2>(why) {
         Some([_, others]) if is_atom(others, "others") => {
-            "others trace these functions or new processes already, and before OTP 27 that cannot be \
-             kept apart: end their tracing first (dbg:stop/0, or their tool)"
+            "others have a meta trace of these functions already, and before OTP 27 there is one for each \
+             function: end theirs first (dbg:stop/0, or their tool)"
                 .to_owned()
         }
+        Some([_, noproc]) if is_atom(noproc, "noproc") => "the process has ended".to_owned(),
         Some([none, _]) if is_atom(none, "none") => {
             "a function is not there, or cannot be traced".to_owned()
         }
