@@ -74,6 +74,8 @@ mod tier3 {
     mod storm;
     mod terms;
     mod tracer;
+    mod tracer_ends;
+    mod tracer_tls;
     mod traffic;
     mod tree;
     mod unread;

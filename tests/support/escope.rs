@@ -155,6 +155,13 @@ impl Running {
         }
     }
 
+    /// Its next line on stdout, which its output is without then.
+    #[track_caller]
+    pub(crate) fn read_line(&self, patience: Duration) -> String {
+        let line = self.stdout.recv_timeout(patience);
+        line.unwrap_or_else(|error| panic!("no line: {error}; heard {:?}", self.heard))
+    }
+
     /// Waits until it ends or has said something, at most so long; whether it still runs.
     pub(crate) fn runs_on(&mut self, time: Duration) -> bool {
         let end = Instant::now() + time;

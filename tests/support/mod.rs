@@ -7,6 +7,7 @@ mod ejabberd;
 mod escope;
 mod folder;
 mod listen;
+mod node;
 pub(crate) mod otp;
 mod rabbitmq;
 mod recording;
@@ -20,6 +21,7 @@ pub(crate) use escope::{
 };
 pub(crate) use folder::{Folder, temp_dir};
 pub(crate) use live::enter;
+pub(crate) use node::{Node, write_cookie};
 pub(crate) use otp::is_system as is_system_otp;
 pub(crate) use rabbitmq::RabbitMq;
 pub(crate) use recording::small_recording;
