@@ -186,7 +186,7 @@ impl Data {
             .then_some((best.0, count))
     }
 
-    /// `ErlNode *erts_this_node`: its name is an atom with an `@`.
+    /// `ErlNode *erts_this_node`: its name is an atom that can be a node's.
     pub(super) fn this_node(
         &self,
         memory: &impl Memory,
@@ -202,11 +202,22 @@ impl Data {
                     is_atom(name)
                         && atoms
                             .name(memory, name)
-                            .is_some_and(|name| name.contains('@'))
+                            .is_some_and(|name| is_node_name(&name))
                 })
             })
             .map(|(place, _)| place)
     }
+}
+
+/// Whether a text can be a node's name. Of words that only look like an atom the text is any bytes, and an
+/// `@` is among those of some.
+fn is_node_name(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let mut chars = part.chars();
+        !part.is_empty() && chars.all(|c| c.is_alphanumeric() || "_-.:[]".contains(c))
+    };
+    let parts = text.split_once('@');
+    text.len() <= 255 && parts.is_some_and(|(alive, host)| is_part(alive) && is_part(host))
 }
 
 /// The kind of a scheduler, if it is one and has this number.
