@@ -10,6 +10,7 @@
 %% Its state is {crasher,L,N}, and the last message that it receives {die,L}.
 %% history_held does the same, but waits for some milliseconds within each callback that changes its state; it has a line
 %% for each too.
+%% history_grown is one of 1000 numbers whose garbage is collected when the VM thinks fit, as that of most servers is.
 %% history_sensitive has the states of history_secret, and has asked not to be looked at.
 %% history_secret has states with secrets in them, all of which have `sekrit` in their text; the same are in its label, its
 %% dictionary and what it is told. Others have such secrets where no name in the state tells of them: history_record in fields
@@ -32,6 +33,7 @@ main() -> workload:run(?MODULE).
 prepare() ->
     Sizes = [list_to_integer(Size) || Size <- workload:env_words("SIZES", "30,250,1000,25000")],
     Servers = [server(N, Size) || {N, Size} <- lists:enumerate(0, Sizes)],
+    {ok, Grown} = gen_server:start_link({local, history_grown}, ?MODULE, {states, 1000}, []),
     {ok, Secret} = gen_server:start_link({local, history_secret}, ?MODULE, secret, []),
     {ok, Sensitive} = gen_server:start_link({local, history_sensitive}, ?MODULE, sensitive, []),
     {ok, Held} = gen_server:start_link({local, history_held}, ?MODULE, {states, 30}, []),
@@ -40,7 +42,7 @@ prepare() ->
                   Pid
               end || {Name, Module} <- [{history_record, ?MODULE}, {history_field, ?MODULE}, {history_value, ?MODULE},
                                         {history_vault, vault}]],
-    {[], {Servers, {history_held, Held}, [Secret, Sensitive | Others]}}.
+    {[], {Servers ++ [{history_grown, Grown}], {history_held, Held}, [Secret, Sensitive | Others]}}.
 
 server(N, Size) ->
     Name = list_to_atom("history_" ++ integer_to_list(N)),

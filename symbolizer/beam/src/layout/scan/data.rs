@@ -255,3 +255,19 @@ fn only(mut found: impl Iterator<Item = u64>) -> Option<u64> {
     let first = found.next()?;
     found.all(|other| other == first).then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_node_name;
+
+    #[test]
+    fn a_node_has_a_name_and_a_host() {
+        for name in ["nonode@nohost", "shop@10.0.0.1", "a-b_c@host.example", "x@[::1]"] {
+            assert!(is_node_name(name), "{name}");
+        }
+        let long = format!("{}@host", "x".repeat(300));
+        for text in ["", "@", "shop", "shop@", "@host", "a@b@c", "\u{1}@\u{7f}", "a b@c", &*long] {
+            assert!(!is_node_name(text), "{text}");
+        }
+    }
+}
