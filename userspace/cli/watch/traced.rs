@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use escope_attached::{AttachedError, Ended, Hit, Remains, Said, TraceOptions, Tracing};
-use escope_session::{Condition, Limits, SessionError, Stop, Vm, choose, is_stopped, list_called};
+use escope_session::{
+    Condition, Limits, Redaction, SessionError, Stop, Vm, choose, is_stopped, list_called,
+};
 use serde_json::json;
 
 use super::traced_calls::Open;

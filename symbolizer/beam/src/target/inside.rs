@@ -1,14 +1,15 @@
 //! Files of the target, by the names that they have for it.
 //!
 //! Its file system may be another one than ours, and hostile: each file is opened below
-//! `/proc/PID/root`, where no link, absolute or not, leads out (`openat2(2)`, `RESOLVE_IN_ROOT`),
-//! and opening a pipe does not wait.
+//! `/proc/PID/root`, where no link, absolute or not, leads out (`openat2(2)`, `RESOLVE_IN_ROOT`).
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::io::Errno;
 
 use super::proc_path;
 
@@ -22,7 +23,7 @@ pub(crate) enum Links {
 }
 
 /// Opens a file by the name that it has for the target: below its root, or, if the name is
-/// relative, below its working folder.
+/// relative, below its working folder. Nothing else than files and folders: to open a device may do something.
 pub(crate) fn open_inside(pid: u32, path: &Path, links: Links) -> io::Result<File> {
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let (from, resolve) = match path.is_absolute() {
@@ -30,12 +31,20 @@ pub(crate) fn open_inside(pid: u32, path: &Path, links: Links) -> io::Result<Fil
         false => ("cwd", ResolveFlags::BENEATH),
     };
     let from = openat(CWD, proc_path(pid, from), folder, Mode::empty())?;
-    let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut flags = OFlags::PATH | OFlags::CLOEXEC;
     if links == Links::Refused {
         flags |= OFlags::NOFOLLOW;
     }
     let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
-    Ok(openat2(from, path, flags, Mode::empty(), resolve)?.into())
+    let place = openat2(from, path, flags, Mode::empty(), resolve)?;
+    match FileType::from_raw_mode(fstat(&place)?.st_mode) {
+        FileType::RegularFile | FileType::Directory => {}
+        FileType::Symlink => return Err(io::Error::from(Errno::LOOP)),
+        _ => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    }
+    // What was looked at, whatever the name leads to by now.
+    let same = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(openat(CWD, same, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
 #[cfg(test)]
@@ -59,6 +68,9 @@ mod tests {
         assert!(open_inside(me, &link, Links::Followed).is_ok());
         let out = Path::new("../../etc/passwd");
         assert!(open_inside(me, out, Links::Followed).is_err());
+        assert!(open_inside(me, &folder, Links::Refused).is_ok());
+        let device = Path::new("/dev/null");
+        assert!(open_inside(me, device, Links::Followed).is_err());
         fs::remove_dir_all(&folder).expect("mine");
     }
 }

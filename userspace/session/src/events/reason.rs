@@ -183,10 +183,13 @@ mod tests {
             found.map(|(_, text)| text)
         };
         let rules = Rules {
-            fields: vec!["'call me'/3:2".parse().unwrap()],
+            fields: vec!["'call me'/3:2".parse().expect("a field")],
             ..Rules::default()
         };
-        text(&reason, (&atom, Some(&Redaction::of(&rules).unwrap())))
+        text(
+            &reason,
+            (&atom, Some(&Redaction::of(&rules).expect("rules"))),
+        )
     }
 
     fn trace(module: u64, arity: Option<u32>) -> SecondElement {

@@ -262,11 +262,26 @@ mod tests {
 
     #[test]
     fn a_node_has_a_name_and_a_host() {
-        for name in ["nonode@nohost", "shop@10.0.0.1", "a-b_c@host.example", "x@[::1]"] {
+        for name in [
+            "nonode@nohost",
+            "shop@10.0.0.1",
+            "a-b_c@host.example",
+            "x@[::1]",
+        ] {
             assert!(is_node_name(name), "{name}");
         }
         let long = format!("{}@host", "x".repeat(300));
-        for text in ["", "@", "shop", "shop@", "@host", "a@b@c", "\u{1}@\u{7f}", "a b@c", &*long] {
+        for text in [
+            "",
+            "@",
+            "shop",
+            "shop@",
+            "@host",
+            "a@b@c",
+            "\u{1}@\u{7f}",
+            "a b@c",
+            &*long,
+        ] {
             assert!(!is_node_name(text), "{text}");
         }
     }
