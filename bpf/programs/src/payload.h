@@ -123,39 +123,54 @@ static __always_inline void copy_block(struct payload_record *to, u64 root, u64 
 #define IN_PIECE(to, piece, address) \
 	((address) - (to)->payload.pieces[piece] < PAYLOAD_PIECE_BYTES - PIECE_BEFORE)
 
+/* Copies what a word of the block points to, if that lies elsewhere, for the record at a place of the ring.
+ * Returns how many pieces it has then. The verifier looks at it once, as it is not static, and not for each
+ * word and each number of pieces. */
+__noinline u32 copy_piece(u64 place, u32 at, u32 count)
+{
+	u32 zero = 0;
+	void *ring = bpf_map_lookup_elem(&event_ring, &zero);
+	struct payload_record *to;
+	u64 begin, bytes, address, from;
+
+	if (!ring || at >= PAYLOAD_WORDS || count >= PAYLOAD_PIECES ||
+	    8 * at + 8 > event_config.payload_bytes)
+		return count;
+	to = ring + RING_DATA_AT + (place & event_config.ring_mask) + 8;
+	begin = to->payload.block;
+	bytes = to->payload.bytes;
+	address = to->block[at] & ~7ull;
+	if (address - begin < bytes || address < PAGE || address >> 47)
+		return count;
+	if (IN_PIECE(to, 0, address) || IN_PIECE(to, 1, address) || IN_PIECE(to, 2, address))
+		return count;
+	from = (address & (PAGE - 1)) >= PIECE_BEFORE ? address - PIECE_BEFORE : address;
+	if (bpf_probe_read_user(to->pieces[count], PAYLOAD_PIECE_BYTES, (void *)from)) {
+		/* The page behind it may not be there. */
+		from = (address | (PAGE - 1)) + 1 - PAYLOAD_PIECE_BYTES;
+		if (from > address ||
+		    bpf_probe_read_user(to->pieces[count], PAYLOAD_PIECE_BYTES, (void *)from))
+			return count;
+	}
+	to->payload.pieces[count] = from;
+	return count + 1;
+}
+
 /* Copies what the words of the block point to elsewhere. Words of binaries and what lies behind
  * the message are taken for pointers as well: what is there is not looked at by anybody. */
 static __always_inline void copy_pieces(struct payload_record *to)
 {
-	u64 begin = to->payload.block, bytes = to->payload.bytes;
+	u64 bytes = to->payload.bytes, place = ring_place(to);
 	u32 count = 0;
 
 	for (u32 at = 0; at < PAYLOAD_WORDS; at++) {
-		u64 word, address, from;
+		u64 word;
 
 		if (8 * at + 8 > event_config.payload_bytes || 8 * at + 8 > bytes)
 			break;
 		word = to->block[at];
-		address = word & ~7ull;
-		if ((word & 3) != 1 && (word & 3) != 2)
-			continue;
-		if (address - begin < bytes || address < PAGE || address >> 47)
-			continue;
-		if (IN_PIECE(to, 0, address) || IN_PIECE(to, 1, address) ||
-		    IN_PIECE(to, 2, address))
-			continue;
-		if (count >= PAYLOAD_PIECES)
-			break;
-		from = (address & (PAGE - 1)) >= PIECE_BEFORE ? address - PIECE_BEFORE : address;
-		if (bpf_probe_read_user(to->pieces[count], PAYLOAD_PIECE_BYTES, (void *)from)) {
-			/* The page behind it may not be there. */
-			from = (address | (PAGE - 1)) + 1 - PAYLOAD_PIECE_BYTES;
-			if (from > address || bpf_probe_read_user(to->pieces[count],
-								  PAYLOAD_PIECE_BYTES, (void *)from))
-				continue;
-		}
-		to->payload.pieces[count] = from;
-		count++;
+		if ((word & 3) == 1 || (word & 3) == 2)
+			count = copy_piece(place, at, count);
 	}
 }
 

@@ -69,6 +69,14 @@ static __always_inline void *ring_begin(u32 bytes)
 	return word + 1;
 }
 
+/* Where a record lies that was begun. */
+static __always_inline u64 ring_place(void *record)
+{
+	u64 word = *((u64 *)record - 1) ^ event_config.ring_key;
+
+	return ((word >> RING_PLACE_SHIFT) - 1) << 3;
+}
+
 /* Stores become visible in their order: x86-64 keeps it. */
 static __always_inline void ring_end(void *record)
 {
