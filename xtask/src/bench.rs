@@ -15,6 +15,7 @@ mod rabbitmq;
 mod row;
 mod rows;
 mod statistics;
+mod steps;
 mod table;
 mod verdict;
 mod vm;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::cpu::{self, Machine};
 use super::statistics::{Estimate, median};
+use super::steps;
 use super::verdict::Calm;
 use super::vm::{Mark, Works};
 use super::watch::{Seen, Watcher};
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     pub(super) watched: Duration,
     /// Between the beginning and the end of watching and the windows, which have no part in it.
     pub(super) settle: Duration,
+    /// How long the steps are in which it is told what was done within a window; none for zero.
+    pub(super) step: Duration,
 }
 
 impl Plan {
@@ -37,15 +40,17 @@ impl Plan {
             quiet: window,
             watched: window,
             settle: Duration::from_millis(200),
+            step: Duration::ZERO,
         }
     }
 }
 
 /// What was done in a window, and by whom the machine was used.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Window {
     pub(super) done: Mark,
     pub(super) took: Duration,
+    steps: Vec<Mark>,
     machine: Machine,
 }
 
@@ -77,7 +82,7 @@ pub(super) fn by_turns(
 ) -> Result<Turns> {
     let mut turns = Turns {
         names: watchers.iter().map(|watcher| watcher.name()).collect(),
-        quiet: vec![window(load, plan.quiet)?],
+        quiet: vec![window(load, (plan.quiet, plan.step))?],
         watched: vec![Vec::new(); watchers.len()],
     };
     for round in 1..=plan.rounds {
@@ -86,7 +91,7 @@ pub(super) fn by_turns(
                 .with_context(|| format!("{} in round {round}", watcher.name()))?;
             let after = turns.quiet.len() - 1;
             sleep(plan.settle);
-            turns.quiet.push(window(load, plan.quiet)?);
+            turns.quiet.push(window(load, (plan.quiet, plan.step))?);
             if let Some(list) = turns.watched.get_mut(number) {
                 list.push(Watched { after, ..one });
             }
@@ -107,7 +112,7 @@ fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Resu
             .sum()
     };
     let before_ns = cpu_ns(watcher);
-    let window = window(load, plan.watched);
+    let window = window(load, (plan.watched, plan.step));
     let watcher_cpu_ns = cpu_ns(watcher).saturating_sub(before_ns);
     // It ends whatever happened to the load.
     let watched_for = begun.elapsed();
@@ -124,15 +129,22 @@ fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Resu
     })
 }
 
-/// Lets time pass.
-pub(super) fn window(load: &mut dyn Works, length: Duration) -> Result<Window> {
+/// Lets time pass, in steps if they have a length.
+pub(super) fn window(load: &mut dyn Works, (length, step): (Duration, Duration)) -> Result<Window> {
     let (machine, start) = (Machine::now(), Instant::now());
     let before = load.mark()?;
-    sleep(length);
+    let steps = match step.is_zero() {
+        true => {
+            sleep(length);
+            Vec::new()
+        }
+        false => steps::pass(load, length, step)?,
+    };
     let done = load.mark()?.since(before);
     Ok(Window {
         done,
         took: start.elapsed(),
+        steps,
         machine: Machine::now().since(machine),
     })
 }
@@ -172,6 +184,16 @@ impl Turns {
                 .map(|(watched, quiet)| watched / quiet)
                 .collect()
         })
+    }
+
+    /// How much stands out within the windows in which somebody watches, and within those in which nobody does.
+    pub(super) fn excesses(&self, watcher: usize) -> [Vec<f64>; 2] {
+        let watched = self.of(watcher).iter().map(|one| &one.window);
+        let of = |window: &Window| steps::excess(&window.steps);
+        [
+            watched.filter_map(of).collect(),
+            self.quiet.iter().filter_map(of).collect(),
+        ]
     }
 
     /// CPU time that a unit of work costs more while somebody watches, in nanoseconds.
@@ -262,6 +284,7 @@ impl Turns {
                 "vm_cpu_ns": window.done.all_cpu_ns,
                 "peers_cpu_ns": window.done.peers_cpu_ns,
                 "took_ns": window.took.as_nanos() as u64,
+                "steps": window.steps.iter().map(|step| [step.units, step.cpu_ns]).collect::<Vec<_>>(),
             })
         };
         let watched = self.watched.iter().zip(&self.names).map(|(all, name)| {
@@ -296,6 +319,7 @@ mod tests {
                 peers_cpu_ns: 0,
             },
             took: Duration::from_secs(1),
+            steps: Vec::new(),
             machine: Machine::default(),
         }
     }
