@@ -28,9 +28,7 @@ pub enum RecordingError {
         path: PathBuf,
     },
     /// The disk or the quota is full.
-    #[error(
-        "cannot {action} {path}: the disk or quota is full, free some space; what was written before stays readable"
-    )]
+    #[error("cannot {action} {path}: the disk or quota is full, free some space")]
     DiskFull {
         /// What was tried, such as `append to`.
         action: &'static str,
