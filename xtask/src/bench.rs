@@ -2,8 +2,8 @@
 //!
 //! Costs are ratios of two things measured by turns in one run: machines differ, and are shared.
 //! Each bench answers questions, a row each; what it measured is in `target/bench/NAME.json`, and
-//! `--table` makes `docs/BENCHMARKS.md` of all that is there. The parts: `vm`, `loads` and `rabbitmq`
-//! are what is watched and counts its own work, `watch` those who watch, `abab` lets them, `statistics`
+//! `--table` makes `docs/BENCHMARKS.md` of all that is there. The parts: `vm`, `twins`, `loads` and
+//! `rabbitmq` are what is watched and counts its own work, `watch` those who watch, `abab` lets them, `statistics`
 //! and `verdict` say what that means, `row`, `machine` and `table` tell it, and `rows` asks.
 
 mod abab;
@@ -15,8 +15,8 @@ mod rabbitmq;
 mod row;
 mod rows;
 mod statistics;
-mod steps;
 mod table;
+mod twins;
 mod verdict;
 mod vm;
 mod watch;

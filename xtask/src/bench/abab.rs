@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::cpu::{self, Machine};
 use super::statistics::{Estimate, median};
-use super::steps;
 use super::verdict::Calm;
 use super::vm::{Mark, Works};
 use super::watch::{Seen, Watcher};
@@ -27,8 +26,6 @@ pub(super) struct Plan {
     pub(super) watched: Duration,
     /// Between the beginning and the end of watching and the windows, which have no part in it.
     pub(super) settle: Duration,
-    /// How long the steps are in which it is told what was done within a window; none for zero.
-    pub(super) step: Duration,
 }
 
 impl Plan {
@@ -40,7 +37,6 @@ impl Plan {
             quiet: window,
             watched: window,
             settle: Duration::from_millis(200),
-            step: Duration::ZERO,
         }
     }
 }
@@ -50,7 +46,6 @@ impl Plan {
 pub(super) struct Window {
     pub(super) done: Mark,
     pub(super) took: Duration,
-    steps: Vec<Mark>,
     machine: Machine,
 }
 
@@ -82,7 +77,7 @@ pub(super) fn by_turns(
 ) -> Result<Turns> {
     let mut turns = Turns {
         names: watchers.iter().map(|watcher| watcher.name()).collect(),
-        quiet: vec![window(load, (plan.quiet, plan.step))?],
+        quiet: vec![window(load, plan.quiet)?],
         watched: vec![Vec::new(); watchers.len()],
     };
     for round in 1..=plan.rounds {
@@ -91,7 +86,7 @@ pub(super) fn by_turns(
                 .with_context(|| format!("{} in round {round}", watcher.name()))?;
             let after = turns.quiet.len() - 1;
             sleep(plan.settle);
-            turns.quiet.push(window(load, (plan.quiet, plan.step))?);
+            turns.quiet.push(window(load, plan.quiet)?);
             if let Some(list) = turns.watched.get_mut(number) {
                 list.push(Watched { after, ..one });
             }
@@ -112,7 +107,7 @@ fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Resu
             .sum()
     };
     let before_ns = cpu_ns(watcher);
-    let window = window(load, (plan.watched, plan.step));
+    let window = window(load, plan.watched);
     let watcher_cpu_ns = cpu_ns(watcher).saturating_sub(before_ns);
     // It ends whatever happened to the load.
     let watched_for = begun.elapsed();
@@ -129,22 +124,15 @@ fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Resu
     })
 }
 
-/// Lets time pass, in steps if they have a length.
-pub(super) fn window(load: &mut dyn Works, (length, step): (Duration, Duration)) -> Result<Window> {
+/// Lets time pass.
+pub(super) fn window(load: &mut dyn Works, length: Duration) -> Result<Window> {
     let (machine, start) = (Machine::now(), Instant::now());
     let before = load.mark()?;
-    let steps = match step.is_zero() {
-        true => {
-            sleep(length);
-            Vec::new()
-        }
-        false => steps::pass(load, length, step)?,
-    };
+    sleep(length);
     let done = load.mark()?.since(before);
     Ok(Window {
         done,
         took: start.elapsed(),
-        steps,
         machine: Machine::now().since(machine),
     })
 }
@@ -161,39 +149,17 @@ impl Turns {
         pairs.collect()
     }
 
-    /// CPU time for a unit of work while somebody watches, of that while nobody does.
+    /// CPU time for a unit of work while somebody watches, of that while nobody does; each by the
+    /// yardstick, where there is one.
     pub(super) fn ratios(&self, watcher: usize) -> Vec<f64> {
-        let pairs = self.against(watcher, |window| window.done.per_unit());
-        pairs
-            .iter()
-            .map(|(watched, quiet)| watched / quiet)
-            .collect()
+        quotients(&self.against(watcher, |window| window.done.by_yardstick()))
     }
 
-    /// The same, where both are measured by what a unit costs those who give the VM its work. None
-    /// if nobody does.
-    pub(super) fn ratios_by_peers(&self, watcher: usize) -> Option<Vec<f64>> {
-        let have_peers = self.quiet.iter().all(|quiet| quiet.done.peers_cpu_ns > 0);
-        have_peers.then(|| {
-            let by_peers = |window: &Window| {
-                window.done.cpu_ns as f64 / window.done.peers_cpu_ns.max(1) as f64
-            };
-            let pairs = self.against(watcher, by_peers);
-            pairs
-                .iter()
-                .map(|(watched, quiet)| watched / quiet)
-                .collect()
-        })
-    }
-
-    /// How much stands out within the windows in which somebody watches, and within those in which nobody does.
-    pub(super) fn excesses(&self, watcher: usize) -> [Vec<f64>; 2] {
-        let watched = self.of(watcher).iter().map(|one| &one.window);
-        let of = |window: &Window| steps::excess(&window.steps);
-        [
-            watched.filter_map(of).collect(),
-            self.quiet.iter().filter_map(of).collect(),
-        ]
+    /// The same by the VM's own accounts alone. None if there is no yardstick.
+    pub(super) fn plain_ratios(&self, watcher: usize) -> Option<Vec<f64>> {
+        let yardsticks = self.quiet.iter().map(|quiet| quiet.done.yardstick.cpu_ns);
+        let has_yardstick = yardsticks.min().unwrap_or(0) > 0;
+        has_yardstick.then(|| quotients(&self.against(watcher, |window| window.done.per_unit())))
     }
 
     /// CPU time that a unit of work costs more while somebody watches, in nanoseconds.
@@ -247,15 +213,15 @@ impl Turns {
     pub(super) fn calm(&self) -> Calm {
         let each = self.quiet.windows(3).map(|three| match three {
             [before, this, after] => {
-                let around = f64::midpoint(before.done.per_unit(), after.done.per_unit());
-                this.done.per_unit() / around
+                let around = f64::midpoint(before.done.by_yardstick(), after.done.by_yardstick());
+                this.done.by_yardstick() / around
             }
             _ => f64::NAN,
         });
         let machine =
             (self.quiet.iter()).fold(Machine::default(), |sum, quiet| sum.and(quiet.machine));
         let known_ns: u64 = (self.quiet.iter())
-            .map(|quiet| quiet.done.all_cpu_ns + quiet.done.peers_cpu_ns)
+            .map(|quiet| quiet.done.all_cpu_ns + quiet.done.yardstick.cpu_ns)
             .sum();
         let known = known_ns / cpu::tick_ns();
         let all = machine.all.max(1) as f64;
@@ -282,9 +248,9 @@ impl Turns {
                 "units": window.done.units,
                 "schedulers_cpu_ns": window.done.cpu_ns,
                 "vm_cpu_ns": window.done.all_cpu_ns,
-                "peers_cpu_ns": window.done.peers_cpu_ns,
+                "yardstick_units": window.done.yardstick.units,
+                "yardstick_cpu_ns": window.done.yardstick.cpu_ns,
                 "took_ns": window.took.as_nanos() as u64,
-                "steps": window.steps.iter().map(|step| [step.units, step.cpu_ns]).collect::<Vec<_>>(),
             })
         };
         let watched = self.watched.iter().zip(&self.names).map(|(all, name)| {
@@ -305,9 +271,15 @@ impl Turns {
     }
 }
 
+fn quotients(pairs: &[(f64, f64)]) -> Vec<f64> {
+    let quotients = pairs.iter().map(|(watched, quiet)| watched / quiet);
+    quotients.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Machine, Mark, Seen, Turns, Watched, Window};
+    use crate::bench::vm::Yardstick;
     use std::time::Duration;
 
     fn window(cpu_ns: u64) -> Window {
@@ -316,10 +288,9 @@ mod tests {
                 units: 100,
                 cpu_ns,
                 all_cpu_ns: cpu_ns,
-                peers_cpu_ns: 0,
+                yardstick: Yardstick::default(),
             },
             took: Duration::from_secs(1),
-            steps: Vec::new(),
             machine: Machine::default(),
         }
     }
@@ -341,7 +312,35 @@ mod tests {
         assert_eq!(turns.ratios(1), [1.0]);
         assert_eq!(turns.extra_ns(0), [15.0]);
         assert_eq!(turns.watcher_shares(0), [0.02]);
-        assert_eq!(turns.ratios_by_peers(0), None);
+        assert_eq!(turns.plain_ratios(0), None);
         assert!(turns.ratios(2).is_empty());
+    }
+
+    #[test]
+    fn a_machine_that_is_slower_for_others_too_costs_nothing() {
+        let beside = |cpu_ns, others_ns| {
+            let mut window = window(cpu_ns);
+            window.done.yardstick = Yardstick {
+                units: 50,
+                cpu_ns: others_ns,
+            };
+            window
+        };
+        let watched = Watched {
+            window: beside(2200, 1000),
+            after: 0,
+            watcher_cpu_ns: 0,
+            seen: Seen::default(),
+        };
+        let turns = Turns {
+            names: vec!["a".to_owned()],
+            quiet: vec![beside(1000, 500), beside(1000, 500), beside(3000, 1500)],
+            watched: vec![vec![watched]],
+        };
+        let [ratio] = turns.ratios(0)[..] else {
+            panic!("one")
+        };
+        assert!((ratio - 1.1).abs() < 1e-9, "{ratio}");
+        assert_eq!(turns.plain_ratios(0), Some(vec![2.2]));
     }
 }

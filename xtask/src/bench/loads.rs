@@ -37,6 +37,7 @@ pub(super) const EMPTY: Load = Load {
     modules: 0,
     clock: false,
     schedulers: 0,
+    is_on_one_cpu: false,
     flags: &[],
 };
 

@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::cpu;
-use super::vm::{Works, told_units};
+use super::vm::{Works, Yardstick, told_units};
 use crate::commands::root;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -64,10 +64,13 @@ impl Works for RabbitMq {
         told_units(&self.clients.line()?)
     }
 
-    fn peers_cpu_ns(&self) -> Result<u64> {
+    /// The clients do the same for each message.
+    fn yardstick(&mut self, units: u64) -> Result<Yardstick> {
         let clients = children(self.clients.child.id());
         let cpu_ns = |pid| Ok(cpu::of_threads(pid)?.all_ns);
-        clients.into_iter().map(cpu_ns).sum()
+        let cpu_ns: Result<u64> = clients.into_iter().map(cpu_ns).sum();
+        let cpu_ns = cpu_ns?;
+        Ok(Yardstick { units, cpu_ns })
     }
 }
 

@@ -76,6 +76,9 @@ fn introduction() -> String {
          * Costs are ratios of two things measured by turns in one run: windows in which nobody watches the VM, and windows\n  \
          in which somebody does, each against the two around it. The VM's CPU time is that of its scheduler threads, by the\n  \
          kernel's accounts, for a unit of work that the program itself counts.\n\
+         * Where it says **by no yardstick** beside it, a second VM that nobody watches did the same work on the same CPUs at the\n  \
+         same time, or clients gave a server its work: a unit is measured by what one costs those, as a machine that\n  \
+         others use is slower for all of them.\n\
          * A figure is a median, and in brackets where it lies with 95 % confidence (bootstrap). Without\n  \
          brackets it was measured once, or is a sum.\n\
          * A target is **reached** if all of that interval has reached it, **missed** if none of it has. Else the machine was too\n  \

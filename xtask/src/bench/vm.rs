@@ -31,11 +31,30 @@ pub(super) struct Load {
     pub(super) clock: bool,
     /// Schedulers; as many as there are CPUs for 0.
     pub(super) schedulers: u64,
+    /// Whether all its threads have but the first CPU of the machine.
+    pub(super) is_on_one_cpu: bool,
     /// Flags for the emulator.
     pub(super) flags: &'static [&'static str],
 }
 
 impl Load {
+    /// With half of its workers, on one scheduler.
+    pub(super) fn with_one_scheduler(self) -> Load {
+        let half = |workers: u64| workers.div_ceil(2);
+        Load {
+            fib: half(self.fib),
+            sort: half(self.sort),
+            gc: half(self.gc),
+            ets: half(self.ets),
+            spawn: half(self.spawn),
+            deep: half(self.deep),
+            pairs: half(self.pairs),
+            elixir: half(self.elixir),
+            schedulers: 1,
+            ..self
+        }
+    }
+
     fn environment(&self) -> [(&'static str, u64); 12] {
         [
             ("FIB", self.fib),
@@ -62,9 +81,16 @@ pub(super) struct Mark {
     pub(super) cpu_ns: u64,
     /// Of all its threads.
     pub(super) all_cpu_ns: u64,
-    /// Of those who give the VM its work, if they are other processes. They do the same for a unit
-    /// all the time and nobody looks at them: when it takes them longer, the machine is slower.
-    pub(super) peers_cpu_ns: u64,
+    /// Of others at the same time.
+    pub(super) yardstick: Yardstick,
+}
+
+/// Work that somebody else did at the same time and nobody watched, always the same for a unit: when
+/// that takes more CPU time, the machine is slower. Zero where there is nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Yardstick {
+    pub(super) units: u64,
+    pub(super) cpu_ns: u64,
 }
 
 impl Mark {
@@ -74,13 +100,27 @@ impl Mark {
             units: self.units.saturating_sub(before.units),
             cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
             all_cpu_ns: self.all_cpu_ns.saturating_sub(before.all_cpu_ns),
-            peers_cpu_ns: self.peers_cpu_ns.saturating_sub(before.peers_cpu_ns),
+            yardstick: Yardstick {
+                units: self.yardstick.units.saturating_sub(before.yardstick.units),
+                cpu_ns: self
+                    .yardstick
+                    .cpu_ns
+                    .saturating_sub(before.yardstick.cpu_ns),
+            },
         }
     }
 
     /// CPU time of schedulers for a unit of work, in nanoseconds.
     pub(super) fn per_unit(self) -> f64 {
         self.cpu_ns as f64 / self.units.max(1) as f64
+    }
+
+    /// The same by what a unit cost others at that time, where there were any.
+    pub(super) fn by_yardstick(self) -> f64 {
+        match self.yardstick {
+            Yardstick { cpu_ns: 0, .. } => self.per_unit(),
+            Yardstick { units, cpu_ns } => self.per_unit() * units.max(1) as f64 / cpu_ns as f64,
+        }
     }
 }
 
@@ -91,9 +131,9 @@ pub(super) trait Works {
     /// Units of work done until now.
     fn units(&mut self) -> Result<u64>;
 
-    /// CPU time of other processes that give it its work, in nanoseconds.
-    fn peers_cpu_ns(&self) -> Result<u64> {
-        Ok(0)
+    /// What others have done until now, given the units that it has done itself.
+    fn yardstick(&mut self, _units: u64) -> Result<Yardstick> {
+        Ok(Yardstick::default())
     }
 
     /// Tells it a line; what it answers.
@@ -109,7 +149,7 @@ pub(super) trait Works {
             units,
             cpu_ns: cpu.schedulers_ns,
             all_cpu_ns: cpu.all_ns,
-            peers_cpu_ns: self.peers_cpu_ns()?,
+            yardstick: self.yardstick(units)?,
         })
     }
 }
@@ -134,7 +174,13 @@ impl Vm {
     }
 
     fn of(code_path: Vec<PathBuf>, module: &str, load: Load) -> Result<Vm> {
-        let mut command = Command::new("erl");
+        let mut command = match load.is_on_one_cpu {
+            true => Command::new("taskset"),
+            false => Command::new("erl"),
+        };
+        if load.is_on_one_cpu {
+            command.args(["--cpu-list", "0", "erl"]);
+        }
         command.args(load.flags);
         if load.schedulers > 0 {
             let number = load.schedulers.to_string();

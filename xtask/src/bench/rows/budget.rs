@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{LOADS, PING_PONG, cost, estimate, warm_up};
+use super::{LOADS, PING_PONG, cost, warm_up};
 use crate::bench::Bench;
 use crate::bench::abab::{Plan, Turns, by_turns};
 use crate::bench::rabbitmq::RabbitMq;
 use crate::bench::row::{Row, Unit};
 use crate::bench::statistics::Estimate;
+use crate::bench::twins::Twins;
 use crate::bench::verdict::Target;
 use crate::bench::vm::Works;
 
@@ -21,35 +22,19 @@ fn long(rounds: usize, quiet_s: u64, watched_s: u64) -> Plan {
         quiet: Duration::from_secs(quiet_s),
         watched: Duration::from_secs(watched_s),
         settle: Duration::ZERO,
-        step: Duration::ZERO,
     }
 }
 
-/// Messages and nothing else, which is as bad as it gets, within 2 %.
+/// Messages and nothing else, which is as bad as it gets, within 2 %. Twins have half a CPU each: 60 s
+/// are 30 s of the VM's CPU time.
 pub(super) fn two(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = Plan {
-        step: Duration::from_millis(100),
-        ..bench.plan(long(10, 8, 30), long(6, 6, 30))
-    };
-    let mut vm = bench.vm(PING_PONG)?;
+    let plan = bench.plan(long(8, 8, 60), long(6, 6, 30));
+    let mut twins = Twins::start(bench, PING_PONG)?;
     warm_up(bench, 2);
-    let turns = record(bench, &mut vm, plan, "2")?;
     let question =
         "the VM's CPU for a message of ping-pong, all events with --max-overhead 2 against none";
-    let target = within_percent("2")?;
-    let whole = cost(&turns, 0, "event-budget", question.to_owned(), target)?;
-    let [watched, alone] = turns.excesses(0);
-    let question = "the same by tenths of a second that stand out of the others of a recording";
-    let inside = (estimate(&watched)?, Unit::More);
-    // It is a part of the price, and does not judge the whole.
-    let row = Row::new("event-budget-inside", question, inside, Target::None);
-    let alone = estimate(&alone)?;
-    Ok(vec![
-        whole,
-        row.beyond_ratios(turns.calm())
-            .beside("alone", alone)
-            .noting("what costs less than three times as much beside a recorder is in the row above only"),
-    ])
+    let row = within(bench, &mut twins, plan, "2", ("event-budget", question))?;
+    Ok(vec![row])
 }
 
 /// Half a percent is for what prices that are measured cannot tell.
@@ -66,7 +51,9 @@ pub(super) fn rabbitmq(bench: &Bench) -> Result<Vec<Row>> {
     let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
     // Until its memory has its size.
     warm_up(bench, 20);
-    within(bench, &mut node, plan, "1", ("event-rabbitmq", "RabbitMQ"))
+    let question = "RabbitMQ's CPU for a message that comes or goes, all events with --max-overhead 1 against none";
+    let row = within(bench, &mut node, plan, "1", ("event-rabbitmq", question))?;
+    Ok(vec![row])
 }
 
 /// Each load within 1 %.
@@ -75,10 +62,13 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (name, load) in LOADS {
         println!("  {name}");
-        let mut vm = bench.vm(load)?;
+        let mut twins = Twins::start(bench, load.with_one_scheduler())?;
         warm_up(bench, 2);
         let row = format!("event-{name}-budget");
-        rows.extend(within(bench, &mut vm, plan, "1", (&row, name))?);
+        let question = format!(
+            "the VM's CPU for a unit of {name}, all events with --max-overhead 1 against none"
+        );
+        rows.push(within(bench, &mut twins, plan, "1", (&row, &question))?);
     }
     Ok(rows)
 }
@@ -115,19 +105,8 @@ fn within(
     load: &mut dyn Works,
     plan: Plan,
     percent: &str,
-    (name, what): (&str, &str),
-) -> Result<Vec<Row>> {
+    (name, question): (&str, &str),
+) -> Result<Row> {
     let turns = record(bench, load, plan, percent)?;
-    let target = within_percent(percent)?;
-    let question = format!(
-        "the VM's CPU for a unit of {what}, all events with --max-overhead {percent} against none"
-    );
-    let row = cost(&turns, 0, name, question, target)?;
-    let Some(by_peers) = turns.ratios_by_peers(0) else {
-        return Ok(vec![row]);
-    };
-    let question = "the same, each window by what a unit costs the clients at that time";
-    let name = format!("{name}-clients");
-    let by_peers = Row::new(name, question, (estimate(&by_peers)?, Unit::More), target);
-    Ok(vec![row, by_peers.on(turns.calm())])
+    cost(&turns, 0, name, question, within_percent(percent)?)
 }

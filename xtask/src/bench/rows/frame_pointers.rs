@@ -1,7 +1,5 @@
 //! What perf asks of the VM before it comes: `+JPperf true`, frame pointers and a map of the code.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -52,7 +50,7 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
 
 fn per_unit(vm: &mut Vm, plan: Plan) -> Result<f64> {
     std::thread::sleep(plan.settle);
-    Ok(window(vm, (plan.quiet, Duration::ZERO))?.done.per_unit())
+    Ok(window(vm, plan.quiet)?.done.per_unit())
 }
 
 fn signal(vm: &Vm, signal: Signal) -> Result<()> {
