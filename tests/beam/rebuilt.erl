@@ -59,7 +59,7 @@ build(Keepers, Round) ->
     Count = workload:env_int("TERMS", 40),
     Seed = {workload:env_int("SEED", 1), Round, 7},
     _ = [build(Name, Pid, Count, Seed, Round) || {Name, Pid} <- Keepers],
-    _ = [rest(Pid) || {_, Pid} <- Keepers],
+    _ = [workload:rest(Pid) || {_, Pid} <- Keepers],
     ok.
 
 build(Name, Pid, Count, Seed, Round) when Name =:= rebuilt_on_heap; Name =:= rebuilt_off_heap ->
@@ -73,12 +73,6 @@ ask(Pid, What) ->
     Ref = make_ref(),
     Pid ! {ask, self(), Ref, What},
     receive {Ref, Answer} -> Answer end.
-
-rest(Pid) ->
-    case process_info(Pid, status) of
-        {status, waiting} -> ok;
-        _ -> erlang:yield(), rest(Pid)
-    end.
 
 keeper(Name, Folder, Elixir) ->
     Options = case Name of

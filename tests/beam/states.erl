@@ -62,7 +62,7 @@ resting(Agent) ->
     gen_server:cast(InCallback, wait),
     {ok, Secrets} = gen_server:start_link({local, states_secrets}, ?MODULE,
         {server, #{password => <<"hunter2">>, user => joe, options => [{api_key, "k-17"}, {port, 80}]}}, []),
-    _ = [rest(Pid) || Pid <- [Bare, BareHibernated, Sensitive, InCallback, Secrets]],
+    _ = [workload:rest(Pid) || Pid <- [Bare, BareHibernated, Sensitive, InCallback, Secrets]],
     [{server, Server, server}, {alone, Alone, server}, {global, Global, server}, {impatient, Impatient, server},
      {timed, Timed, {server, 3600000}}, {hibernated, Hibernated, {server, hibernate}}, {suspended, Suspended, suspended},
      {statem, Statem, statem}, {statem_timed, StatemTimed, {statem, {state_timeout, 3600000, late}}},
@@ -79,7 +79,7 @@ agent() ->
 count({rest, Processes}) ->
     _ = [change(Kind, Pid) || {_, Pid, Kind} <- Processes],
     Told = [{Name, Pid, told(Kind, Pid)} || {Name, Pid, Kind} <- Processes],
-    _ = [rest(Pid) || {_, Pid, _} <- Processes],
+    _ = [workload:rest(Pid) || {_, Pid, _} <- Processes],
     lists:append([[{Name, hex(lists:join($\n, [text(Term) || Term <- Terms]))}, {[atom_to_list(Name), "_pid"], Pid}]
                   || {Name, Pid, Terms} <- Told]);
 count({busy, {Server, _}}) ->
@@ -118,12 +118,6 @@ told(Kind, Pid) when Kind =:= event; Kind =:= event_hibernated ->
 told(Kind, Pid) when Kind =:= statem; Kind =:= statem_suspended; element(1, Kind) =:= statem ->
     tuple_to_list(sys:get_state(Pid));
 told(_, Pid) -> [sys:get_state(Pid)].
-
-rest(Pid) ->
-    case process_info(Pid, status) of
-        {status, waiting} -> ok;
-        _ -> erlang:yield(), rest(Pid)
-    end.
 
 %% In a tuple: sys:get_state/1 takes a state {error,Reason} for a failure.
 term() -> {kept, terms:term(rand:uniform(5) - 1)}.

@@ -70,7 +70,7 @@ count({Top, Restarting, Blocked, Foreign}) ->
         ++ [sup(Pid) || {Name, _, _} <- application:which_applications(), master(Name) =/= undefined, Pid <- [top(Name)]]
         ++ [sup(Pid) || Pid <- [Top, Restarting | Foreign]],
     Text = unicode:characters_to_binary(lists:join($\n, lists:sort(lists:flatten(Lines)))),
-    _ = [rest(Pid) || Pid <- processes(), Pid =/= self()],
+    _ = [workload:rest(Pid) || Pid <- processes(), Pid =/= self()],
     [{tree, binary:encode_hex(Text)}, {blocked, Blocked}].
 
 change(Sup) ->
@@ -88,13 +88,6 @@ await(Sup, Old) ->
     case supervisor:which_children(Sup) of
         [{_, Pid, _, _}] when is_pid(Pid), Pid =/= Old -> ok;
         _ -> await(Sup, Old)
-    end.
-
-rest(Pid) ->
-    case process_info(Pid, status) of
-        undefined -> ok;
-        {status, Status} when Status =:= waiting; Status =:= suspended -> ok;
-        _ -> erlang:yield(), rest(Pid)
     end.
 
 of_id(Sup, Id) ->
@@ -209,7 +202,7 @@ await_message() ->
 await_suspended(Sup) ->
     case is_suspended(Sup) of
         true -> ok;
-        false -> erlang:yield(), await_suspended(Sup)
+        false -> receive after 1 -> await_suspended(Sup) end
     end.
 
 never() -> receive never -> ignore end.

@@ -21,17 +21,11 @@ start(N) ->
     Pids = [one(K rem 9, K) || K <- lists:seq(1, N)],
     ok = tie(Pids),
     %% Each has come to rest: it answers nothing, so ask the VM.
-    _ = [rest(Pid) || Pid <- Pids],
+    _ = [workload:rest(Pid) || Pid <- Pids],
     %% A process answers by itself, and may collect garbage for that: once it did, asking changes nothing.
     _ = [facts(Pid) || _ <- [1, 2], Pid <- Pids],
-    _ = [rest(Pid) || Pid <- Pids],
+    _ = [workload:rest(Pid) || Pid <- Pids],
     {[{spawned, length(Pids)}], Pids}.
-
-rest(Pid) ->
-    case process_info(Pid, status) of
-        {status, Status} when Status =:= waiting; Status =:= suspended -> ok;
-        _ -> erlang:yield(), rest(Pid)
-    end.
 
 %% Who is tied to whom is told by the order: some are linked to and monitored by their neighbours, some to
 %% ports, some by name, here and on another node.

@@ -24,7 +24,7 @@ start(Terms) ->
     Hidden ! {secret, <<"do not tell">>},
     Shapes = keeper(terms_shapes, []),
     _ = [Shapes ! Message || Message <- shapes()],
-    _ = [rest(Pid) || Pid <- [Keeper, Far, Hidden, Shapes]],
+    _ = [workload:rest(Pid) || Pid <- [Keeper, Far, Hidden, Shapes]],
     {[], Terms}.
 
 keeper(Name, Options) ->
@@ -36,12 +36,6 @@ keep() ->
     receive
         be_sensitive -> process_flag(sensitive, true), keep();
         {stop, terms} -> ok
-    end.
-
-rest(Pid) ->
-    case process_info(Pid, status) of
-        {status, waiting} -> ok;
-        _ -> erlang:yield(), rest(Pid)
     end.
 
 shapes() ->

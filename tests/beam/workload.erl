@@ -14,7 +14,8 @@
 %% Closed stdin ends the VM at any time, so a test that dies leaves nothing behind.
 %% Times are nanoseconds of CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns() and python's time.monotonic_ns().
 -module(workload).
--export([run/1, clock_ns/0, calibrate/2, env_int/2, env_words/2, compile_text/1, start_repeating/3, stop_repeating/1]).
+-export([run/1, clock_ns/0, calibrate/2, env_int/2, env_words/2, compile_text/1, start_repeating/3, stop_repeating/1,
+         rest/1]).
 
 -type facts() :: [{Key :: atom() | iodata(), Value :: term()}].
 
@@ -159,6 +160,16 @@ repeat(Step, State, Count) ->
         %% A NIF may burn milliseconds and pay one reduction: without this it would keep the scheduler.
         erlang:yield(),
         repeat(Step, Next, Count + 1)
+    end.
+
+%% Returns once a process waits, or is suspended, or has ended. To yield until then would keep it from ever waiting: who
+%% converses has priority, and another scheduler, asleep, need not take what waits for this one.
+-spec rest(pid()) -> ok.
+rest(Pid) ->
+    case process_info(Pid, status) of
+        undefined -> ok;
+        {status, Status} when Status =:= waiting; Status =:= suspended -> ok;
+        _ -> receive after 1 -> rest(Pid) end
     end.
 
 %% How many steps each finished; asked all at once so that they end together.
