@@ -5,6 +5,7 @@
 %%  * PROCESSES=10000 more gen_servers rest, the K-th with the state {server,K};
 %%  * a driver has stops_first and then stops_second set to 1, to 2, and so on: at any time the first is equal or one ahead;
 %%  * a watcher looks at the clock all the time, at the highest priority.
+%% With BUSY=0 nobody works but the watcher.
 %% Each `count` tells how often the restless ones went round, together. After `stop` a line for each time that the watcher did
 %% not see the clock for more than 50 us, whatever it was that kept it from that:
 %%   from_ns=N to_ns=N
@@ -30,10 +31,14 @@ start(Counter) ->
     {ok, Statem} = gen_statem:start_link({local, stops_statem}, ?MODULE, {statem, #{kept => 1}}, []),
     {ok, First} = gen_server:start_link({local, stops_first}, ?MODULE, {set, 0}, []),
     {ok, Second} = gen_server:start_link({local, stops_second}, ?MODULE, {set, 0}, []),
-    gen_server:cast(Server, spin),
-    gen_server:cast(Deep, {deep, workload:env_int("DEEP", 20000)}),
-    gen_statem:cast(Statem, spin),
-    _ = spawn_link(fun() -> drive(First, Second, 1) end),
+    case workload:env_int("BUSY", 1) of
+        1 ->
+            gen_server:cast(Server, spin),
+            gen_server:cast(Deep, {deep, workload:env_int("DEEP", 20000)}),
+            gen_statem:cast(Statem, spin),
+            spawn_link(fun() -> drive(First, Second, 1) end);
+        0 -> nobody
+    end,
     Watcher = spawn_opt(fun() -> watch(workload:clock_ns(), []) end, [link, {priority, max}]),
     {[{watcher, Watcher}], {Counter, Watcher}}.
 

@@ -69,7 +69,8 @@ struct OfProcess {
     call: Option<NativeCall>,
     mailbox: Mailbox,
     checkpoint: Option<CheckpointRow>,
-    /// Messages of `mailbox` that were there at the checkpoint.
+    /// Messages of `mailbox` that were there at the checkpoint, with those that came while it was read: it may have
+    /// counted them.
     lay_then: u64,
 }
 
@@ -205,7 +206,7 @@ impl<'a> FrameBuilder<'a> {
             true => {
                 mailbox.sure += 1;
                 let checkpoint = of.checkpoint.as_ref();
-                let lay_then = checkpoint.is_some_and(|row| message.sent_ns < row.from_ns);
+                let lay_then = checkpoint.is_some_and(|row| message.sent_ns < row.to_ns);
                 of.lay_then += u64::from(lay_then);
                 mailbox.oldest_ns = mailbox.oldest_ns.or(Some(message.sent_ns));
             }

@@ -18,7 +18,7 @@ pub struct Mailbox {
     pub sure: u64,
     /// How many more may.
     pub unsure: u64,
-    /// How many more lie there that came before events were watched, as a checkpoint has counted.
+    /// How many more lie there at least that came before events were watched, as a checkpoint has counted.
     pub unseen: u64,
     /// When the oldest of `sure` was sent.
     pub oldest_ns: Option<i64>,

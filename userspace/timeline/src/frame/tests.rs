@@ -236,6 +236,12 @@ fn who_never_runs_is_as_a_checkpoint_has_told() {
     let suspended = Doing::Suspended { since_ns: 60 };
     assert_eq!(told(&rows, 70), (suspended, false, 2, 0));
     assert_eq!(told(&rows, 40), (ready, true, 2, 3));
+    // What is sent while it is read may have been counted, and is not told twice.
+    rows.messages
+        .insert(1, message(2, 0, 11, None, Fate::Waiting));
+    let since_then = Doing::Runnable { since_ns: 11 };
+    assert_eq!(told(&rows, 40), (since_then, true, 3, 2));
+    rows.messages.remove(1);
     // One that ran or changed while it was read tells nothing but that it was there.
     rows.checkpoints[0].seen = CheckpointSeen::Changing;
     assert_eq!(told(&rows, 20).0, Doing::Away { until_ns: 50 });
