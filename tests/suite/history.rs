@@ -49,7 +49,10 @@ fn record(path: &str, env: &[(&str, &str)], states: &str, more: &[&str]) -> (Vec
     let mut recorder = start(&args.concat());
     recorder.wait_for("recording", PATIENCE);
     vm.go();
-    let (lines, _) = vm.stop();
+    // Some milliseconds for each change, on a busy machine some more.
+    let changes = env.iter().find(|(name, _)| *name == "CHANGES");
+    let changes = changes.map_or(0, |(_, changes)| changes.parse().unwrap());
+    let (lines, _) = vm.stop_within(PATIENCE + Duration::from_millis(40 * changes));
     recorder.signal("INT");
     let output = recorder.finish(PATIENCE).success();
     assert!(vm.quit().success());

@@ -176,12 +176,24 @@ impl Workload {
         self.stop_told()
     }
 
+    /// The same where they first do what they have begun, which takes at most so long.
+    #[track_caller]
+    pub(crate) fn stop_within(&mut self, time: Duration) -> (Vec<Facts>, Facts) {
+        self.send_line("stop");
+        self.done_within(time)
+    }
+
     /// The same after `stop` was said already.
     #[track_caller]
     pub(crate) fn stop_told(&mut self) -> (Vec<Facts>, Facts) {
+        self.done_within(ANSWER)
+    }
+
+    #[track_caller]
+    fn done_within(&mut self, time: Duration) -> (Vec<Facts>, Facts) {
         let mut facts = Vec::new();
         loop {
-            let line = Facts::parse(&self.read_line(ANSWER));
+            let line = Facts::parse(&self.read_line(time));
             if line.word == "done" {
                 return (facts, line);
             }
