@@ -10,6 +10,7 @@ mod abab;
 mod cpu;
 mod loads;
 mod machine;
+mod pause;
 mod programs;
 mod rabbitmq;
 mod row;
@@ -89,8 +90,10 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let entries = wanted(args)?;
     let bench = Bench::prepare(args, target, folder)?;
+    pause::heed_signals()?;
     let mut failed = Vec::new();
     for entry in entries {
+        pause::go_on()?;
         println!("\n==== {}: {}", entry.name, entry.what);
         if let Err(error) = bench.answer(entry) {
             println!("{}: {error:#}", entry.name);

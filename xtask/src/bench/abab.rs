@@ -4,13 +4,13 @@
 //! such as a machine that others use, cancels. The windows in which nobody watches are compared
 //! with one another likewise: that says how much is noise.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::cpu::{self, Machine};
+use super::pause::pause;
 use super::statistics::{Estimate, median};
 use super::verdict::Calm;
 use super::vm::{Mark, Works};
@@ -85,7 +85,7 @@ pub(super) fn by_turns(
             let one = one_turn(load, *watcher, plan)
                 .with_context(|| format!("{} in round {round}", watcher.name()))?;
             let after = turns.quiet.len() - 1;
-            sleep(plan.settle);
+            pause(plan.settle)?;
             turns.quiet.push(window(load, plan.quiet)?);
             if let Some(list) = turns.watched.get_mut(number) {
                 list.push(Watched { after, ..one });
@@ -99,7 +99,7 @@ pub(super) fn by_turns(
 fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Result<Watched> {
     watcher.begin(load)?;
     let begun = Instant::now();
-    sleep(plan.settle);
+    pause(plan.settle)?;
     let cpu_ns = |watcher: &dyn Watcher| -> u64 {
         let pids = watcher.pids().into_iter();
         pids.filter_map(|pid| cpu::of_threads(pid).ok())
@@ -128,7 +128,7 @@ fn one_turn(load: &mut dyn Works, watcher: &mut dyn Watcher, plan: Plan) -> Resu
 pub(super) fn window(load: &mut dyn Works, length: Duration) -> Result<Window> {
     let (machine, start) = (Machine::now(), Instant::now());
     let before = load.mark()?;
-    sleep(length);
+    pause(length)?;
     let done = load.mark()?.since(before);
     Ok(Window {
         done,

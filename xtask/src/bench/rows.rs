@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 use super::Bench;
 use super::abab::Turns;
 use super::loads::{BUSY, EMPTY, IDLE, LOADS, PING_PONG};
+use super::pause::pause;
 use super::row::{Row, Unit};
 use super::statistics::Estimate;
 use super::verdict::Target;
@@ -295,11 +296,11 @@ fn cost(
 }
 
 /// Until what was just started has grown to its size.
-fn warm_up(bench: &Bench, seconds: u64) {
+fn warm_up(bench: &Bench, seconds: u64) -> Result<()> {
     let seconds = if bench.quick {
         seconds.div_ceil(2)
     } else {
         seconds
     };
-    std::thread::sleep(Duration::from_secs(seconds));
+    pause(Duration::from_secs(seconds))
 }

@@ -13,7 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 pub(super) use bpftrace::Bpftrace;
-pub(super) use child::Observer;
+pub(super) use child::{Observer, Says};
 pub(super) use escope::Escope;
 pub(super) use inside::Inside;
 pub(super) use perf::Perf;

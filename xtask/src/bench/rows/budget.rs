@@ -30,7 +30,7 @@ fn long(rounds: usize, quiet_s: u64, watched_s: u64) -> Plan {
 pub(super) fn two(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(long(8, 8, 60), long(6, 6, 30));
     let mut twins = Twins::start(bench, PING_PONG)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let question =
         "the VM's CPU for a message of ping-pong, all events with --max-overhead 2 against none";
     let row = within(bench, &mut twins, plan, "2", ("event-budget", question))?;
@@ -50,7 +50,7 @@ pub(super) fn rabbitmq(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(long(10, 6, 37), long(6, 6, 37));
     let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
     // Until its memory has its size.
-    warm_up(bench, 20);
+    warm_up(bench, 20)?;
     let question = "RabbitMQ's CPU for a message that comes or goes, all events with --max-overhead 1 against none";
     let row = within(bench, &mut node, plan, "1", ("event-rabbitmq", question))?;
     Ok(vec![row])
@@ -63,7 +63,7 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
     for (name, load) in LOADS {
         println!("  {name}");
         let mut twins = Twins::start(bench, load.with_one_scheduler())?;
-        warm_up(bench, 2);
+        warm_up(bench, 2)?;
         let row = format!("event-{name}-budget");
         let question = format!(
             "the VM's CPU for a unit of {name}, all events with --max-overhead 1 against none"
@@ -76,7 +76,7 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
 /// One recording of RabbitMQ within 1 % that is so long that it has a million events.
 pub(super) fn million(bench: &Bench) -> Result<Vec<Row>> {
     let mut node = RabbitMq::start(&bench.folder.join("rabbitmq"))?;
-    warm_up(bench, 20);
+    warm_up(bench, 20)?;
     let turns = record(bench, &mut node, long(1, 60, 500), "1")?;
     let (events, lost) = turns.records_and_lost(0);
     let ratio = turns

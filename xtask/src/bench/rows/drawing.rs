@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +10,7 @@ use serde_json::json;
 
 use super::{BUSY, warm_up};
 use crate::bench::Bench;
+use crate::bench::pause::pause;
 use crate::bench::row::{Row, Unit};
 use crate::bench::statistics::{Estimate, median};
 use crate::bench::verdict::Target;
@@ -30,7 +30,7 @@ pub(super) fn from_end_to_svg(bench: &Bench) -> Result<Vec<Row>> {
         ..BUSY
     };
     let mut vm = bench.vm(load)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let recording = bench.folder.join("bench.escope");
     let data = bench.folder.join("perf.data");
     let mut ours = bench.recorder(&["-F", &HZ.to_string()]).keeping();
@@ -99,7 +99,7 @@ fn rows((ours, draw_s): (&Seen, f64), (perf, perf_draw_s): (&Seen, f64)) -> Vec<
 fn record(vm: &mut dyn Works, watcher: &mut dyn Watcher, length: Duration) -> Result<Seen> {
     println!("  {}", watcher.name());
     watcher.begin(vm)?;
-    sleep(length);
+    pause(length)?;
     watcher.end(vm)
 }
 

@@ -18,7 +18,7 @@ const MESSAGES: [&str; 6] = ["-F", "1", "--events", "msg", "--max-overhead", "of
 pub(super) fn price(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(Plan::even(10, 1200), Plan::even(6, 700));
     let mut vm = bench.vm(PING_PONG)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut recorded = bench.recorder(&MESSAGES);
     let mut bare = bench.recorder(&[&MESSAGES[..], &["--bare-probes"]].concat());
     let mut traced = Inside::trace("send,receive");
@@ -105,7 +105,7 @@ pub(super) fn kinds(bench: &Bench) -> Result<Vec<Row>> {
     for (kind, flags, load) in cases {
         println!("  {kind}");
         let mut vm = bench.vm(load)?;
-        warm_up(bench, 2);
+        warm_up(bench, 2)?;
         let mut ours = bench.recorder(&["-F", "1", "--events", kind, "--max-overhead", "off"]);
         let mut traced = Inside::trace(flags);
         let watchers: &mut [&mut dyn Watcher] = &mut [&mut ours, &mut traced];
@@ -147,7 +147,7 @@ fn per_record(turns: &Turns, watcher: usize) -> Result<Estimate> {
 pub(super) fn flood(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(Plan::even(10, 3000), Plan::even(6, 1000));
     let mut vm = bench.vm(Load { pairs: 4, ..EMPTY })?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut ours = bench.recorder(&MESSAGES);
     let turns = by_turns(&mut vm, &mut [&mut ours], plan)?;
     let of_window = |figure: fn(f64, f64, f64) -> f64| -> Vec<f64> {

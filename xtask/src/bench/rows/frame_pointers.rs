@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{BUSY, estimate, warm_up};
 use crate::bench::Bench;
 use crate::bench::abab::{Plan, window};
+use crate::bench::pause::pause;
 use crate::bench::row::{Row, Unit};
 use crate::bench::verdict::Target;
 use crate::bench::vm::{Load, Vm, Works};
@@ -20,7 +21,7 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
         flags: &["+JPperf", "true"],
         ..BUSY
     })?;
-    warm_up(bench, 4);
+    warm_up(bench, 4)?;
     signal(&kept, Signal::SIGSTOP)?;
     let mut without = vec![per_unit(&mut plain, plan)?];
     let mut with = Vec::new();
@@ -49,7 +50,7 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn per_unit(vm: &mut Vm, plan: Plan) -> Result<f64> {
-    std::thread::sleep(plan.settle);
+    pause(plan.settle)?;
     Ok(window(vm, plan.quiet)?.done.per_unit())
 }
 

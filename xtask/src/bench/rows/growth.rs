@@ -1,7 +1,6 @@
 //! How what it costs grows with what there is. CPU time of the profiler, not by turns: the VM
 //! stands still or does the same all the time.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{EMPTY, PING_PONG, warm_up};
 use crate::bench::Bench;
+use crate::bench::pause::pause;
 use crate::bench::row::{Row, Unit};
 use crate::bench::statistics::{Estimate, median};
 use crate::bench::verdict::Target;
@@ -127,10 +127,10 @@ fn per_sample(bench: &Bench, count: u64, load: Load) -> Result<Step> {
 
 fn recorded(bench: &Bench, load: Load, args: &[&str], length_ms: u64) -> Result<Seen> {
     let mut vm = bench.vm(load)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut recorder = bench.recorder(args);
     recorder.begin(&mut vm)?;
-    sleep(Duration::from_millis(length_ms));
+    pause(Duration::from_millis(length_ms))?;
     recorder.end(&mut vm)
 }
 

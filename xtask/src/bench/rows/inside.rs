@@ -13,7 +13,7 @@ use crate::bench::watch::{Inside, Watcher};
 pub(super) fn profilers(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(Plan::even(8, 1000), Plan::even(6, 800));
     let mut vm = bench.vm(BUSY)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut ours = bench.recorder(&["-F", "999"]);
     let mut eprof = Inside::new("eprof", "eprof");
     let trace = bench.folder.join("fprof.trace");

@@ -30,7 +30,7 @@ pub(super) fn at_99(bench: &Bench) -> Result<Vec<Row>> {
     // Who has two CPUs for itself is sampled four times as often.
     let plan = settled(Plan::even(6, 1500));
     let mut vm = bench.vm(FOR_PERF)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let turns = we_and_perf(bench, &mut vm, 99, plan)?;
     let share = |watcher| estimate(&turns.watcher_shares(watcher));
     let question =
@@ -81,7 +81,7 @@ pub(super) fn at_4999(bench: &Bench) -> Result<Vec<Row>> {
 /// We and perf by turns on one of two VMs that share a CPU.
 fn beside_perf(bench: &Bench, hz: u32, plan: Plan) -> Result<Turns> {
     let mut twins = Twins::start(bench, FOR_PERF.with_one_scheduler())?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     we_and_perf(bench, &mut twins, hz, plan)
 }
 
@@ -129,7 +129,7 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
     for (name, load) in LOADS {
         println!("  {name}");
         let mut twins = Twins::start(bench, load.with_one_scheduler())?;
-        warm_up(bench, 2);
+        warm_up(bench, 2)?;
         let mut ours = bench.recorder(&["-F", "99"]);
         let turns = by_turns(&mut twins, &mut [&mut ours], plan)?;
         let question =
@@ -145,7 +145,7 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
 pub(super) fn idle(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(Plan::even(12, 1500), Plan::even(6, 1000));
     let mut vm = bench.vm(IDLE)?;
-    warm_up(bench, 4);
+    warm_up(bench, 4)?;
     let mut ours = bench.recorder(&["-F", "99"]);
     let turns = by_turns(&mut vm, &mut [&mut ours], plan)?;
     drop(vm);
@@ -163,7 +163,7 @@ pub(super) fn idle(bench: &Bench) -> Result<Vec<Row>> {
     .noting(format!("alone it uses {}", Unit::Share.show(alone)))
     .from(turns.raw());
     let mut vm = bench.vm(BUSY)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut ours = bench.recorder(&["-F", "1"]);
     let turns = by_turns(&mut vm, &mut [&mut ours], plan)?;
     let question =
@@ -182,7 +182,7 @@ pub(super) fn idle(bench: &Bench) -> Result<Vec<Row>> {
 pub(super) fn attach(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(Plan::even(12, 100), Plan::even(6, 100));
     let mut vm = bench.vm(BUSY)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut samples = bench.recorder(&["-F", "99"]);
     let mut events = bench.recorder(&["-F", "99", "--events", "full"]);
     let mut perf = Perf::new(99, bench.folder.join("perf.data"))?;

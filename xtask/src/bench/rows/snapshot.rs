@@ -23,7 +23,7 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
         sort: 2,
         ..EMPTY
     })?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut looks = Snapshots::new(&bench.escope, 1);
     let turns = by_turns(&mut vm, &mut [&mut looks], plan)?;
     let question =
@@ -36,7 +36,7 @@ pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
 pub(super) fn peers(bench: &Bench) -> Result<Vec<Row>> {
     let plan = bench.plan(Plan::even(10, 2000), Plan::even(6, 1000));
     let mut vm = bench.vm(IDLE)?;
-    warm_up(bench, 4);
+    warm_up(bench, 4)?;
     let mut looks = Snapshots::new(&bench.escope, 1);
     let mut often = Snapshots::new(&bench.escope, 10);
     let mut asks = Inside::new("process_info at 1 Hz", "poll 1");
@@ -108,7 +108,7 @@ fn look_ms(turns: &Turns, watcher: usize) -> Result<Estimate> {
 /// A VM of which no thread runs.
 pub(super) fn wedged(bench: &Bench) -> Result<Vec<Row>> {
     let vm = bench.vm(IDLE)?;
-    warm_up(bench, 4);
+    warm_up(bench, 4)?;
     let pid = Pid::from_raw(i32::try_from(vm.pid()).context("what a pid")?);
     kill(pid, Signal::SIGSTOP).context("the VM is gone")?;
     let mut took = Vec::new();

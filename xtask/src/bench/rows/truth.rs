@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::{EMPTY, PING_PONG, warm_up};
 use crate::bench::Bench;
+use crate::bench::pause::pause;
 use crate::bench::row::{Row, Unit};
 use crate::bench::statistics::Estimate;
 use crate::bench::verdict::Target;
@@ -33,7 +33,7 @@ pub(super) fn split(bench: &Bench) -> Result<Vec<Row>> {
     ensure!(vm.tell("go")?.starts_with("running"), "split does not run");
     let mut ours = bench.recorder(&["-F", "999"]).keeping();
     ours.begin(&mut vm)?;
-    sleep(length);
+    pause(length)?;
     let seen = ours.end(&mut vm)?;
     let done = vm.tell("stop")?;
     let quanta = SPLIT.map(|name| fact(&done, name).unwrap_or(0.0));
@@ -84,13 +84,13 @@ pub(super) fn perf(bench: &Bench) -> Result<Vec<Row>> {
         ..EMPTY
     };
     let mut vm = bench.vm(load)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let data = bench.folder.join("perf.data");
     let mut ours = bench.recorder(&["-F", "997"]).keeping();
     let mut perf = Perf::new(997, data.clone())?;
     ours.begin(&mut vm)?;
     perf.begin(&mut vm)?;
-    sleep(length);
+    pause(length)?;
     perf.end(&mut vm)?;
     ours.end(&mut vm)?;
     let theirs = perf_shares(&data)?;
@@ -129,12 +129,12 @@ pub(super) fn perf(bench: &Bench) -> Result<Vec<Row>> {
 /// Messages that were recorded, against those that the processes counted.
 pub(super) fn messages(bench: &Bench) -> Result<Vec<Row>> {
     let mut vm = bench.vm(PING_PONG)?;
-    warm_up(bench, 2);
+    warm_up(bench, 2)?;
     let mut ours = bench.recorder(&["-F", "1", "--events", "msg", "--max-overhead", "off"]);
     let outer = vm.units()?;
     ours.begin(&mut vm)?;
     let inner = vm.units()?;
-    sleep(Duration::from_secs(2));
+    pause(Duration::from_secs(2))?;
     let inner = vm.units()?.saturating_sub(inner);
     let seen: Seen = ours.end(&mut vm)?;
     let outer = vm.units()?.saturating_sub(outer);

@@ -1,13 +1,11 @@
 //! bpftrace, counting hits of the functions at which we record messages.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{Observer, Seen, Watcher};
+use super::{Observer, Says, Seen, Watcher};
 use crate::bench::vm::Works;
 use crate::commands::find;
 
@@ -41,22 +39,9 @@ impl Watcher for Bpftrace {
         let beam = fs::read_link(format!("/proc/{pid}/exe")).context("the VM is gone")?;
         let probes = FUNCTIONS.map(|name| format!("uprobe:{}:{name}", beam.display()));
         let script = format!("{} {{ @hits = count(); }}", probes.join(", "));
-        let start = Instant::now();
-        let mut child = Command::new("bpftrace")
-            .args(["-p", &pid.to_string(), "-e", &script])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot run bpftrace")?;
-        let stdout = child.stdout.take().context("it has no stdout")?;
-        let observer = Observer::of(child)?;
-        let mut lines = BufReader::new(stdout).lines();
-        let first = lines.next().transpose()?.unwrap_or_default();
-        if !first.starts_with("Attaching") {
-            bail!("bpftrace does not attach: {first}");
-        }
-        self.running = Some((observer, start.elapsed().as_nanos() as u64));
-        std::thread::spawn(move || lines.for_each(drop));
+        let mut command = Command::new("bpftrace");
+        command.args(["-p", &pid.to_string(), "-e", &script]);
+        self.running = Some(Observer::start(&mut command, Says::Stdout, "Attaching")?);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! A program that watches until it is told to end.
 
 use std::fs;
-use std::process::{Child, ExitStatus};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,43 @@ pub(in crate::bench) struct Used {
     pub(in crate::bench) peak_rss_bytes: u64,
 }
 
+/// Where a program says that it watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::bench) enum Says {
+    Stdout,
+    Stderr,
+}
+
 impl Observer {
+    /// Starts a program and waits for its first line, which begins with this word; also how long that
+    /// took, in nanoseconds.
+    pub(in crate::bench) fn start(
+        command: &mut Command,
+        says: Says,
+        word: &str,
+    ) -> Result<(Observer, u64)> {
+        let start = Instant::now();
+        let pipe_if = |is_it| if is_it { Stdio::piped() } else { Stdio::null() };
+        let mut child = command
+            .stdout(pipe_if(says == Says::Stdout))
+            .stderr(pipe_if(says == Says::Stderr))
+            .spawn()
+            .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        let said: Option<Box<dyn Read + Send>> = match says {
+            Says::Stdout => child.stdout.take().map(|pipe| Box::new(pipe) as _),
+            Says::Stderr => child.stderr.take().map(|pipe| Box::new(pipe) as _),
+        };
+        let observer = Observer::of(child)?;
+        let mut lines = BufReader::new(said.context("it has no pipe")?).lines();
+        let first = lines.next().transpose()?.unwrap_or_default();
+        if !first.starts_with(word) {
+            bail!("it does not watch: {first}");
+        }
+        let begun_after_ns = start.elapsed().as_nanos() as u64;
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok((observer, begun_after_ns))
+    }
+
     /// Of a child that was just started. While it runs no other child of ours may end, for their
     /// accounts are one.
     pub(in crate::bench) fn of(child: Child) -> Result<Observer> {

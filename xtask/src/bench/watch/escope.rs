@@ -1,15 +1,13 @@
 //! We: `escope-bpf record`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Observer, Seen, Watcher};
+use super::{Observer, Says, Seen, Watcher};
 use crate::bench::vm::Works;
 
 /// A recorder with its options.
@@ -50,24 +48,10 @@ impl Watcher for Escope {
 
     fn begin(&mut self, load: &mut dyn Works) -> Result<()> {
         remove(&self.recording)?;
-        let start = Instant::now();
-        let mut child = Command::new(&self.program)
-            .args(["record", "-p", &load.pid().to_string(), "-o"])
-            .arg(&self.recording)
-            .args(&self.args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot run the profiler")?;
-        let stderr = child.stderr.take().context("it has no stderr")?;
-        let observer = Observer::of(child)?;
-        let mut lines = BufReader::new(stderr).lines();
-        let first = lines.next().transpose()?.unwrap_or_default();
-        if !first.starts_with("recording") {
-            bail!("it does not record: {first}");
-        }
-        self.running = Some((observer, start.elapsed().as_nanos() as u64));
-        std::thread::spawn(move || lines.for_each(drop));
+        let mut command = Command::new(&self.program);
+        command.args(["record", "-p", &load.pid().to_string(), "-o"]);
+        command.arg(&self.recording).args(&self.args);
+        self.running = Some(Observer::start(&mut command, Says::Stderr, "recording")?);
         Ok(())
     }
 
