@@ -38,6 +38,7 @@ pub(super) const EMPTY: Load = Load {
     clock: false,
     schedulers: 0,
     is_on_one_cpu: false,
+    settings: &[],
     flags: &[],
 };
 

@@ -8,6 +8,7 @@ mod growth;
 mod inside;
 mod sampling;
 mod snapshot;
+mod states;
 mod truth;
 
 use std::time::Duration;
@@ -148,9 +149,9 @@ pub(super) const BENCHES: &[Entry] = &[
     ),
     entry(
         "event-budget",
-        "--max-overhead 2, messages and nothing else",
-        (560, 230),
-        budget::two,
+        "--max-overhead 1, 2 and 5, messages and nothing else",
+        (740, 640),
+        budget::of_messages,
     )
     .when(When::Slowly),
     entry(
@@ -250,6 +251,12 @@ pub(super) const BENCHES: &[Entry] = &[
         "messages that are counted",
         (10, 10),
         truth::messages,
+    ),
+    entry(
+        "truth-states",
+        "states of a server that never rests",
+        (60, 15),
+        states::right,
     ),
     entry(
         "frame-pointers",

@@ -33,6 +33,8 @@ pub(super) struct Load {
     pub(super) schedulers: u64,
     /// Whether all its threads have but the first CPU of the machine.
     pub(super) is_on_one_cpu: bool,
+    /// What else the program is told by its environment.
+    pub(super) settings: &'static [(&'static str, &'static str)],
     /// Flags for the emulator.
     pub(super) flags: &'static [&'static str],
 }
@@ -193,6 +195,7 @@ impl Vm {
         for (name, number) in load.environment() {
             command.env(name, number.to_string());
         }
+        command.envs(load.settings.iter().copied());
         let mut child = command
             .args(["-s", module, "main"])
             .env("ERL_CRASH_DUMP_SECONDS", "0")
