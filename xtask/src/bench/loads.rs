@@ -39,6 +39,7 @@ pub(super) const EMPTY: Load = Load {
     schedulers: 0,
     is_on_one_cpu: false,
     settings: &[],
+    release: None,
     flags: &[],
 };
 

@@ -49,6 +49,22 @@ impl Programs {
         Ok(folders)
     }
 
+    /// Copies those in Erlang into the root folder of another release; where they are there.
+    pub(super) fn within(&self, release: &Path) -> Result<PathBuf> {
+        const INSIDE: &str = "bench";
+        if !release.join("complete").exists() {
+            bail!("{} is not there: cargo xtask otp", release.display());
+        }
+        let folder = release.join(INSIDE);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        for name in ERLANG {
+            let name = Path::new(name).with_extension("beam");
+            fs::copy(self.folder.join(&name), folder.join(&name))
+                .with_context(|| format!("cannot copy {}", name.display()))?;
+        }
+        Ok(Path::new("/").join(INSIDE))
+    }
+
     /// A program of `tests/beam`; where it is.
     pub(super) fn of_tests(&self, module: &str) -> Result<PathBuf> {
         let sources = root().join("tests/beam");

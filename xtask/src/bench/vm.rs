@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::cpu;
 use super::programs::Programs;
+use crate::otp;
 
 /// What the VM is to do: numbers of processes, where nothing else is said. `bench_load.erl` says
 /// what they do.
@@ -33,6 +34,8 @@ pub(super) struct Load {
     pub(super) schedulers: u64,
     /// Whether all its threads have but the first CPU of the machine.
     pub(super) is_on_one_cpu: bool,
+    /// Another OTP release than the machine's own, as `cargo xtask otp` fetches it.
+    pub(super) release: Option<&'static str>,
     /// What else the program is told by its environment.
     pub(super) settings: &'static [(&'static str, &'static str)],
     /// Flags for the emulator.
@@ -55,6 +58,22 @@ impl Load {
             schedulers: 1,
             ..self
         }
+    }
+
+    /// What starts the VM, but for its arguments.
+    fn erl(&self) -> Result<Command> {
+        let mut words = Vec::new();
+        if self.is_on_one_cpu {
+            words.extend(["taskset", "--cpu-list", "0"].map(PathBuf::from));
+        }
+        match self.release {
+            Some(otp) => words.extend(["chroot".into(), otp::folder(otp)?, "/usr/bin/erl".into()]),
+            None => words.push("erl".into()),
+        }
+        let (program, arguments) = words.split_first().context("no program")?;
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Ok(command)
     }
 
     fn environment(&self) -> [(&'static str, u64); 12] {
@@ -167,7 +186,11 @@ pub(super) struct Vm {
 impl Vm {
     /// Starts it and waits until it has built everything.
     pub(super) fn start(programs: &Programs, load: Load) -> Result<Vm> {
-        Vm::of(programs.code_path(load.elixir > 0)?, "bench_load", load)
+        let code_path = match load.release {
+            Some(otp) => vec![programs.within(&otp::folder(otp)?)?],
+            None => programs.code_path(load.elixir > 0)?,
+        };
+        Vm::of(code_path, "bench_load", load)
     }
 
     /// The same with a program of `tests/beam`, which runs once it is told `go`.
@@ -176,13 +199,7 @@ impl Vm {
     }
 
     fn of(code_path: Vec<PathBuf>, module: &str, load: Load) -> Result<Vm> {
-        let mut command = match load.is_on_one_cpu {
-            true => Command::new("taskset"),
-            false => Command::new("erl"),
-        };
-        if load.is_on_one_cpu {
-            command.args(["--cpu-list", "0", "erl"]);
-        }
+        let mut command = load.erl()?;
         command.args(load.flags);
         if load.schedulers > 0 {
             let number = load.schedulers.to_string();
