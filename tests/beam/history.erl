@@ -7,6 +7,7 @@
 %% With CRASHES=10 there is also history_crasher, which counts steps and is told to die as often, each time started anew;
 %% a line for each life:
 %%   life=L steps=N pid=PID
+%% With BURST=1 all that it is told lies in its mailbox before it takes the first: it does not rest before it dies.
 %% Its state is {crasher,L,N}, and the last message that it receives {die,L}.
 %% history_held does the same, but waits for some milliseconds within each callback that changes its state; it has a line
 %% for each too.
@@ -89,8 +90,17 @@ live(Life) ->
     {ok, Pid} = gen_server:start({local, history_crasher}, ?MODULE, {crasher, Life}, []),
     Monitor = monitor(process, Pid),
     Steps = 3 + Life rem 5,
-    _ = [ok = gen_server:call(Pid, step) || _ <- lists:seq(1, Steps)],
-    gen_server:cast(Pid, {die, Life}),
+    case workload:env_int("BURST", 0) of
+        0 ->
+            _ = [ok = gen_server:call(Pid, step) || _ <- lists:seq(1, Steps)],
+            gen_server:cast(Pid, {die, Life});
+        1 ->
+            workload:rest(Pid),
+            true = erlang:suspend_process(Pid),
+            _ = [gen_server:cast(Pid, step) || _ <- lists:seq(1, Steps)],
+            gen_server:cast(Pid, {die, Life}),
+            true = erlang:resume_process(Pid)
+    end,
     receive {'DOWN', Monitor, process, Pid, _} -> ok end,
     [{life, Life}, {steps, Steps}, {pid, Pid}].
 
@@ -158,6 +168,7 @@ handle_call({secret, N}, _, _) ->
 handle_call(log, _, State) -> {reply, ets:tab2list(get(log)), State};
 handle_call(step, _, {crasher, Life, N}) -> {reply, ok, {crasher, Life, N + 1}}.
 
+handle_cast(step, {crasher, Life, N}) -> {noreply, {crasher, Life, N + 1}};
 handle_cast({die, Life}, {crasher, Life, _} = State) -> exit({crashed, State}).
 
 handle_info(Told, State) when element(1, Told) =:= told -> {noreply, State}.

@@ -343,6 +343,58 @@ fn a_server_that_crashes_leaves_its_last_state_and_message() {
     );
 }
 
+/// What it makes of its state while messages wait nobody sees: that is said, and which they were.
+#[test]
+fn a_server_that_does_not_rest_before_it_dies_is_told_as_of_before() {
+    live!();
+    let folder = temp_dir();
+    let path = folder.path("test.escope");
+    let name = "history_crasher";
+    let env = [
+        ("SIZES", "30"),
+        ("CHANGES", "1"),
+        ("CRASHES", "12"),
+        ("BURST", "1"),
+    ];
+    let more = ["--events", "messages", "--processes", name, "--payload"];
+    let (lines, _) = record(&path, &env, name, &more);
+    let lives = lines.iter().filter(|line| line.text_of("life").is_some());
+    let mut count = 0;
+    for line in lives {
+        let (life, steps, pid) = (line.number("life"), line.number("steps"), line.text("pid"));
+        let json = escope(&["state", &path, "--process", pid, "--json"])
+            .success()
+            .json();
+        let json = &json[0];
+        assert_eq!(json["certainty"], "unknown", "{json:#}");
+        assert_eq!(
+            json["parts"][0]["term"],
+            format!("{{crasher,{life},0}}"),
+            "{json:#}"
+        );
+        assert!(json["runs_since"].as_u64().unwrap() > 0, "{json:#}");
+        let said = json["why"].as_str().unwrap();
+        assert!(said.contains("is not told: it has run"), "{said}");
+        let received = json["received"].as_array().unwrap();
+        let texts: Vec<&str> = received
+            .iter()
+            .map(|got| got["text"].as_str().unwrap())
+            .collect();
+        let mut expected = vec!["cast {'$gen_cast',step}".to_owned(); steps as usize];
+        expected.push(format!("cast {{'$gen_cast',{{die,{life}}}}}"));
+        assert_eq!(texts[..expected.len()], expected, "{json:#}");
+        count += 1;
+    }
+    assert_eq!(count, 12);
+    let text = escope(&["state", &path, "--process", name])
+        .success()
+        .stdout;
+    assert!(
+        text.contains("it ended at") && text.contains("received since"),
+        "{text}"
+    );
+}
+
 /// Whose states have secrets, and what each tells nevertheless.
 const KEEPERS: [(&str, &str); 5] = [
     ("history_secret", "port"),

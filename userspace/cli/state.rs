@@ -3,6 +3,7 @@
 mod asked;
 mod history;
 mod json;
+mod received;
 mod recorded;
 pub(crate) mod told;
 mod words;
@@ -71,15 +72,19 @@ pub(crate) fn run(args: StateArgs) -> anyhow::Result<()> {
     print(&vm, &states, &args)
 }
 
+/// Terms of a state, each some hundred bytes of memory here.
+const NODES_MAX: usize = 1 << 21;
+
 fn options(args: &StateArgs) -> anyhow::Result<StatesOptions> {
     let redaction = args.redact.redaction()?;
     let bytes = args.max_bytes as usize;
+    // Each term takes one character at least; but what is shared is read as often as it is there.
+    let nodes = bytes.min(NODES_MAX);
     Ok(StatesOptions {
         state: StateOptions {
             limits: Limits {
                 depth: usize::from(args.depth),
-                // Each term takes one character at least.
-                nodes: bytes,
+                nodes,
                 bytes,
             },
             redaction: (!args.unmasked).then_some(redaction),

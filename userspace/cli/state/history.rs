@@ -266,7 +266,7 @@ impl Causes {
     }
 }
 
-fn words(message: &Message, said: Option<String>) -> String {
+pub(super) fn words(message: &Message, said: Option<String>) -> String {
     let kind = message.kind.as_str();
     match (said, &message.tag) {
         (Some(said), _) => format!("{kind} {said}"),

@@ -10,6 +10,7 @@ use escope_session::{Holes, Node, Term};
 use escope_timeline::states::{Certainty, Had, Instant, Rest, Rests, Unknown};
 use serde_json::{Value, json};
 
+use super::received::{Received, Span, received};
 pub(super) use super::told::what;
 use super::{INDENT, TERM_INDENT, history, text, told};
 use crate::args::{StateArgs, StepArg};
@@ -20,6 +21,9 @@ use crate::output::{self, Content};
 use crate::printable::one_line;
 use crate::say::say;
 use crate::time;
+
+/// Messages that are printed of a process.
+const RECEIVED_MAX: usize = 20;
 
 /// A recording, and of which processes states are asked for.
 pub(super) struct Recorded<'a> {
@@ -72,11 +76,13 @@ pub(super) fn run(path: &Path, args: &StateArgs) -> anyhow::Result<()> {
         return history::run(&recorded, until.transpose()?);
     }
     let at_ns = match &args.at {
-        Some(at) => coverage::instant(&recorded.recording, at)?,
-        // The end is when the last instant is that anything is known of.
-        None => recorded.end_ns().map_or(i64::MAX, |end| end - 1),
+        Some(at) => {
+            let at_ns = coverage::instant(&recorded.recording, at)?;
+            recorded.processes.iter().map(|_| at_ns).collect()
+        }
+        None => recorded.last_instants()?,
     };
-    let told = recorded.at(at_ns)?;
+    let told = recorded.at(&at_ns)?;
     match args.json {
         true => output::json(
             &told
@@ -102,8 +108,25 @@ pub(super) struct At {
     pub(super) at_ns: i64,
     had: Option<Had>,
     certainty: Certainty,
-    /// Messages that it received since it last rested.
-    received: Option<usize>,
+    /// What it received since it last rested.
+    received: Option<Received>,
+}
+
+impl At {
+    /// Since when it had run, if it had; what it received then made something else of what it had.
+    fn ran(&self) -> Option<Span> {
+        let ran = match self.certainty {
+            Certainty::Bounded { .. } => true,
+            Certainty::Unknown(Unknown::Ended { runs, .. }) => runs > 0,
+            _ => false,
+        };
+        let had = self.had.as_ref().filter(|_| ran)?;
+        Some(Span {
+            proc: self.proc,
+            after_ns: had.seen_ns,
+            until_ns: self.at_ns,
+        })
+    }
 }
 
 impl Recorded<'_> {
@@ -157,21 +180,40 @@ impl Recorded<'_> {
         Ok(())
     }
 
-    /// What those had at an instant that were there; if none was, those that came last before or first
+    /// Of each process the last instant of which anything is known: before nobody looked any more.
+    fn last_instants(&self) -> anyhow::Result<Vec<i64>> {
+        let end_ns = self.end_ns().map_or(i64::MAX, |end| end - 1);
+        let mut last = vec![end_ns; self.processes.len()];
+        self.rests(|place, rest| {
+            last[place] = match rest.seen {
+                StateSeen::Unseen => rest.ts_ns - 1,
+                _ => end_ns,
+            };
+            true
+        })?;
+        Ok(last)
+    }
+
+    /// What those had that were there at their instants; if none was, those that came last before or first
     /// after.
-    fn at(&self, at_ns: i64) -> anyhow::Result<Vec<At>> {
-        let mut at = self.all_at(|_| at_ns)?;
+    fn at(&self, at_ns: &[i64]) -> anyhow::Result<Vec<At>> {
+        let mut at = self.all_at(at_ns)?;
         if let Some(step) = self.args.step {
             let target = |at: &At| match step {
                 StepArg::Back => self.last_change(at),
-                StepArg::Forward => self.next_change(at.proc, at_ns),
+                StepArg::Forward => self.next_change(at.proc, at.at_ns),
             };
             let mut targets = Vec::new();
             for at in &at {
                 targets.push((at.proc, target(at)?.unwrap_or(-1)));
             }
-            let of = |proc| targets.iter().find(|(known, _)| *known == proc);
-            at = self.all_at(|proc| of(proc).map_or(-1, |(_, ns)| *ns))?;
+            let of =
+                |process: &ProcessInfo| targets.iter().find(|(known, _)| *known == process.proc);
+            let times = self
+                .processes
+                .iter()
+                .map(|process| of(process).map_or(-1, |(_, ns)| *ns));
+            at = self.all_at(&times.collect::<Vec<_>>())?;
             at.retain(|at| at.at_ns >= 0 && at.had.is_some());
             if at.is_empty() {
                 let step = match step {
@@ -185,7 +227,7 @@ impl Recorded<'_> {
                 return Err(Failure::failed(what).into());
             }
         }
-        let ended = |at: &At| matches!(at.certainty, Certainty::Unknown(Unknown::Ended(_)));
+        let ended = |at: &At| matches!(at.certainty, Certainty::Unknown(Unknown::Ended { .. }));
         if at.iter().any(|at| at.had.is_some() && !ended(at)) {
             at.retain(|at| at.had.is_some() && !ended(at));
         } else if let Some(last) = at
@@ -201,18 +243,17 @@ impl Recorded<'_> {
         }
         at.retain(is_recorded);
         at.truncate(self.args.rows.get());
-        for one in &mut at {
-            one.received = self.received(one)?;
+        let spans: Vec<Span> = at.iter().filter_map(At::ran).collect();
+        if let Some(mut received) = received(&self.recording, &spans)? {
+            for one in at.iter_mut().filter(|one| one.ran().is_some()) {
+                one.received = Some(received.remove(&one.proc).unwrap_or_default());
+            }
         }
         Ok(at)
     }
 
-    fn all_at(&self, at_ns: impl Fn(ProcId) -> i64) -> anyhow::Result<Vec<At>> {
-        let times: Vec<i64> = self
-            .processes
-            .iter()
-            .map(|process| at_ns(process.proc))
-            .collect();
+    /// What each had, given an instant for each.
+    fn all_at(&self, times: &[i64]) -> anyhow::Result<Vec<At>> {
         let mut instants: Vec<Instant> = times.iter().map(|at_ns| Instant::new(*at_ns)).collect();
         let mut open = instants.len();
         self.rests(|place, rest| {
@@ -223,7 +264,7 @@ impl Recorded<'_> {
         let whole = self.end_ns().is_some();
         let told = instants.into_iter().zip(&self.processes).zip(times);
         Ok(told
-            .map(|((instant, process), at_ns)| {
+            .map(|((instant, process), &at_ns)| {
                 let (had, certainty) = instant.told(whole);
                 At {
                     proc: process.proc,
@@ -240,7 +281,9 @@ impl Recorded<'_> {
     fn last_change(&self, at: &At) -> anyhow::Result<Option<i64>> {
         let Some(had) = &at.had else { return Ok(None) };
         let (proc, since_ns) = (at.proc, had.since_ns);
-        let all = self.all_at(|other| if other == proc { since_ns - 1 } else { -1 })?;
+        let times = self.processes.iter();
+        let times = times.map(|other| if other.proc == proc { since_ns - 1 } else { -1 });
+        let all = self.all_at(&times.collect::<Vec<_>>())?;
         let before = all.into_iter().find(|at| at.proc == proc);
         Ok(before.and_then(|at| at.had).map(|had| had.seen_ns))
     }
@@ -255,22 +298,6 @@ impl Recorded<'_> {
             found.is_none()
         })?;
         Ok(found)
-    }
-
-    /// How many messages it has received since it rested, if messages were recorded and it has run.
-    fn received(&self, at: &At) -> anyhow::Result<Option<usize>> {
-        let (Certainty::Bounded { .. }, Some(had)) = (at.certainty, &at.had) else {
-            return Ok(None);
-        };
-        let (mut any, mut count) = (false, 0);
-        for message in self.recording.messages(TimeRange::ALL)? {
-            let message = message?;
-            any = true;
-            let within = |ns: i64| ns > had.seen_ns && ns <= at.at_ns;
-            let counts = message.to == at.proc && message.received_ns.is_some_and(within);
-            count += usize::from(counts);
-        }
-        Ok(any.then_some(count))
     }
 
     pub(super) fn process(&self, proc: ProcId) -> Option<&ProcessInfo> {
@@ -308,7 +335,8 @@ impl Recorded<'_> {
         if at.at_ns < i64::MAX {
             writeln!(out, "{:INDENT$}at {}", "", time::point(at.at_ns))?;
         }
-        let sure = told::sure(at.had.as_ref(), at.certainty, at.received);
+        let count = at.received.as_ref().map(|received| received.count);
+        let sure = told::sure(at.had.as_ref(), at.certainty, count);
         writeln!(out, "{:INDENT$}{sure}", "")?;
         let Some(had) = &at.had else { return Ok(()) };
         if let Some(first) = had.parts.first() {
@@ -319,6 +347,21 @@ impl Recorded<'_> {
             writeln!(out, "{:INDENT$}{}", "", one_line(&told::part(row)))?;
             for line in self.lines(row) {
                 writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&line))?;
+            }
+        }
+        if let Some(received) = at.received.as_ref().filter(|received| received.count > 0) {
+            writeln!(out, "{:INDENT$}received since", "")?;
+            for got in received.first.iter().take(RECEIVED_MAX) {
+                let text = format!("{}  {}", time::point(got.received_ns), got.text);
+                writeln!(out, "{:TERM_INDENT$}{}", "", one_line(&text))?;
+            }
+            let more = received.count.saturating_sub(RECEIVED_MAX);
+            if more > 0 {
+                writeln!(
+                    out,
+                    "{:TERM_INDENT$}and {more} more: --json has the first 1000",
+                    ""
+                )?;
             }
         }
         Ok(())
@@ -337,7 +380,14 @@ impl Recorded<'_> {
                 json!(process.and_then(|process| process.name.as_ref())),
             ),
             ("at_ns".to_owned(), json!(at.at_ns)),
-            ("received_since".to_owned(), json!(at.received)),
+            (
+                "received_since".to_owned(),
+                json!(at.received.as_ref().map(|received| received.count)),
+            ),
+            (
+                "received".to_owned(),
+                json!(at.received.as_ref().map(Received::json)),
+            ),
             ("parts".to_owned(), parts.collect()),
         ]);
         Value::Object(fields)

@@ -13,21 +13,28 @@ pub(crate) fn sure(had: Option<&Had>, certainty: Certainty, received: Option<usi
             Some(StateSeen::Cut) => "exact, as far as it was read: it has not run since".to_owned(),
             _ => "exact: it has not run since".to_owned(),
         },
-        Certainty::Bounded { runs } => {
-            let times = match runs {
-                1 => "once".to_owned(),
-                many => format!("{many} times"),
-            };
-            let received = match received {
-                None => String::new(),
-                Some(1) => ", and received 1 message".to_owned(),
-                Some(many) => format!(", and received {many} messages"),
-            };
-            format!(
-                "bounded: this is what it had before; it has begun to run {times} since{received}"
-            )
-        }
-        Certainty::Unknown(why) => format!("unknown: {}", why_unknown(why)),
+        Certainty::Bounded { runs } => format!(
+            "bounded: this is what it had before; it has begun to run {} since{}",
+            times(runs),
+            messages(received)
+        ),
+        Certainty::Unknown(why) => format!("unknown: {}{}", why_unknown(why), messages(received)),
+    }
+}
+
+fn times(runs: u64) -> String {
+    match runs {
+        1 => "once".to_owned(),
+        many => format!("{many} times"),
+    }
+}
+
+fn messages(received: Option<usize>) -> String {
+    match received {
+        None => String::new(),
+        Some(0) => ", and received no message".to_owned(),
+        Some(1) => ", and received 1 message".to_owned(),
+        Some(many) => format!(", and received {many} messages"),
     }
 }
 
@@ -84,6 +91,9 @@ pub(crate) fn fields(had: Option<&Had>, certainty: Certainty) -> Map<String, Val
     let (word, runs, why) = match certainty {
         Certainty::Exact => ("exact", Some(0), None),
         Certainty::Bounded { runs } => ("bounded", Some(runs), None),
+        Certainty::Unknown(why @ Unknown::Ended { runs, .. }) => {
+            ("unknown", Some(runs), Some(why_unknown(why)))
+        }
         Certainty::Unknown(why) => ("unknown", None, Some(why_unknown(why))),
     };
     let first = had.and_then(|had| had.parts.first());
@@ -130,7 +140,15 @@ fn why_unknown(why: Unknown) -> String {
             "since {} nobody looked; this is what it had until then",
             at(ns)
         ),
-        Unknown::Ended(ns) => format!("it ended at {}; this is what it had last", at(ns)),
+        Unknown::Ended { at_ns, runs: 0 } => {
+            format!("it ended at {}; it had this until then", at(at_ns))
+        }
+        Unknown::Ended { at_ns, runs } => format!(
+            "it ended at {}; this is what it had when it last rested, and what it made of it then is not told: \
+             it has run {} since",
+            at(at_ns),
+            times(runs)
+        ),
         Unknown::End(ns) => format!(
             "the recording was cut short, and it was last seen at {}; this is what it had then",
             at(ns)

@@ -133,8 +133,13 @@ pub enum Unknown {
     Before(Option<i64>),
     /// From then on nobody looked.
     Unseen(i64),
-    /// It had ended then.
-    Ended(i64),
+    /// It had ended.
+    Ended {
+        /// When.
+        at_ns: i64,
+        /// How often at most it had run since it rested with what is told.
+        runs: u64,
+    },
     /// It rested, and what it had could not be told.
     NotTold(StateSeen),
     /// The recording was cut short, and it was last seen then.
@@ -217,7 +222,12 @@ impl Instant {
             return Certainty::Unknown(Unknown::Before(first));
         };
         match last.seen {
-            StateSeen::Ended => return Certainty::Unknown(Unknown::Ended(last.ts_ns)),
+            StateSeen::Ended => {
+                return Certainty::Unknown(Unknown::Ended {
+                    at_ns: last.ts_ns,
+                    runs: self.runs,
+                });
+            }
             StateSeen::Unseen => return Certainty::Unknown(Unknown::Unseen(last.ts_ns)),
             _ => {}
         }
@@ -334,8 +344,14 @@ mod tests {
             mark(200, StateSeen::Ended, 0, None),
         ];
         assert_eq!(at(&ended, 199), (Some(1), Certainty::Exact));
-        let gone = Certainty::Unknown(Unknown::Ended(200));
-        assert_eq!(at(&ended, 200), (Some(1), gone));
+        let gone = |runs| Certainty::Unknown(Unknown::Ended { at_ns: 200, runs });
+        assert_eq!(at(&ended, 200), (Some(1), gone(0)));
+        let ran = [
+            rest(100, Some(1), None, 1),
+            mark(150, StateSeen::Ran, 2, None),
+            mark(200, StateSeen::Ended, 3, None),
+        ];
+        assert_eq!(at(&ran, 200), (Some(1), gone(5)));
         let running = [
             rest(100, Some(1), None, 1),
             mark(200, StateSeen::Unseen, 1, Some(150)),
