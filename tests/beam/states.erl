@@ -2,11 +2,14 @@
 %% states, terms of every kind that follow from SEED=1, and then
 %%   counted server=HEX timed=HEX hibernated=HEX ...
 %% has what sys:get_state/1 says of each, its terms one a line as ~0tp prints them, in hexadecimal UTF-8.
-%% With BUSY=1 one server, states_busy, changes its state all the time, in bursts with pauses of up to PAUSE=2 ms between
+%% With BUSY=1 a server, states_busy, changes its state all the time, in bursts with pauses of up to PAUSE=2 ms between
 %% them; after `stop` one line for each change:
 %%   seq=N ns=CLOCK
 %% which is when the callback began whose result has this number. The state is all of one number N:
 %%   {busy,N,[N+1,...,N+60],{N,#{1 => N,2 => N}},<<N:64>>,N}
+%% Such a state is also the data of states_busy_statem, whose state is {at,N}, that of both handlers of states_busy_event, and
+%% with Elixir that of states_busy_agent. states_busy_supervisor has children with ids {n,N}, started with {server,N}: one, or up
+%% to three that follow one another.
 -module(states).
 -behaviour(workload).
 -export([main/0, prepare/0, start/1, stop/1, count/1, resumed/1]).
@@ -24,7 +27,7 @@ prepare() ->
 start(Agent) ->
     case workload:env_int("BUSY", 0) of
         0 -> {[], {rest, resting(Agent)}};
-        _ -> {[], {busy, busy(workload:env_int("PAUSE", 2))}}
+        _ -> {[], {busy, busy(workload:env_int("PAUSE", 2), Agent)}}
     end.
 
 stop({rest, _}) -> {[], []};
@@ -141,17 +144,40 @@ resumed(Value) ->
 
 %%% Busy.
 
-busy(Pause) ->
+busy(Pause, WithAgent) ->
     {ok, Server} = gen_server:start_link({local, states_busy}, ?MODULE, busy, []),
-    Client = spawn_link(fun() -> keep_busy(Server, Pause) end),
+    {ok, Statem} = gen_statem:start_link({local, states_busy_statem}, ?MODULE, busy_statem, []),
+    {ok, Event} = gen_event:start_link({local, states_busy_event}),
+    ok = gen_event:add_handler(Event, ?MODULE, state_of(1)),
+    ok = gen_event:add_handler(Event, {?MODULE, other}, state_of(1)),
+    {ok, Sup} = supervisor:start_link({local, states_busy_supervisor}, ?MODULE, {supervisor, busy}),
+    Agents = [begin
+                  {ok, Agent} = 'Elixir.Agent':start_link(fun() -> state_of(1) end, [{name, states_busy_agent}]),
+                  Agent
+              end || WithAgent],
+    Bump = fun(N) ->
+        ok = gen_server:call(Server, bump),
+        ok = gen_statem:call(Statem, bump),
+        ok = gen_event:sync_notify(Event, bump),
+        _ = [ok = 'Elixir.Agent':update(Agent, fun bumped/1) || Agent <- Agents],
+        {ok, _} = supervisor:start_child(Sup, child(N + 1)),
+        ok = supervisor:terminate_child(Sup, {n, N}),
+        ok = supervisor:delete_child(Sup, {n, N})
+    end,
+    Client = spawn_link(fun() -> keep_busy(Bump, 1, Pause) end),
     {Server, Client}.
 
-keep_busy(Server, Pause) ->
-    _ = [ok = gen_server:call(Server, bump) || _ <- lists:seq(1, rand:uniform(4))],
+keep_busy(Bump, N, Pause) ->
+    Times = rand:uniform(4),
+    _ = [Bump(M) || M <- lists:seq(N, N + Times - 1)],
     receive
         {stop, From} -> From ! {stopped, self()}
-    after rand:uniform(Pause + 1) - 1 -> keep_busy(Server, Pause)
+    after rand:uniform(Pause + 1) - 1 -> keep_busy(Bump, N + Times, Pause)
     end.
+
+bumped(State) -> state_of(element(2, State) + 1).
+
+child(N) -> #{id => {n, N}, start => {gen_server, start_link, [?MODULE, {server, N}, []]}}.
 
 %% All of it anew each time, so that what is read of two of them shows.
 state_of(N) -> {busy, N, lists:seq(N + 1, N + 60), {N, #{1 => N, 2 => N}}, <<N:64>>, N}.
@@ -159,6 +185,8 @@ state_of(N) -> {busy, N, lists:seq(N + 1, N + 60), {N, #{1 => N, 2 => N}}, <<N:6
 %%% Callbacks of all behaviours.
 
 init({server, State}) -> {ok, State};
+init(busy_statem) -> {ok, {at, 1}, state_of(1)};
+init({supervisor, busy}) -> {ok, {#{strategy => one_for_one, intensity => 9, period => 1}, [child(1)]}};
 init(busy) -> put(log, ets:new(log, [ordered_set])), {ok, state_of(1000000)};
 init({statem, Data}) -> {ok, begun, Data};
 init({supervisor, one_for_one}) ->
@@ -184,8 +212,12 @@ handle_cast(wait, State) -> receive never -> {noreply, State} end.
 handle_call({set, State}, _) -> {ok, ok, State};
 handle_call({set_hibernate, State}, _) -> {ok, ok, State, hibernate}.
 
+handle_event(bump, State) -> {ok, bumped(State)};
 handle_event(_, State) -> {ok, State}.
 
 callback_mode() -> handle_event_function.
 
+handle_event({call, From}, bump, _, Data) ->
+    New = bumped(Data),
+    {next_state, {at, element(2, New)}, New, [{reply, From, ok}]};
 handle_event({call, From}, {set, State, Data, Actions}, _, _) -> {next_state, State, Data, [{reply, From, ok} | Actions]}.

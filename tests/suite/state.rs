@@ -2,7 +2,7 @@
 //! nothing that is called exact is of no instant, or of another one than it was read at.
 //! `ESCOPE_READS=1000000` reads more often.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use escope_beam::Vm;
@@ -139,50 +139,92 @@ fn terms(name: &str, state: &ProcessState, theirs: &str) -> String {
     texts.join("\n")
 }
 
+/// The processes that change all the time.
+const BUSY: [(&str, Behaviour); 5] = [
+    ("states_busy", Behaviour::GenServer),
+    ("states_busy_statem", Behaviour::GenStatem),
+    ("states_busy_event", Behaviour::GenEvent),
+    ("states_busy_supervisor", Behaviour::Supervisor),
+    ("states_busy_agent", Behaviour::Agent),
+];
+
 /// Under load, read as often as can be: what is called exact is whole, and was so while it was read.
 #[test]
 fn what_is_called_exact_was_so_at_one_instant() {
     live!();
-    let (mut exact, mut ran) = (0, 0);
+    let mut exact: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut ran = 0;
+    let mut with_agent = false;
     for round in 0..number("ESCOPE_READS", 2 * READS).div_ceil(READS) {
         let pause = ["0", "2"][round as usize % 2];
-        let env = [("BUSY", "1"), ("PAUSE", pause)];
+        let env = [("BUSY", "1"), ("PAUSE", pause), ("ELIXIR_EBIN", ELIXIR)];
         let mut vm = Workload::start("states", &["+S", "2:2"], &env);
+        with_agent = vm.ready().text("agent") == "true";
         vm.go();
-        let readings = readings(vm.pid(), "states_busy", READS as usize);
+        let names = BUSY
+            .iter()
+            .filter(|(name, _)| with_agent || *name != "states_busy_agent");
+        let all: Vec<_> = names
+            .map(|busy| {
+                (
+                    busy,
+                    readings(vm.pid(), busy.0, READS as usize / BUSY.len()),
+                )
+            })
+            .collect();
         let (log, _) = vm.stop();
         assert!(vm.quit().success());
         let began: BTreeMap<i64, i64> = log.iter().map(change).collect();
-        for (from_ns, to_ns, reading) in readings {
-            let Reading::Exact(state) = reading else {
-                assert!(matches!(reading, Reading::Ran(_)), "{reading:?}");
-                ran += 1;
-                continue;
-            };
-            if state.rests == Rests::InCallback {
-                ran += 1;
-                continue;
+        for ((name, behaviour), readings) in all {
+            let mut last = 0;
+            for (from_ns, to_ns, reading) in readings {
+                let Reading::Exact(state) = reading else {
+                    assert!(matches!(reading, Reading::Ran(_)), "{reading:?}");
+                    ran += 1;
+                    continue;
+                };
+                if state.rests == Rests::InCallback {
+                    ran += 1;
+                    continue;
+                }
+                assert_eq!(state.behaviour, *behaviour, "{state:?}");
+                let number = number_of(&state);
+                assert!(number >= last, "{name}: {number} after {last}");
+                last = number;
+                if *name == "states_busy" {
+                    was_then(&began, number, (from_ns, to_ns));
+                }
+                *exact.entry(name).or_default() += 1;
             }
-            assert_eq!(state.behaviour, Behaviour::GenServer, "{state:?}");
-            let number = number_of(&state);
-            assert_eq!(state.parts[0].term.to_string(), expected(number));
-            if let Some(&began_ns) = began.get(&number) {
-                assert!(
-                    began_ns <= to_ns,
-                    "{number} began {began_ns}, read until {to_ns}"
-                );
-            }
-            if let Some(&next_ns) = began.get(&(number + 1)) {
-                assert!(
-                    from_ns < next_ns,
-                    "{number} was followed at {next_ns}, and read from {from_ns} on"
-                );
-            }
-            exact += 1;
         }
     }
-    println!("{exact} exact, {ran} not");
-    assert!(exact > 1000 && ran > 100, "{exact} exact, {ran} not");
+    println!("exact: {exact:?}, {ran} not");
+    let least = exact.values().min().copied().unwrap_or(0);
+    let names = if with_agent {
+        BUSY.len()
+    } else {
+        BUSY.len() - 1
+    };
+    assert!(
+        exact.len() == names && least > 200 && ran > 100,
+        "{exact:?} exact, {ran} not"
+    );
+}
+
+/// A state of this number began before its reading ended, and the next one after that began.
+fn was_then(began: &BTreeMap<i64, i64>, number: i64, (from_ns, to_ns): (i64, i64)) {
+    if let Some(&began_ns) = began.get(&number) {
+        assert!(
+            began_ns <= to_ns,
+            "{number} began {began_ns}, read until {to_ns}"
+        );
+    }
+    if let Some(&next_ns) = began.get(&(number + 1)) {
+        assert!(
+            from_ns < next_ns,
+            "{number} was followed at {next_ns}, and read from {from_ns} on"
+        );
+    }
 }
 
 fn change(facts: &Facts) -> (i64, i64) {
@@ -217,18 +259,59 @@ fn readings(pid: u32, name: &str, times: usize) -> Vec<(i64, i64, Reading)> {
     (0..times).map(read).collect()
 }
 
-/// The number that a state says it is of.
+/// The number that a state is of, all of it.
 fn number_of(state: &ProcessState) -> i64 {
-    match &state.parts[0].term {
-        Term::Tuple(elements) => match elements.items[1] {
-            Term::Integer(number) => number,
-            _ => panic!("{state:?}"),
-        },
-        _ => panic!("{state:?}"),
+    let texts: Vec<String> = state
+        .parts
+        .iter()
+        .map(|part| part.term.to_string())
+        .collect();
+    if state.behaviour == Behaviour::Supervisor {
+        return children(&texts[0]);
     }
+    let (texts, at) = match state.behaviour {
+        Behaviour::GenStatem => (&texts[1..], Some(&texts[0])),
+        _ => (&texts[..], None),
+    };
+    let Term::Tuple(elements) = &state.parts.last().unwrap().term else {
+        panic!("{state:?}");
+    };
+    let Term::Integer(number) = elements.items[1] else {
+        panic!("{state:?}");
+    };
+    let count = if state.behaviour == Behaviour::GenEvent {
+        2
+    } else {
+        1
+    };
+    assert_eq!(texts, vec![expected(number); count]);
+    assert!(
+        at.is_none_or(|at| *at == format!("{{at,{number}}}")),
+        "{at:?} {number}"
+    );
+    number
 }
 
-/// The state of a number.
+/// The last child of a supervisor, whose children follow one another.
+fn children(text: &str) -> i64 {
+    let numbers = |tag: &str| -> BTreeSet<i64> {
+        let places = text
+            .match_indices(tag)
+            .map(|(at, _)| &text[at + tag.len()..]);
+        places
+            .map(|rest| rest.split('}').next().unwrap().parse().unwrap())
+            .collect()
+    };
+    let (ids, started) = (numbers("{n,"), numbers("{server,"));
+    assert_eq!(ids, started, "{text}");
+    let (first, last) = (*ids.first().unwrap(), *ids.last().unwrap());
+    assert!(
+        ids.len() <= 3 && last - first + 1 == ids.len() as i64,
+        "{text}"
+    );
+    last
+}
+
 fn expected(number: i64) -> String {
     let list: Vec<String> = (1..=60).map(|more| (number + more).to_string()).collect();
     let bytes: Vec<String> = number.to_be_bytes().iter().map(u8::to_string).collect();

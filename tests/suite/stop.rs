@@ -274,10 +274,13 @@ fn stopped(vm: &mut Workload) -> Stops {
 }
 
 impl Stops {
-    /// A percentile of what was told.
+    /// A percentile of what was told; those that were refused took longer than all others.
     fn told_ns(&self, percent: usize) -> i64 {
-        let last = self.seen.len() - 1;
-        self.seen[(self.seen.len() * percent / 100).min(last)].0
+        let place = (self.seen.len() + self.refused) * percent / 100;
+        let last = self.seen.len() + self.refused - 1;
+        self.seen
+            .get(place.min(last))
+            .map_or(i64::MAX, |seen| seen.0)
     }
 
     /// How many of a hundred are like that.

@@ -212,8 +212,8 @@ fn told(
         let before = format!("as of before its callback{callback}");
         writeln!(out, "{:INDENT$}{}", "", one_line(&before))?;
     }
-    for name in &state.nameless {
-        writeln!(out, "{:INDENT$}{}", "", one_line(&nameless(name)))?;
+    if let Some(note) = nameless(&state.nameless) {
+        writeln!(out, "{:INDENT$}{}", "", one_line(&note))?;
     }
     for word in &state.words {
         writeln!(out, "{:INDENT$}{}", "", one_line(word))?;
@@ -228,12 +228,19 @@ fn told(
     Ok(())
 }
 
-/// What is to be said of a record whose fields have no names here.
-pub(crate) fn nameless(name: &str) -> String {
-    format!(
-        "fields of #{name}{{}} have no names here, so none is masked by its name: --redact-field {name}:N \
-         masks element N"
-    )
+/// What is to be said of records whose fields have no names here, by their names.
+pub(crate) fn nameless(names: &[String]) -> Option<String> {
+    let rule = match names {
+        [] => return None,
+        [name] => name,
+        _ => "NAME",
+    };
+    let all: Vec<String> = names.iter().map(|name| format!("#{name}{{}}")).collect();
+    Some(format!(
+        "fields of {} have no names here, so none is masked by its name: --redact-field {rule}:N masks \
+         element N",
+        all.join(", ")
+    ))
 }
 
 /// The lines of a term, as it was asked for.

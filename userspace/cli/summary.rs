@@ -225,8 +225,8 @@ fn states(counts: &StateCounts, nameless: &[String], copies: &[Copies]) {
              `escope-bpf snapshot` lists who is there"
         );
     }
-    for name in nameless {
-        say!("  note      {}", crate::state::nameless(name));
+    if let Some(note) = crate::state::nameless(nameless) {
+        say!("  note      {note}");
     }
     let copies = copies.iter().map(|copies| {
         let room = bytes(copies.bytes.into());

@@ -40,8 +40,8 @@ pub(super) fn run(mut vm: Vm, output: &Path, args: &SnapshotArgs) -> anyhow::Res
             saved.without_states
         );
     }
-    for name in &saved.nameless {
-        say!("note: {}", crate::state::nameless(name));
+    if let Some(note) = crate::state::nameless(&saved.nameless) {
+        say!("note: {note}");
     }
     Ok(())
 }

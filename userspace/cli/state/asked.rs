@@ -190,10 +190,11 @@ impl<'m> Masker<'m> {
 
     fn part(&mut self, name: String, handler: Option<&str>, term: Term) -> Part {
         let term = self.mask(handler, term);
-        let nameless = self
-            .redaction
-            .and_then(|redaction| redaction.nameless(&term));
-        let is_new = nameless.filter(|name| !self.nameless.contains(name));
+        let nameless = self.redaction.map(|redaction| redaction.nameless(&term));
+        let nameless = nameless.into_iter().flatten();
+        let is_new: Vec<String> = nameless
+            .filter(|name| !self.nameless.contains(name))
+            .collect();
         self.nameless.extend(is_new);
         Part {
             name,
@@ -332,8 +333,8 @@ fn for_people(
         many => format!(", {many} values masked (***)"),
     };
     writeln!(out, "{:INDENT$}{RUNG}{masked}", "")?;
-    for name in &one.nameless {
-        writeln!(out, "{:INDENT$}{}", "", one_line(&super::nameless(name)))?;
+    if let Some(note) = super::nameless(&one.nameless) {
+        writeln!(out, "{:INDENT$}{}", "", one_line(&note))?;
     }
     for part in parts {
         let cut = if part.whole { "" } else { " (not all of it)" };

@@ -200,7 +200,7 @@ fn text(term: &Term) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a term is a text and no atom.
-fn is_text(term: &Term) -> bool {
+pub(super) fn is_text(term: &Term) -> bool {
     !matches!(term, Term::Atom(_)) && text(term).is_some()
 }
 

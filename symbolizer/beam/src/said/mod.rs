@@ -2,6 +2,7 @@
 //! copied, and without what must not be told.
 
 mod mask;
+mod nameless;
 mod record_names;
 mod records;
 mod redact;

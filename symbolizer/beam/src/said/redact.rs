@@ -50,10 +50,10 @@ const PATTERN_BYTES: usize = 1 << 20;
 pub struct Redaction {
     names: Vec<Regex>,
     values: Vec<Regex>,
-    fields: Vec<FieldRule>,
+    pub(super) fields: Vec<FieldRule>,
     modules: Vec<String>,
     /// Shared by all that were made of one: what one has learned the others know.
-    records: Arc<Mutex<Records>>,
+    pub(super) records: Arc<Mutex<Records>>,
 }
 
 impl Redaction {
@@ -192,24 +192,6 @@ impl Redaction {
     #[must_use]
     pub fn is_secret_field(&self, (tag, size): (&str, usize), place: usize) -> bool {
         self.fields_of(tag, size).contains(&place)
-    }
-
-    /// The name of a tuple that looks like a record whose fields have no names here, and of which no rule
-    /// says anything.
-    #[must_use]
-    pub fn nameless(&self, term: &Term) -> Option<String> {
-        let Term::Tuple(elements) = term else {
-            return None;
-        };
-        let Some(Term::Atom(tag)) = elements.items.first() else {
-            return None;
-        };
-        let size = elements.items.len().saturating_add(elements.missing);
-        let tells = |item: &Term| !matches!(item, Term::Masked);
-        let has_rule = self.fields.iter().any(|rule| rule.is_of(tag, size));
-        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_open = elements.items.iter().skip(1).any(tells) && !has_rule;
-        (is_open && records.secrets(tag, size).is_none()).then(|| tag.to_string())
     }
 
     /// Masks what must not be told, and counts it.
