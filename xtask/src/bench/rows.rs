@@ -94,32 +94,32 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "sampling-99",
         "cost at 99 Hz, beside perf",
-        (270, 55),
+        (250, 170),
         sampling::at_99,
     ),
     entry(
         "sampling-999",
         "cost at 999 Hz, beside perf",
-        (130, 50),
+        (80, 50),
         sampling::at_999,
     ),
     entry(
         "sampling-4999",
         "cost at 4999 Hz, beside perf",
-        (130, 50),
+        (80, 50),
         sampling::at_4999,
     ),
     entry(
         "sampling-loads",
         "cost at 99 Hz under each load",
-        (270, 110),
+        (230, 140),
         sampling::loads,
     )
     .when(When::Slowly),
     entry(
         "idle",
         "what a VM pays that has nothing to do",
-        (120, 40),
+        (90, 40),
         sampling::idle,
     ),
     entry(
@@ -137,7 +137,7 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "event-kinds",
         "what an event costs, by its kind",
-        (310, 170),
+        (200, 120),
         events::kinds,
     )
     .when(When::Slowly),
@@ -149,22 +149,22 @@ pub(super) const BENCHES: &[Entry] = &[
     ),
     entry(
         "event-budget",
-        "--max-overhead 1, 2 and 5, messages and nothing else",
-        (740, 640),
+        "--max-overhead 2 and 5, messages and nothing else",
+        (610, 370),
         budget::of_messages,
     )
     .when(When::Slowly),
     entry(
         "event-rabbitmq",
         "--max-overhead 1, RabbitMQ",
-        (480, 300),
+        (420, 260),
         budget::rabbitmq,
     )
     .when(When::Slowly),
     entry(
         "event-loads",
         "--max-overhead 1 under each load",
-        (3400, 1900),
+        (3300, 2000),
         budget::loads,
     )
     .when(When::Never),
@@ -261,14 +261,14 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "frame-pointers",
         "what perf asks of the VM before it comes",
-        (70, 20),
+        (40, 20),
         frame_pointers::cost,
     )
     .when(When::Slowly),
     entry(
         "profilers",
         "eprof, fprof and a ring in the VM, on the same functions",
-        (110, 70),
+        (180, 110),
         inside::profilers,
     )
     .when(When::Slowly),

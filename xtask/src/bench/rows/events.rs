@@ -100,7 +100,7 @@ pub(super) fn kinds(bench: &Bench) -> Result<Vec<Row>> {
         ("proc", "procs", spawning),
         ("gc", "garbage_collection", collecting),
     ];
-    let plan = bench.plan(Plan::even(10, 800), Plan::even(6, 700));
+    let plan = bench.plan(Plan::even(10, 700), Plan::even(6, 700));
     let mut rows = Vec::new();
     for (kind, flags, load) in cases {
         println!("  {kind}");

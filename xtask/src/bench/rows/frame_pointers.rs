@@ -15,7 +15,7 @@ use crate::bench::vm::{Load, Vm, Works};
 
 /// Two VMs by turns, one with and one without; the other one is stopped meanwhile.
 pub(super) fn cost(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(20, 1500), Plan::even(6, 800));
+    let plan = bench.plan(Plan::even(10, 1500), Plan::even(6, 800));
     let mut plain = bench.vm(BUSY)?;
     let mut kept = bench.vm(Load {
         flags: &["+JPperf", "true"],

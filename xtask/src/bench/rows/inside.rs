@@ -13,7 +13,7 @@ use crate::otp;
 
 /// Nothing but calls of a small function: we take samples, they count calls, or write them.
 pub(super) fn profilers(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(8, 1000), Plan::even(6, 800));
+    let plan = bench.plan(Plan::even(10, 1000), Plan::even(6, 800));
     let mut vm = bench.vm(BUSY)?;
     warm_up(bench, 2)?;
     let mut ours = bench.recorder(&["-F", "999"]);

@@ -25,7 +25,7 @@ const FOR_PERF: Load = Load {
 const AS_MUCH: f64 = 1.002;
 
 pub(super) fn at_99(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(settled(Plan::even(16, 4000)), settled(Plan::even(6, 2000)));
+    let plan = bench.plan(settled(Plan::even(10, 3500)), settled(Plan::even(6, 2000)));
     let mut rows = costs(&beside_perf(bench, 99, plan)?, 99, Target::AtMost(1.005))?;
     // Who has two CPUs for itself is sampled four times as often.
     let plan = settled(Plan::even(6, 1500));
@@ -69,12 +69,12 @@ fn settled(plan: Plan) -> Plan {
 }
 
 pub(super) fn at_999(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(10, 2000), Plan::even(6, 1500));
+    let plan = bench.plan(Plan::even(10, 1500), Plan::even(6, 1000));
     costs(&beside_perf(bench, 999, plan)?, 999, Target::None)
 }
 
 pub(super) fn at_4999(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(10, 2000), Plan::even(6, 1500));
+    let plan = bench.plan(Plan::even(10, 1500), Plan::even(6, 1000));
     costs(&beside_perf(bench, 4999, plan)?, 4999, Target::None)
 }
 
@@ -124,7 +124,7 @@ fn whole(turns: &Turns) -> Row {
 
 /// At 99 Hz under each load.
 pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(10, 1500), Plan::even(6, 1000));
+    let plan = bench.plan(Plan::even(10, 1000), Plan::even(6, 1000));
     let mut rows = Vec::new();
     for (name, load) in LOADS {
         println!("  {name}");
@@ -143,7 +143,7 @@ pub(super) fn loads(bench: &Bench) -> Result<Vec<Row>> {
 /// A VM with 100,000 processes that rest, and one that is busy while we are attached and take
 /// next to nothing.
 pub(super) fn idle(bench: &Bench) -> Result<Vec<Row>> {
-    let plan = bench.plan(Plan::even(12, 1500), Plan::even(6, 1000));
+    let plan = bench.plan(Plan::even(10, 1200), Plan::even(6, 1000));
     let mut vm = bench.vm(IDLE)?;
     warm_up(bench, 4)?;
     let mut ours = bench.recorder(&["-F", "99"]);
