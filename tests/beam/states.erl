@@ -148,11 +148,11 @@ busy(Pause, WithAgent) ->
     {ok, Server} = gen_server:start_link({local, states_busy}, ?MODULE, busy, []),
     {ok, Statem} = gen_statem:start_link({local, states_busy_statem}, ?MODULE, busy_statem, []),
     {ok, Event} = gen_event:start_link({local, states_busy_event}),
-    ok = gen_event:add_handler(Event, ?MODULE, state_of(1)),
-    ok = gen_event:add_handler(Event, {?MODULE, other}, state_of(1)),
+    ok = gen_event:add_handler(Event, ?MODULE, state_of(1000000)),
+    ok = gen_event:add_handler(Event, {?MODULE, other}, state_of(1000000)),
     {ok, Sup} = supervisor:start_link({local, states_busy_supervisor}, ?MODULE, {supervisor, busy}),
     Agents = [begin
-                  {ok, Agent} = 'Elixir.Agent':start_link(fun() -> state_of(1) end, [{name, states_busy_agent}]),
+                  {ok, Agent} = 'Elixir.Agent':start_link(fun() -> state_of(1000000) end, [{name, states_busy_agent}]),
                   Agent
               end || WithAgent],
     Bump = fun(N) ->
@@ -185,7 +185,7 @@ state_of(N) -> {busy, N, lists:seq(N + 1, N + 60), {N, #{1 => N, 2 => N}}, <<N:6
 %%% Callbacks of all behaviours.
 
 init({server, State}) -> {ok, State};
-init(busy_statem) -> {ok, {at, 1}, state_of(1)};
+init(busy_statem) -> {ok, {at, 1000000}, state_of(1000000)};
 init({supervisor, busy}) -> {ok, {#{strategy => one_for_one, intensity => 9, period => 1}, [child(1)]}};
 init(busy) -> put(log, ets:new(log, [ordered_set])), {ok, state_of(1000000)};
 init({statem, Data}) -> {ok, begun, Data};
