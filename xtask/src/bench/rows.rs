@@ -150,7 +150,7 @@ pub(super) const BENCHES: &[Entry] = &[
     entry(
         "event-budget",
         "--max-overhead 2 and 5, messages and nothing else",
-        (610, 370),
+        (1060, 640),
         budget::of_messages,
     )
     .when(When::Slowly),

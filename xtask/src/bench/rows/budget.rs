@@ -30,9 +30,9 @@ pub(super) fn of_messages(bench: &Bench) -> Result<Vec<Row>> {
     let mut twins = Twins::start(bench, PING_PONG)?;
     warm_up(bench, 2)?;
     let mut rows = Vec::new();
-    // A VM that has half a CPU has paid for its first window by then.
-    for (percent, watched_s) in [("2", 30), ("5", 20)] {
-        let plan = bench.plan(long(10, 4, watched_s), long(6, 4, watched_s));
+    // Half a minute of CPU time of a VM that has half a CPU, and less where more may be spent.
+    for (percent, quiet_s, watched_s) in [("2", 10, 60), ("5", 8, 24)] {
+        let plan = bench.plan(long(10, quiet_s, watched_s), long(6, quiet_s, watched_s));
         println!("  within {percent} %");
         let name = format!("event-budget-{percent}");
         let question = format!(

@@ -85,6 +85,8 @@ impl Bench {
                 "--process",
                 process,
                 "--json",
+                "--width",
+                "0",
             ])
             .stderr(Stdio::null())
             .output()
